@@ -1,0 +1,129 @@
+"""One frozen Settings: defaults, then `config.toml`, then the environment, then the command line.
+
+Nothing else reads the environment or the process's own directories.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import platformdirs
+
+from hermes.errors import SettingsInvalid
+
+Engine = Literal["xllamacpp", "llama-cpp-python"]
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one turn may use; reaching one ends the run with a clear message."""
+
+    steps: int = 40
+    """Model calls in one turn."""
+    tokens: int = 200_000
+    """Tokens generated and newly evaluated in one turn."""
+    wall_s: float = 1_800.0
+    """Seconds of wall time, waiting for approvals not counted."""
+    repeats: int = 3
+    """Identical calls (name and arguments) in one turn."""
+    parallel_reads: int = 10
+    """Reads that run together."""
+    approval_s: float = 600.0
+    """Seconds an approval waits before it counts as no."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set; every field has a sentence."""
+
+    data_dir: Path
+    """Where the store, its blobs and history lie."""
+    config_dir: Path
+    """Where config.toml and the user's skins lie."""
+    runtime_dir: Path
+    """A directory only its owner can read, for sockets."""
+    model: str = ""
+    """Default model: a GGUF path, URL#NAME, scripted:FILE; empty: the one that ships."""
+    api_key: str = ""
+    """Key for the model's server."""
+    engine: Engine = "xllamacpp"
+    """Which library serves a GGUF."""
+    engine_threads: int = 0
+    """Engine threads; 0: chosen by the model's size and the free cores."""
+    keep_alive_s: float = 300.0
+    """Seconds an idle engine stays loaded."""
+    context: int = 0
+    """Window in tokens; 0: what the server or the file reports, else 4096."""
+    profile: Literal["", "full", "lean", "native"] = ""
+    """Prompt profile; empty: chosen by the model."""
+    skin: str = "hermes"
+    """Name of the skin."""
+    mode: Literal["read-only", "ask", "auto"] = "ask"
+    """What happens without a rule."""
+    rules: Mapping[str, tuple[str, ...]] = {}
+    """Policy rules of the user: allow, ask and deny to lists of rules."""
+    limits: Limits = Limits()
+    """What one turn may use."""
+    search_servers: bool = True
+    """Whether the first start looks for model servers on the usual loopback ports."""
+
+
+_HOME = "HERMES_V2_HOME"
+_FROM_ENVIRONMENT = {
+    "HERMES_V2_MODEL": "model",
+    "HERMES_V2_API_KEY": "api_key",
+    "HERMES_V2_CONTEXT": "context",
+    "HERMES_V2_SKIN": "skin",
+    "HERMES_V2_MODE": "mode",
+    "HERMES_V2_ENGINE": "engine",
+    "HERMES_V2_PROFILE": "profile",
+}
+
+
+def read_settings(
+    environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings; raises SettingsInvalid naming the file or variable.
+
+    Args:
+        environ: the process's environment.
+        overrides: what the command line says; None values are passed over.
+    """
+    values: dict[str, Any] = _directories(environ)
+    path = Path(values["config_dir"]) / "config.toml"
+    values |= _from_file(path)
+    for variable, name in _FROM_ENVIRONMENT.items():
+        if text := environ.get(variable):
+            values[name] = text
+    values |= {name: value for name, value in (overrides or {}).items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsInvalid(f"a setting is wrong: {error}", f"see {path}") from error
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsInvalid(f"{path}: {error}", "mend or remove the file") from error
+
+
+def _directories(environ: Mapping[str, str]) -> dict[str, Any]:
+    if moved := environ.get(_HOME):
+        base = Path(moved).expanduser().absolute()
+        data, config = base / "data", base / "config"
+    else:
+        data = platformdirs.user_data_path("hermes-v2")
+        config = platformdirs.user_config_path("hermes-v2")
+    return {"data_dir": data, "config_dir": config, "runtime_dir": _runtime(environ)}
+
+
+def _runtime(environ: Mapping[str, str]) -> Path:
+    given = environ.get("XDG_RUNTIME_DIR")
+    if given and os.access(given, os.W_OK):
+        return Path(given) / "hermes-v2"
+    return Path(environ.get("TMPDIR") or "/tmp") / f"hermes-v2-{os.getuid()}"  # noqa: S108 - made 0700

@@ -1,0 +1,73 @@
+"""Canonical bytes and digests: DAG-CBOR, CIDv1 (dag-cbor, sha2-256).
+
+The stored bytes are the truth; whoever changes one changes its name. libipld writes any
+bytes that parse as a CID as a link, so raw bytes never stand in a value: text, integers,
+lists, maps and `Link`s only. No floats.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+import libipld
+
+from hermes.core.ids import Cid
+
+Value = str | int | bool | None | bytes | list["Value"] | dict[str, "Value"]
+"""What a canonical value is made of; bytes only as made by `link`."""
+
+_PREFIX = bytes([0x01, 0x71, 0x12, 0x20])  # CIDv1, dag-cbor, sha2-256, 32 bytes
+
+
+class Block(NamedTuple):
+    """A value's canonical bytes and their name."""
+
+    cid: Cid
+    data: bytes
+
+
+def encode(value: Value) -> Block:
+    """Encode a value; raises TypeError on floats and foreign types."""
+    _check(value)
+    data: bytes = libipld.encode_dag_cbor(value)
+    return Block(cid_of(data), data)
+
+
+def decode(data: bytes) -> Value:
+    """Decode canonical bytes; raises ValueError when they are not DAG-CBOR."""
+    value: Value = libipld.decode_dag_cbor(data)
+    return value
+
+
+def cid_of(data: bytes) -> Cid:
+    """Name bytes: base32 CIDv1 text, `bafyrei…`."""
+    return Cid(libipld.encode_cid(_PREFIX + hashlib.sha256(data).digest()))
+
+
+def link(cid: Cid) -> bytes:
+    """Make a link to a block, to stand inside a value."""
+    return _PREFIX + bytes(libipld.decode_cid(cid)["hash"]["digest"])
+
+
+def unlink(raw: bytes) -> Cid:
+    """Read a link back; raises ValueError when it is none of ours."""
+    if len(raw) != len(_PREFIX) + 32 or not raw.startswith(_PREFIX):
+        raise ValueError("not a dag-cbor sha2-256 link")
+    return Cid(libipld.encode_cid(raw))
+
+
+def _check(value: Value) -> None:
+    match value:
+        case str() | bool() | int() | None:
+            return
+        case bytes():
+            unlink(value)
+        case list():
+            for item in value:
+                _check(item)
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise TypeError("map keys are text")
+                _check(item)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no canonical form here")

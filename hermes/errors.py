@@ -1,0 +1,185 @@
+"""The error tree: what is the case, and what to do about it.
+
+HermesError
+├── Usage                 the caller's words are off (exit 2)
+│   ├── SettingsInvalid
+│   ├── ConversationUnknown
+│   └── SkinInvalid
+├── Refused               policy or a gate said no (exit 3)
+├── NotAvailable          not on this machine (exit 4, with the remedy)
+├── StoreError
+│   ├── StoreOwned        another process owns the store and does not answer
+│   ├── StoreCorrupt
+│   ├── StoreReadOnly
+│   ├── StoreNewer        written by a newer Hermes
+│   ├── StoreFull
+│   └── StoreBusy
+├── ModelError
+│   ├── ModelUnreachable
+│   ├── ModelRefused      the server answered with an error
+│   ├── ModelOverloaded   429 or 503: worth another try
+│   ├── ModelTimedOut
+│   ├── ModelOverflow     the prompt does not fit the window
+│   ├── ModelGarbled      an answer that is no answer
+│   ├── ModelFileInvalid  a GGUF that cannot be one
+│   ├── EngineDied
+│   ├── CircuitOpen
+│   └── ScriptExhausted
+├── ToolFailure           an answer to the model, never a crash
+├── TurnError
+│   ├── TurnLimitReached
+│   └── TurnStopped
+└── DoorError             between owner and client
+    ├── OwnerGone
+    └── ProtocolMismatch
+"""
+
+
+class HermesError(Exception):
+    """The root: a sentence, and a remedy where there is one."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class Usage(HermesError):
+    """The caller's words are off."""
+
+    exit_code = 2
+
+
+class SettingsInvalid(Usage):
+    """A setting has a value that it cannot have."""
+
+
+class ConversationUnknown(Usage):
+    """No conversation has this id."""
+
+
+class SkinInvalid(Usage):
+    """A skin's directory or manifest cannot be used."""
+
+
+class Refused(HermesError):
+    """Policy or a gate said no."""
+
+    exit_code = 3
+
+
+class NotAvailable(HermesError):
+    """This machine lacks something; the remedy says what."""
+
+    exit_code = 4
+
+
+class StoreError(HermesError):
+    """The store cannot do what was asked; nothing stored was lost."""
+
+
+class StoreOwned(StoreError):
+    """Another process owns the store and does not answer."""
+
+
+class StoreCorrupt(StoreError):
+    """The database file is damaged."""
+
+
+class StoreReadOnly(StoreError):
+    """The store cannot be written."""
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer Hermes."""
+
+
+class StoreFull(StoreError):
+    """The disk is full; the transaction was rolled back."""
+
+
+class StoreBusy(StoreError):
+    """Something outside Hermes holds the database locked."""
+
+
+class ModelError(HermesError):
+    """The model could not answer."""
+
+
+class ModelUnreachable(ModelError):
+    """No connection, or it was cut."""
+
+
+class ModelRefused(ModelError):
+    """The server answered with an error that another try will not mend."""
+
+
+class ModelOverloaded(ModelError):
+    """The server asks for patience; `retry_after` in seconds when it said so."""
+
+    def __init__(self, message: str, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.retry_after = retry_after
+
+
+class ModelTimedOut(ModelError):
+    """No first token, or no next one, in time."""
+
+
+class ModelOverflow(ModelError):
+    """The prompt does not fit; counts in tokens, 0 where unknown."""
+
+    def __init__(self, message: str, prompt_tokens: int = 0, window: int = 0) -> None:
+        super().__init__(message, "shorten the conversation (/new) or raise --context")
+        self.prompt_tokens = prompt_tokens
+        self.window = window
+
+
+class ModelGarbled(ModelError):
+    """The server's bytes are no answer."""
+
+
+class ModelFileInvalid(ModelError):
+    """The file is no GGUF that an engine can load."""
+
+
+class EngineDied(ModelError):
+    """The embedded engine's process ended."""
+
+
+class CircuitOpen(ModelError):
+    """The server failed too often just now; calls are held back for a while."""
+
+
+class ScriptExhausted(ModelError):
+    """A scripted model has no reply left."""
+
+
+class ToolFailure(HermesError):
+    """A tool could not do it; the text goes to the model."""
+
+
+class TurnError(HermesError):
+    """A turn ended without an answer."""
+
+
+class TurnLimitReached(TurnError):
+    """Steps, tokens, wall time or identical calls ran out."""
+
+
+class TurnStopped(TurnError):
+    """Somebody stopped the turn."""
+
+
+class DoorError(HermesError):
+    """Owner and client cannot talk."""
+
+
+class OwnerGone(DoorError):
+    """The owner of the store quit or died."""
+
+
+class ProtocolMismatch(DoorError):
+    """Owner and client speak different protocol versions."""

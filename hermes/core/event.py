@@ -13,6 +13,9 @@ from hermes.core.ids import CallId, ConversationId, TurnId
 
 Answer = Literal["yes", "always", "no"]
 
+Json = Any
+"""Any JSON value: what a person or a model wrote, not yet validated."""
+
 
 class Usage(msgspec.Struct, frozen=True):
     """What a turn cost: tokens (cached ones are part of the prompt), model calls, ms."""
@@ -49,7 +52,7 @@ class ToolCalled(_Event, frozen=True, kw_only=True, tag="tool_called"):
 
     call_id: CallId
     name: str
-    arguments: Any  # any JSON value; the raw text when it does not parse
+    arguments: Json  # the raw text when it does not parse
     effect: Literal["read", "write"]
 
 
@@ -58,7 +61,7 @@ class ApprovalAsked(_Event, frozen=True, kw_only=True, tag="approval_asked"):
 
     call_id: CallId
     name: str
-    arguments: Any
+    arguments: Json
     rule: str
     reason: str = ""
     diff: str = ""
@@ -138,14 +141,14 @@ Event = (
 )
 
 
-def to_plain(event: Event) -> dict[str, Any]:
+def to_plain(event: Event) -> dict[str, Json]:
     """Render an event as plain JSON data."""
-    plain: dict[str, Any] = msgspec.to_builtins(event)
+    plain: dict[str, Json] = msgspec.to_builtins(event)
     plain["at"] = rfc3339(event.at)
     return plain
 
 
-def from_plain(plain: dict[str, Any]) -> Event:
+def from_plain(plain: dict[str, Json]) -> Event:
     """Read an event from plain JSON data; raises msgspec.ValidationError or ValueError."""
     event: Event = msgspec.convert(plain | {"at": from_rfc3339(plain["at"])}, Event)
     return event

@@ -1,0 +1,154 @@
+"""What happens to one call around its run: events, policy, approval, journal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from hermes.conversation.kit import Kit
+from hermes.conversation.limits import Meter
+from hermes.conversation.record import Record
+from hermes.conversation.session import Session
+from hermes.core.event import ApprovalAsked, Json, ToolCalled, ToolFinished, ToolStarted
+from hermes.core.message import ToolCall, ToolResult
+from hermes.core.request import TurnRequest
+from hermes.core.tool import Change, Effect, Place, Tool, ToolContext
+from hermes.policy.gate import Call, Decision, with_yes
+from hermes.store.journal import JournalId
+from hermes.tools.diff import diff_of
+from hermes.tools.router import Admission
+
+
+class TurnHooks:
+    """The conversation's side of the router (`hermes.tools.router.Hooks`)."""
+
+    def __init__(
+        self, kit: Kit, session: Session, request: TurnRequest, record: Record, meter: Meter
+    ) -> None:
+        self._kit = kit
+        self._session = session
+        self._request = request
+        self._record = record
+        self._meter = meter
+        self._gate = kit.gate(request, session)
+        self._place = Place(Path(request.cwd), Path(request.root))
+
+    def context(self, call: ToolCall) -> ToolContext:
+        """What one call may know."""
+        return ToolContext(
+            conversation=self._session.conversation,
+            session=self._session.id,
+            turn=self._request.turn_id,
+            call=call.id,
+            place=self._place,
+            files=self._session.files,
+            private=self._session.private,
+        )
+
+    async def called(self, call: ToolCall, effect: Effect) -> None:
+        """The model asked; nothing was decided."""
+        self._record.tell(
+            ToolCalled(
+                **self._record.head(),
+                call_id=call.id,
+                name=call.name,
+                arguments=plain_arguments(call.arguments),
+                effect=effect,
+            )
+        )
+
+    async def admit(
+        self, call: ToolCall, tool: Tool, args: Json, effect: Effect, changes: Sequence[Change]
+    ) -> Admission:
+        """Let policy decide, and a person where policy asks."""
+        decision = self._gate.decide(
+            Call(
+                tool=tool.name,
+                effect=effect,
+                subject=tool.subject(args),
+                place=self._place,
+                mode=self._request.mode,
+                changes=tuple(change.path for change in changes),
+            )
+        )
+        if self._request.yes:
+            decision = with_yes(decision)
+        match decision.verdict:
+            case "allow":
+                return Admission(allowed=True)
+            case "deny":
+                return self._refuse(f"denied by policy: {decision.reason or decision.rule}")
+            case "ask":
+                return await self._ask(call, tool, decision, changes)
+
+    async def _ask(
+        self, call: ToolCall, tool: Tool, decision: Decision, changes: Sequence[Change]
+    ) -> Admission:
+        with self._meter.waiting():
+            answered = await self._kit.approvals.ask(
+                ApprovalAsked(
+                    **self._record.head(),
+                    call_id=call.id,
+                    name=tool.name,
+                    arguments=plain_arguments(call.arguments),
+                    rule=decision.always,
+                    reason=decision.reason or decision.rule,
+                    diff=diff_of(changes),
+                )
+            )
+        if answered.answer == "always" and decision.always:
+            self._session.rules.append(decision.always)
+            self._gate = self._kit.gate(self._request, self._session)
+        if answered.answer == "no":
+            return self._refuse(f"not approved: {answered.reason or 'the person said no'}")
+        return Admission(allowed=True)
+
+    def _refuse(self, why: str) -> Admission:
+        self._record.denied += 1
+        return Admission(allowed=False, text=f"error: {why}")
+
+    async def intent(self, call: ToolCall, tool: Tool, changes: Sequence[Change]) -> JournalId:
+        """Journal what is about to be done; durable before it is done."""
+        return await self._kit.store.journal.intend(
+            turn=self._request.turn_id,
+            conversation=self._session.conversation,
+            call=call.id,
+            tool=tool.name,
+            arguments=call.arguments,
+            changes=[(str(change.path), change.before, change.after) for change in changes],
+        )
+
+    async def started(self, call: ToolCall) -> None:
+        """It runs."""
+        self._record.tell(ToolStarted(**self._record.head(), call_id=call.id))
+
+    async def outcome(self, token: JournalId, result: ToolResult) -> None:
+        """Journal what came of it."""
+        await self._kit.store.journal.outcome(token, ok=result.ok, text=result.text)
+
+    async def finished(self, call: ToolCall, result: ToolResult, diff: str) -> None:
+        """What the model will see."""
+        self._record.tell(
+            ToolFinished(
+                **self._record.head(),
+                call_id=call.id,
+                name=result.name,
+                ok=result.ok,
+                denied=result.denied,
+                result=result.text,
+                truncated=result.truncated,
+                diff=diff,
+            )
+        )
+
+    async def bug(self, call: ToolCall, error: BaseException) -> None:
+        """A tool broke in a way it should not."""
+        self._kit.report(f"tool {call.name}", error)
+
+
+def plain_arguments(text: str) -> Json:
+    """The arguments as JSON data; the text itself when it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text

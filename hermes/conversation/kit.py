@@ -1,0 +1,57 @@
+"""What a turn needs from the rest of the house, handed in by `node`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from hermes.config import Limits
+from hermes.conversation.approvals import Approvals
+from hermes.conversation.bus import Bus
+from hermes.conversation.session import Session
+from hermes.core.clock import Clock
+from hermes.core.model import ToolSpec
+from hermes.core.request import Profile, TurnRequest
+from hermes.models.model import Model
+from hermes.policy.gate import Gate
+from hermes.prompt.sections import Section
+from hermes.store.store import Store
+from hermes.tools.router import Router
+
+
+class Models(Protocol):
+    """Finds the model that a request names."""
+
+    async def open(self, request: TurnRequest, session: Session) -> Model:
+        """Return the model, ready to stream; raises ModelError or Usage."""
+        ...
+
+
+class Opening(Protocol):
+    """Writes the fixed part of a prompt: soul, skin, markers, tools."""
+
+    async def sections(
+        self, profile: Profile, request: TurnRequest, session: Session
+    ) -> tuple[Section, ...]:
+        """The system block's sections."""
+        ...
+
+    def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
+        """What is offered to a model of this profile."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kit:
+    """The parts of the owner that a conversation works with."""
+
+    store: Store
+    bus: Bus
+    approvals: Approvals
+    router: Callable[[TurnRequest, Model], Router]
+    gate: Callable[[TurnRequest, Session], Gate]
+    models: Models
+    opening: Opening
+    clock: Clock
+    limits: Limits
+    report: Callable[[str, BaseException], None]
+    """Writes a bug down where a developer finds it."""

@@ -1,0 +1,87 @@
+"""What a stop, a failure or a crash leaves open in a turn, and how it is closed.
+
+A write with an intent and no outcome is reported, never repeated; a call that never began
+may run.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hermes.conversation.kit import Kit
+from hermes.conversation.record import Record
+from hermes.conversation.session import Session
+from hermes.core.ids import CallId, TurnId
+from hermes.core.message import Message, Text, ToolCall, ToolResult
+from hermes.core.request import TurnRequest
+from hermes.errors import HermesError, TurnStopped
+
+_UNKNOWN = "error: interrupted: it is not known whether this was done; check before you repeat it"
+
+
+def open_calls(session: Session, turn: TurnId) -> tuple[ToolCall, ...]:
+    """The calls of a turn's last step that have no results yet."""
+    messages = session.of_turn(turn)
+    return messages[-1].calls if messages and messages[-1].role == "assistant" else ()
+
+
+async def settle(
+    kit: Kit, request: TurnRequest, record: Record, calls: Sequence[ToolCall]
+) -> dict[CallId, ToolResult]:
+    """Answer the calls that the journal knows; unfinished writes are told to the person."""
+    names = {call.id: call.name for call in calls}
+    known: dict[CallId, ToolResult] = {}
+    for entry in await kit.store.journal.of_turn(request.turn_id):
+        if entry.call not in names:
+            continue
+        if entry.outcome is not None:
+            known[entry.call] = ToolResult(
+                entry.call, entry.tool, entry.outcome.text, ok=entry.outcome.ok
+            )
+            continue
+        await kit.store.journal.report_interrupted(entry.id)
+        known[entry.call] = ToolResult(entry.call, entry.tool, _UNKNOWN, ok=False)
+        record.notice(
+            f"unfinished write: {entry.tool} {entry.arguments[:200]} was interrupted; "
+            "it may or may not have happened and is not repeated"
+        )
+    return known
+
+
+def answered(
+    kit: Kit, session: Session, request: TurnRequest, results: Sequence[ToolResult]
+) -> Message:
+    """The message that carries a step's results."""
+    return session.write(kit.clock, request.turn_id, "tool", tuple(results))
+
+
+async def fail_turn(
+    kit: Kit, session: Session, request: TurnRequest, record: Record, error: HermesError
+) -> None:
+    """Close a turn that has no answer; the conversation stays valid for the next one."""
+    closing: list[Message] = []
+    if calls := open_calls(session, request.turn_id):
+        known = await settle(kit, request, record, calls)
+        missing = f"error: not run: {error.message}"
+        results = [
+            known.get(call.id) or ToolResult(call.id, call.name, missing, ok=False)
+            for call in calls
+        ]
+        message = answered(kit, session, request, results)
+        await session.append(kit.store, message)
+    stopped = isinstance(error, TurnStopped)
+    said = "".join(record.partial) if stopped else ""
+    note = f"{said}\n[{error.message}]".strip()
+    closing.append(session.write(kit.clock, request.turn_id, "assistant", (Text(note),)))
+    await kit.store.turns.finish(
+        request.turn_id,
+        "stopped" if stopped else "failed",
+        text=said,
+        error=error.message,
+        remedy=error.remedy,
+        usage=msgspec.to_builtins(record.total()),
+        messages=tuple(closing),
+    )
+    for message in closing:
+        session.stored(message)
+    record.failed(error)

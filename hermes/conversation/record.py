@@ -1,0 +1,100 @@
+"""What one turn tells: its events, its usage, how many calls were refused."""
+
+from typing import Any
+
+import msgspec
+
+from hermes.conversation.bus import Bus
+from hermes.core.clock import Clock
+from hermes.core.event import (
+    Compacted,
+    Event,
+    Notice,
+    TextDelta,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
+from hermes.core.ids import ConversationId, TurnId
+from hermes.core.model import ModelUsage
+from hermes.errors import HermesError
+from hermes.prompt.budget import Cut
+
+
+class Record:
+    """One turn's voice on the bus."""
+
+    def __init__(self, bus: Bus, clock: Clock, conversation: ConversationId, turn: TurnId) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._head = {"conversation_id": conversation, "turn_id": turn}
+        self._began = clock.now_ms()
+        self.usage = Usage()
+        self.denied = 0
+        self.partial: list[str] = []
+
+    def head(self) -> dict[str, Any]:
+        """The fields that every event of this turn has."""
+        return self._head | {"at": self._clock.now_ms()}
+
+    def tell(self, event: Event) -> None:
+        """Publish an event."""
+        self._bus.publish(event)
+
+    def started(self, model: str, *, resumed: bool) -> None:
+        """The user's message is durable."""
+        self.tell(TurnStarted(**self.head(), model=model, resumed=resumed))
+
+    def text(self, text: str) -> None:
+        """More of the answer."""
+        self.partial.append(text)
+        self.tell(TextDelta(**self.head(), text=text))
+
+    def notice(self, text: str) -> None:
+        """Something the person should know."""
+        self.tell(Notice(**self.head(), text=text))
+
+    def compacted(self, before: Cut, after: Cut, saved_tokens: int) -> None:
+        """The model is shown less than before."""
+        self.tell(
+            Compacted(
+                **self.head(),
+                elided_results=max(0, after.results - before.results),
+                dropped_turns=max(0, after.dropped - before.dropped),
+                saved_tokens=saved_tokens,
+            )
+        )
+
+    def spent(self, usage: ModelUsage, model_ms: int) -> None:
+        """Add one model call."""
+        self.usage = msgspec.structs.replace(
+            self.usage,
+            prompt_tokens=self.usage.prompt_tokens + usage.prompt,
+            cached_tokens=self.usage.cached_tokens + usage.cached,
+            completion_tokens=self.usage.completion_tokens + usage.completion,
+            steps=self.usage.steps + 1,
+            model_ms=self.usage.model_ms + model_ms,
+        )
+
+    def total(self) -> Usage:
+        """The usage so far, with the wall time."""
+        return msgspec.structs.replace(self.usage, wall_ms=self._clock.now_ms() - self._began)
+
+    def finished(self, text: str) -> None:
+        """The final answer."""
+        usage = self.total()
+        self.tell(TurnFinished(**self.head(), text=text, usage=usage, denied=self.denied))
+
+    def failed(self, error: HermesError) -> None:
+        """No answer."""
+        self.tell(
+            TurnFailed(
+                **self.head(),
+                error=error.message,
+                remedy=error.remedy,
+                kind=type(error).__name__,
+                denied=self.denied,
+                usage=self.total(),
+            )
+        )

@@ -1,0 +1,72 @@
+"""One stretch of a conversation in this owner: its messages, heads and what the turns share.
+
+The store holds the truth; this is the copy that a turn reads without touching the disk.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+
+from hermes.core.clock import Clock
+from hermes.core.ids import Cid, ConversationId, NodeId, SessionId, TurnId
+from hermes.core.message import Message, Part, Role, block_of
+from hermes.core.tool import FileStates
+from hermes.prompt.budget import Cut, Scale
+from hermes.prompt.sections import Section
+from hermes.store.store import Store
+
+
+@dataclass
+class View:
+    """What a model is shown: the fixed sections, what was cut, and the model's scale."""
+
+    sections: tuple[Section, ...] = ()
+    cut: Cut = field(default_factory=Cut)
+    scale: Scale = field(default_factory=lambda: Scale(3.0))
+
+
+@dataclass
+class Session:
+    """A conversation while it is open here."""
+
+    conversation: ConversationId
+    node: NodeId
+    id: SessionId
+    root: str
+    private: bool
+    messages: list[Message]
+    heads: tuple[Cid, ...]
+    new: bool = False  # nothing of it is stored yet
+    files: FileStates = field(default_factory=FileStates)
+    views: dict[str, View] = field(default_factory=dict)
+    rules: list[str] = field(default_factory=list)
+
+    def write(
+        self, clock: Clock, turn: TurnId, role: Role, parts: tuple[Part, ...], raw: str = ""
+    ) -> Message:
+        """Make the conversation's next message; it is not stored yet."""
+        return Message(
+            conversation=self.conversation,
+            session=self.id,
+            turn=turn,
+            role=role,
+            parts=parts,
+            at=clock.now_ms(),
+            node=self.node,
+            salt=secrets.token_hex(8),
+            parents=self.heads,
+            raw=raw,
+        )
+
+    def stored(self, message: Message) -> None:
+        """Take note that a message is durable: it is the head now."""
+        self.messages.append(message)
+        self.heads = (block_of(message).cid,)
+
+    async def append(self, store: Store, message: Message) -> None:
+        """Store a message; durable when this returns."""
+        await store.conversations.append(message)
+        self.stored(message)
+
+    def of_turn(self, turn: TurnId) -> list[Message]:
+        """The messages of one turn, oldest first."""
+        return [message for message in self.messages if message.turn == turn]

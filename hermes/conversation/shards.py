@@ -1,0 +1,174 @@
+"""The conversations that are open in this owner, each with its own loop.
+
+A conversation is loaded when its first message comes and put away when it was quiet for a
+while; its session is closed then, and the historian of a later issue works on closed ones.
+"""
+
+from collections.abc import Callable
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from hermes.conversation.kit import Kit
+from hermes.conversation.loop import Loop
+from hermes.conversation.session import Session
+from hermes.core.event import Event, TurnFailed, TurnFinished, TurnStarted, Usage
+from hermes.core.ids import ConversationId, SessionId, uuid7
+from hermes.core.request import TurnRequest
+from hermes.errors import ConversationUnknown, TurnError
+from hermes.store.turns import TurnRecord
+
+_ATTEMPTS = 3  # a turn that took its owner down so often is not tried again
+_RESUME_AGE_MS = 15 * 60 * 1000
+
+
+class Shards:
+    """Open conversations by id."""
+
+    def __init__(self, kit: Kit, tasks: TaskGroup) -> None:
+        self._kit = kit
+        self._tasks = tasks
+        self._loops: dict[ConversationId, Loop] = {}
+        self._opening = anyio.Lock()
+
+    async def address(self, request: TurnRequest) -> TurnRequest:
+        """Give a turn its conversation: where it was begun, the named one, or a new id."""
+        if (record := await self._kit.store.turns.get(request.turn_id)) is not None:
+            conversation = record.conversation
+        elif request.conversation_id:
+            conversation = (await self._kit.store.conversations.resolve(request.conversation_id))
+        else:
+            conversation = ConversationId(uuid7())
+        return msgspec.structs.replace(request, conversation_id=conversation)
+
+    async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
+        """Take an addressed turn: run it, resume it, or tell how it ended.
+
+        Args:
+            request: a turn that `address` has seen.
+            catch_up: gets the events of a turn that is over already.
+        """
+        loop = await self.loop(request.conversation_id, request)
+        if loop.has(request.turn_id):
+            return
+        record = await self._kit.store.turns.get(request.turn_id)
+        if record is not None and record.state != "running":
+            for event in _told(record):
+                catch_up(event)
+            return
+        if record is not None and record.attempts >= _ATTEMPTS:
+            raise TurnError(f"this turn was interrupted {record.attempts} times", "ask again")
+        loop.submit(request)
+
+    async def resume(self) -> int:
+        """Go on with the turns that an earlier owner left unfinished; returns how many."""
+        young = self._kit.clock.now_ms() - _RESUME_AGE_MS
+        count = 0
+        for record in await self._kit.store.turns.unfinished():
+            if record.attempts >= _ATTEMPTS or record.started < young:
+                continue
+            loop = await self.loop(record.conversation, record.request)
+            if not loop.has(record.id):
+                loop.submit(msgspec.structs.replace(record.request, interactive=False))
+                count += 1
+        return count
+
+    def stop(self, conversation: ConversationId) -> bool:
+        """Stop a conversation's running turn; False when none runs."""
+        loop = self._loops.get(conversation)
+        return loop.stop() if loop else False
+
+    def running(self) -> list[Loop]:
+        """The loops with a turn under way."""
+        return [loop for loop in self._loops.values() if loop.running is not None]
+
+    async def loop(self, conversation: ConversationId, request: TurnRequest) -> Loop:
+        """The conversation's loop; loads it when it is not open."""
+        async with self._opening:
+            if conversation not in self._loops:
+                session = await self._session(conversation, request)
+                self._loops[conversation] = loop = Loop(self._kit, session)
+                self._tasks.start_soon(self._keep, conversation, loop)
+            return self._loops[conversation]
+
+    def session(self, conversation: ConversationId) -> Session | None:
+        """The conversation's session while it is open."""
+        loop = self._loops.get(conversation)
+        return loop.session if loop else None
+
+    async def put_away(self, conversation: ConversationId) -> None:
+        """Close an idle conversation, so that it is loaded afresh; raises TurnError when busy."""
+        loop = self._loops.get(conversation)
+        if loop is None:
+            return
+        if loop.running is not None or loop.waiting:
+            raise TurnError("a turn is running in this conversation", "wait for it, or /stop")
+        loop.close()
+        del self._loops[conversation]
+        await self._close(loop)
+
+    async def close(self) -> None:
+        """Close every session; what still runs stays unfinished in the store."""
+        for loop in list(self._loops.values()):
+            if loop.running is None:
+                await self._close(loop)
+        self._loops.clear()
+
+    async def _keep(self, conversation: ConversationId, loop: Loop) -> None:
+        await loop.run()
+        if self._loops.get(conversation) is loop:  # it was quiet for long
+            del self._loops[conversation]
+            await self._close(loop)
+
+    async def _close(self, loop: Loop) -> None:
+        if not loop.session.new:
+            await self._kit.store.conversations.close_session(
+                loop.session.id, self._kit.clock.now_ms()
+            )
+
+    async def _session(self, conversation: ConversationId, request: TurnRequest) -> Session:
+        store, now = self._kit.store, self._kit.clock.now_ms()
+        try:
+            info = await store.conversations.get(conversation)
+        except ConversationUnknown:
+            return Session(
+                conversation=conversation,
+                node=store.node,
+                id=SessionId(uuid7()),
+                root=request.root,
+                private=request.private,
+                messages=[],
+                heads=(),
+                new=True,
+            )
+        history = await store.conversations.history(conversation)
+        return Session(
+            conversation=conversation,
+            node=store.node,
+            id=await store.conversations.open_session(conversation, now),
+            root=info.root,
+            private=info.private,
+            messages=[stored.message for stored in history],
+            heads=info.heads,
+        )
+
+
+def _told(record: TurnRecord) -> tuple[Event, ...]:
+    """The events of a turn that is over, for a front end that asks again."""
+    conversation, turn, at = record.conversation, record.id, record.finished or 0
+    started = TurnStarted(conversation_id=conversation, turn_id=turn, at=record.started)
+    usage = msgspec.convert(record.usage or {}, Usage)
+    if record.state == "finished":
+        return started, TurnFinished(
+            conversation_id=conversation, turn_id=turn, at=at, text=record.text, usage=usage
+        )
+    return started, TurnFailed(
+        conversation_id=conversation,
+        turn_id=turn,
+        at=at,
+        error=record.error or record.state,
+        remedy=record.remedy,
+        kind="TurnStopped" if record.state == "stopped" else "",
+        usage=usage,
+    )

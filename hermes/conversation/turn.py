@@ -1,0 +1,157 @@
+"""One turn, from the user's words to the final answer (seed 004 §4). Start reading here.
+
+No callbacks, no branch on a provider. What policy, journal and approvals do to a call stands
+in `hooks`; what a crash leaves open is closed in `mend`.
+"""
+
+import secrets
+import string
+from collections.abc import Sequence
+
+import anyio
+import msgspec
+
+from hermes.conversation.hooks import TurnHooks
+from hermes.conversation.kit import Kit
+from hermes.conversation.limits import Meter
+from hermes.conversation.mend import answered, fail_turn, open_calls, settle
+from hermes.conversation.record import Record
+from hermes.conversation.session import Session, View
+from hermes.core.ids import CallId
+from hermes.core.message import Message, Part, Text, ToolCall, ToolResult
+from hermes.core.model import Reply
+from hermes.core.request import TurnRequest
+from hermes.errors import HermesError, ModelGarbled, ModelOverflow
+from hermes.models.model import Model
+from hermes.prompt.builder import Prompt, build
+
+_MALFORMED_MOST = 2  # an unreadable call goes back to the model so many times
+_OVERFLOW_MOST = 6
+_ID_LETTERS = string.ascii_lowercase + string.digits
+
+
+async def run_turn(kit: Kit, session: Session, request: TurnRequest, record: Record) -> None:
+    """Run a turn whose user message is durable; everything it does is stored as it happens.
+
+    Ends with exactly one final event, or with the cancellation that a closing owner sends:
+    the turn then stays unfinished in the store, and the next owner resumes it.
+    """
+    meter = Meter(kit.limits, request.max_steps)
+    try:
+        with meter.wall():
+            final = await _converse(kit, session, request, record, meter)
+        await kit.store.turns.finish(
+            request.turn_id,
+            "finished",
+            text=final.text,
+            usage=msgspec.to_builtins(record.total()),
+            messages=(final,),
+        )
+        session.stored(final)
+        record.finished(final.text)
+    except HermesError as error:
+        with anyio.CancelScope(shield=True):
+            await fail_turn(kit, session, request, record, error)
+
+
+async def _converse(
+    kit: Kit, session: Session, request: TurnRequest, record: Record, meter: Meter
+) -> Message:
+    model = await kit.models.open(request, session)
+    view = await _view(kit, session, request, model)
+    router = kit.router(request, model)
+    hooks = TurnHooks(kit, session, request, record, meter)
+    if calls := open_calls(session, request.turn_id):  # a crash left them behind
+        known = await settle(kit, request, record, calls)
+        ran = await router.run(
+            [call for call in calls if call.id not in known], hooks.context, hooks
+        )
+        known |= {result.call_id: result for result in ran}
+        await session.append(
+            kit.store, answered(kit, session, request, [known[c.id] for c in calls])
+        )
+    malformed = 0
+    while True:
+        meter.step()
+        reply = await _generate(kit, session, model, view, record)
+        message = _said(kit, session, request, reply)
+        meter.spend(reply.usage)
+        if not message.calls and not reply.malformed:
+            return message
+        await session.append(kit.store, message)
+        if reply.malformed:
+            malformed += 1
+            if malformed > _MALFORMED_MOST:
+                raise ModelGarbled(
+                    f"the model's tool call could not be read: {reply.malformed}",
+                    "ask again in other words, or use a larger model (/model)",
+                )
+            results: Sequence[ToolResult] = (_unreadable(reply.malformed),)
+        else:
+            meter.calls(message.calls)
+            results = await router.run(message.calls, hooks.context, hooks)
+        await session.append(kit.store, answered(kit, session, request, results))
+
+
+async def _generate(kit: Kit, session: Session, model: Model, view: View, record: Record) -> Reply:
+    """Ask the model once; what does not fit is cut further and asked again."""
+    window = model.window
+    for _ in range(_OVERFLOW_MOST):
+        prompt = build(
+            view.sections,
+            kit.opening.tools(model.profile),
+            session.messages,
+            window=window,
+            scale=view.scale,
+            cut=view.cut,
+        )
+        if prompt.cut != view.cut:
+            saved = view.scale.tokens(prompt.full_size - prompt.size)
+            record.compacted(view.cut, prompt.cut, saved)
+            view.cut = prompt.cut
+        try:
+            return await _stream(kit, model, prompt, view, record)
+        except ModelOverflow as overflow:
+            window = overflow.window or window
+            tokens = overflow.prompt_tokens or 2 * view.scale.tokens(prompt.size)
+            view.scale = view.scale.learn(prompt.size, tokens)
+    raise ModelOverflow(f"even the shortest prompt does not fit {window} tokens", 0, window)
+
+
+async def _stream(kit: Kit, model: Model, prompt: Prompt, view: View, record: Record) -> Reply:
+    began = kit.clock.now_ms()
+    record.partial.clear()
+    async with model.stream(prompt.request) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Reply):
+                record.spent(piece.usage, kit.clock.now_ms() - began)
+                view.scale = view.scale.learn(prompt.size, piece.usage.prompt)
+                return piece
+            if not piece.thought and piece.text:
+                record.text(piece.text)
+    raise ModelGarbled("the model's answer ended without an end", "ask again")
+
+
+async def _view(kit: Kit, session: Session, request: TurnRequest, model: Model) -> View:
+    """The fixed part is written once a conversation, model and skin: its bytes never change."""
+    key = f"{model.name}\n{model.profile}\n{request.skin}"
+    if key not in session.views:
+        sections = await kit.opening.sections(model.profile, request, session)
+        session.views[key] = View(sections)
+    return session.views[key]
+
+
+def _said(kit: Kit, session: Session, request: TurnRequest, reply: Reply) -> Message:
+    parts: list[Part] = [Text(reply.text)] if reply.text or not reply.calls else []
+    parts += (ToolCall(_call_id(), call.name, call.arguments) for call in reply.calls)
+    return session.write(kit.clock, request.turn_id, "assistant", tuple(parts), reply.raw)
+
+
+def _call_id() -> CallId:
+    """Servers repeat their ids; ours are unique (nine letters: some templates insist)."""
+    return CallId("".join(secrets.choice(_ID_LETTERS) for _ in range(9)))
+
+
+def _unreadable(why: str) -> ToolResult:
+    text = f"error: the tool call could not be read: {why}; send it again as valid JSON"
+    return ToolResult(CallId(""), "", text, ok=False)

@@ -1,0 +1,76 @@
+"""What the owner does for its front ends (`gateway.server.Desk`)."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
+import hermes
+from hermes.conversation.kit import Kit
+from hermes.conversation.shards import Shards
+from hermes.core.event import Answer, Event, Json
+from hermes.core.ids import CallId, ConversationId
+from hermes.core.request import TurnRequest
+from hermes.errors import Usage
+
+Query = Callable[..., Awaitable[Json]]
+
+
+class Desk:
+    """The owner's counter."""
+
+    def __init__(
+        self,
+        kit: Kit,
+        shards: Shards,
+        queries: Mapping[str, Query],
+        facts: Callable[[ConversationId], dict[str, Json]],
+        store: str,
+        model: str,
+    ) -> None:
+        self.bus = kit.bus
+        self._kit = kit
+        self._shards = shards
+        self._queries = queries
+        self._facts = facts
+        self._store = store
+        self._model = model
+
+    def hello(self) -> dict[str, Json]:
+        """Who the owner is."""
+        return {
+            "version": hermes.__version__,
+            "pid": os.getpid(),
+            "node": self._kit.store.node,
+            "store": self._store,
+            "model": self._model,
+        }
+
+    async def address(self, request: TurnRequest) -> TurnRequest:
+        """Give a turn its conversation."""
+        return await self._shards.address(request)
+
+    async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
+        """Take a turn."""
+        await self._shards.submit(request, catch_up)
+
+    async def approve(self, call_id: CallId, answer: Answer, *, by: str, reason: str) -> bool:
+        """Answer an approval."""
+        return await self._kit.approvals.answer(call_id, answer, by=by, reason=reason)
+
+    async def stop(self, conversation: ConversationId) -> bool:
+        """Stop a conversation's running turn."""
+        return self._shards.stop(conversation)
+
+    async def status(self, conversation: ConversationId) -> dict[str, Json]:
+        """What runs, and on what."""
+        return self._facts(conversation)
+
+    async def query(self, name: str, arguments: dict[str, Json]) -> Json:
+        """Look something up or change it, by name; raises Usage for an unknown name."""
+        if name not in self._queries:
+            raise Usage(f"no query is called {name!r}")
+        return await self._queries[name](**arguments)
+
+    def waiting(self, conversation: ConversationId) -> tuple[Event, ...]:
+        """Approvals of a conversation that wait for an answer."""
+        asked = self._kit.approvals.asked()
+        return tuple(event for event in asked if event.conversation_id == conversation)

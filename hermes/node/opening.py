@@ -1,0 +1,44 @@
+"""The fixed part of a prompt, from soul, skin, memory and tools (`conversation.kit.Opening`)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hermes.conversation.session import Session
+from hermes.core.model import ToolSpec
+from hermes.core.request import Profile, TurnRequest
+from hermes.prompt.sections import Recall, Section, Voice, fixed_sections
+from hermes.skin.skin import load_skin
+from hermes.tools.registry import Registry
+from hermes.tools.schema import spec
+
+_MARKERS = 8
+
+
+class Opening:
+    """Writes the system block's sections and says which tools a profile is offered."""
+
+    def __init__(
+        self, registry: Registry, recall: Recall, soul: str, skins: Sequence[Path], skin: str
+    ) -> None:
+        self._registry = registry
+        self._recall = recall
+        self._soul = soul
+        self._skins = skins
+        self._skin = skin
+
+    async def sections(
+        self, profile: Profile, request: TurnRequest, session: Session
+    ) -> tuple[Section, ...]:
+        """The system block's sections for one conversation."""
+        skin = load_skin(request.skin or self._skin, self._skins)
+        voice = Voice(soul=self._soul, persona=skin.persona, prompt=skin.prompt)
+        markers = await self._recall.markers(session.root, _MARKERS)
+        on_demand = [tool.name for tool in self._registry.tools() if not tool.core]
+        return fixed_sections(profile, voice, markers, session.root, on_demand)
+
+    def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
+        """Every tool for `full` and `native`; the core ones, tersely, for `lean`."""
+        tools = self._registry.tools()
+        if profile == "lean":
+            return tuple(spec(tool, terse=True) for tool in tools if tool.core)
+        return tuple(spec(tool, terse=False) for tool in tools)

@@ -1,0 +1,30 @@
+"""Where owner and front ends meet: a unix socket in a directory that only we can enter.
+
+Named by the store's directory, because socket paths are limited to 108 bytes. The kernel's
+directory permissions are the only guard: whoever is this user may come in.
+"""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from hermes.config import Settings
+from hermes.errors import NotAvailable
+
+
+def socket_path(settings: Settings) -> Path:
+    """The socket of the store that the settings name; makes its directory (0700)."""
+    private_directory(settings.runtime_dir)
+    name = hashlib.sha256(os.fsencode(settings.data_dir.resolve())).hexdigest()[:24]
+    return settings.runtime_dir / f"{name}.sock"
+
+
+def private_directory(path: Path) -> None:
+    """Make a directory that only this user can enter; raises NotAvailable when it is not."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise NotAvailable(f"{path} is not a directory of ours", "remove it, or set TMPDIR")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o700)

@@ -1,0 +1,89 @@
+"""From a stored conversation to one model request.
+
+The one place that knows how the parts of a prompt stand together; it knows no provider.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hermes.core.message import Message, Text, ToolResult
+from hermes.core.model import ChatMessage, ModelRequest, ToolSpec
+from hermes.prompt.budget import Cut, Scale, apply_cut, fit, size_of
+from hermes.prompt.sections import Section
+
+_ANSWER_SHARE = 4  # a quarter of the window is kept free for the answer
+_ANSWER_MOST = 4_096
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """A request and how it came about; `size` and `full_size` in bytes."""
+
+    request: ModelRequest
+    cut: Cut
+    size: int
+    full_size: int
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the model sees less than the store holds."""
+        return self.size < self.full_size
+
+
+def build(
+    sections: Sequence[Section],
+    tools: tuple[ToolSpec, ...],
+    history: Sequence[Message],
+    *,
+    window: int,
+    scale: Scale,
+    cut: Cut,
+) -> Prompt:
+    """Build the request that a window can hold.
+
+    Args:
+        sections: the fixed part, in order; it becomes the one system block.
+        tools: what is offered.
+        history: the conversation, oldest first.
+        window: tokens that prompt and answer share.
+        scale: bytes a token for this model.
+        cut: what was shortened before; the result's cut is never smaller.
+    """
+    system = "\n\n".join(section.text for section in sections)
+    messages = tuple(chat for message in history for chat in chat_messages(message))
+    fixed = len(system.encode()) + len(msgspec.json.encode(tools) if tools else b"")
+    answer = min(window // _ANSWER_SHARE, _ANSWER_MOST)
+    room = int((window - answer) * scale.bytes_per_token) - fixed
+    cut = fit(messages, max(room, 1), cut)
+    shown = apply_cut(messages, cut)
+    return Prompt(
+        request=ModelRequest(system=system, messages=shown, tools=tools, max_tokens=answer),
+        cut=cut,
+        size=fixed + sum(size_of(message) for message in shown),
+        full_size=fixed + sum(size_of(message) for message in messages),
+    )
+
+
+def chat_messages(message: Message) -> tuple[ChatMessage, ...]:
+    """One stored message as the model sees it: a tool message becomes one per result."""
+    match message.role:
+        case "user":
+            return (ChatMessage("user", _words(message)),)
+        case "assistant":
+            if message.raw:
+                return (ChatMessage("assistant", message.raw, message.calls),)
+            return (ChatMessage("assistant", _words(message), message.calls),)
+        case "tool":
+            return tuple(_result(result) for result in message.results)
+        case "system":
+            return ()
+
+
+def _words(message: Message) -> str:
+    return "\n".join(part.text for part in message.parts if isinstance(part, Text))
+
+
+def _result(result: ToolResult) -> ChatMessage:
+    if not result.call_id:  # the answer to a call that could not be read has no id to hang on
+        return ChatMessage("user", f"[{result.text}]")
+    return ChatMessage("tool", result.text, call_id=result.call_id, name=result.name)

@@ -1,24 +1,23 @@
-# The four doors: chat, test, check, bench. Each sets up what it needs.
+# The doors: chat, test, check, bench. Each sets up what it needs.
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready
 
-.PHONY: setup chat test test-all check fix bench clean
+.PHONY: setup chat test test-all check fix bench bench-peers clean
 
-setup: $(STAMP)
+setup: $(VENV)/.ready
 
-$(STAMP): pyproject.toml scripts/setup.sh
-	sh scripts/setup.sh $(VENV)
-	@touch $(STAMP)
+$(VENV)/.ready: pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh $(VENV)
 
 chat: setup
 	@$(BIN)/hermes chat
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup
 	$(BIN)/ruff check .
@@ -33,7 +32,15 @@ fix: setup
 	$(BIN)/ruff format .
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-peers: setup $(PEERS)/.ready
+	$(BIN)/python -m benchmarks peers $(BENCH_ARGS)
+
+$(PEERS)/.ready: benchmarks/peers/requirements.txt
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-llama $(PEERS)

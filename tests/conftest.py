@@ -1,8 +1,14 @@
-"""What holds for every test: asyncio backend, no socket beyond loopback, no blocking call."""
+"""What holds for every test: asyncio backend, no socket beyond loopback, no blocking call.
+
+And for CI: a test skipped for a reason that allowed_skips.txt does not know fails the run.
+"""
 
 import ipaddress
+import os
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster
@@ -20,7 +26,7 @@ def _is_near(address: object) -> bool:
     if host in {"localhost", ""}:
         return True
     try:
-        return ipaddress.ip_address(host.split("%")[0]).is_loopback
+        return ipaddress.ip_address(host.split("%", maxsplit=1)[0]).is_loopback
     except ValueError:
         return False
 
@@ -41,3 +47,25 @@ def _no_blocking_calls() -> Iterator[None]:
     buster.activate()
     yield
     buster.deactivate()
+
+
+def _unwanted_skips(config: pytest.Config) -> list[str]:
+    lines = Path(__file__).with_name("allowed_skips.txt").read_text().splitlines()
+    allowed = [line for line in lines if line and not line.startswith("#")]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    said = [f"{one.nodeid}: {one.longrepr[2]}" for one in skipped]
+    return [one for one in said if not any(re.search(reason, one) for reason in allowed)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("CI") and _unwanted_skips(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("CI") and (unwanted := _unwanted_skips(terminalreporter.config)):
+        terminalreporter.section("skipped for a reason that CI does not allow")
+        for one in unwanted:
+            terminalreporter.line(one)

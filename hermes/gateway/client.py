@@ -77,6 +77,13 @@ class Client:
     async def connect(self) -> None:
         """Open the door and be greeted; raises DoorError, ProtocolMismatch or StoreError."""
         self._wire, ours = await self._opener.open()
+        try:
+            self.hello = msgspec.structs.replace(await self._greeted(), owner_is_us=ours)
+        except BaseException:
+            await self._wire.aclose()
+            raise
+
+    async def _greeted(self) -> Hello:
         with anyio.move_on_after(_HELLO_S):
             greeting = await self._wire.receive()
             hello = msgspec.convert(greeting.get("params"), Hello)
@@ -86,17 +93,19 @@ class Client:
                     f"{hello.protocol}, this program {PROTOCOL}",
                     "quit the older one and start again",
                 )
-            self.hello = msgspec.structs.replace(hello, owner_is_us=ours)
-            return
+            return hello
         raise OwnerGone("the owner of the store does not answer")
 
     async def run(self) -> None:
-        """Take what the owner sends, until cancelled."""
-        while True:
-            try:
-                self._take(await self._wire.receive())
-            except OwnerGone:
-                await self._reconnect()
+        """Take what the owner sends, until cancelled; closes the door then."""
+        try:
+            while True:
+                try:
+                    self._take(await self._wire.receive())
+                except OwnerGone:
+                    await self._reconnect()
+        finally:
+            await self._wire.aclose()
 
     @asynccontextmanager
     async def turn(self, request: TurnRequest) -> AsyncGenerator[AsyncIterator[Event]]:

@@ -78,12 +78,16 @@ class Visitor:
 
     async def serve(self) -> None:
         """Answer until the front end goes away."""
-        async with anyio.create_task_group() as tasks:
-            with suppress(DoorError):  # it went away, or spoke nonsense
-                await self._wire.send(_note("hello", {"protocol": PROTOCOL, **self._desk.hello()}))
-                while True:
-                    tasks.start_soon(self._answer, tasks, await self._wire.receive())
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                with suppress(DoorError):  # it went away, or spoke nonsense
+                    hello = {"protocol": PROTOCOL, **self._desk.hello()}
+                    await self._wire.send(_note("hello", hello))
+                    while True:
+                        tasks.start_soon(self._answer, tasks, await self._wire.receive())
+                tasks.cancel_scope.cancel()
+        finally:
+            await self._wire.aclose()
 
     async def _answer(self, tasks: TaskGroup, message: dict[str, Json]) -> None:
         number, verb = message.get("id"), self._verbs.get(str(message.get("method")))

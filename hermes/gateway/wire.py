@@ -48,8 +48,9 @@ class Wire:
         return message
 
     async def aclose(self) -> None:
-        """Close both directions."""
-        await self._lines.aclose()
+        """Close both directions, at once."""
+        with anyio.CancelScope(shield=True):
+            await self._lines.aclose()
 
 
 class Lines(ObjectStream[bytes]):

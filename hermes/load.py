@@ -7,12 +7,16 @@ import importlib
 from types import ModuleType
 from typing import Literal, assert_never
 
-Part = Literal["shell_grammar", "terminal", "rich_text", "pathspec"]
+Part = Literal["attach", "commands", "pathspec", "rich_text", "shell_grammar", "terminal"]
 
 
 def load(part: Part) -> ModuleType:
     """Import a heavy part by name."""
     match part:
+        case "attach":
+            return importlib.import_module("hermes.node.attach")
+        case "commands":
+            return importlib.import_module("hermes.cli.run")
         case "shell_grammar":
             return importlib.import_module("hermes.policy.grammar")
         case "terminal":

@@ -70,6 +70,6 @@ class Door(Protocol):
         """What runs: model, engine, context, running turns."""
         ...
 
-    async def query(self, name: str, **arguments: Json) -> Json:
+    async def query(self, name: str, /, **arguments: Json) -> Json:
         """Ask the owner for data, or to change some."""
         ...

@@ -1,0 +1,75 @@
+"""`hermes memory`: what the agent remembers of this project."""
+
+import argparse
+
+from hermes.cli.asking import ask
+from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
+from hermes.cli.output import print_json, print_table
+from hermes.cli.world import World, project_root
+
+_COLUMNS = (("id", "ID", 64), ("type", "TYPE", 12), ("content", "CONTENT", 80))
+
+
+def add(commands: Commands) -> None:
+    """Add the noun and its verbs."""
+    example = 'hermes memory search "database port"'
+    verbs = add_verbs(add_command(commands, "memory", "what it remembers of a project", example))
+    new = add_command(verbs, "add", "remember a fact", 'hermes memory add "tests: make test"', _add)
+    new.add_argument("content", metavar="TEXT")
+    new.add_argument("--type", default="fact", help="kind of memory (default: fact)")
+    search = add_command(verbs, "search", "find memories by words", example, _search)
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument("--limit", type=count, default=20, metavar="N")
+    every = add_command(verbs, "list", "list memories", "hermes memory list --limit 10", _list)
+    every.add_argument("--limit", type=count, default=50, metavar="N")
+    every.add_argument("--offset", type=count, default=0, metavar="N")
+    forget = add_command(verbs, "forget", "forget one", "hermes memory forget ID", _forget)
+    forget.add_argument("id", metavar="ID")
+    for command in (new, search, every, forget):
+        add_json(command)
+
+
+async def _add(args: argparse.Namespace, world: World) -> int:
+    added = await ask(
+        args, world, "memory.add", root=_root(world), content=args.content, type=args.type
+    )
+    if args.json:
+        print_json(added, world.stdout)
+    else:
+        print("remembered", file=world.stdout)
+    return 0
+
+
+async def _search(args: argparse.Namespace, world: World) -> int:
+    found = await ask(
+        args, world, "memory.search", root=_root(world), query=args.query, limit=args.limit
+    )
+    if args.json:
+        print_json(found, world.stdout)
+    else:
+        print_table(found, _COLUMNS, world.stdout, "nothing found")
+    return 0
+
+
+async def _list(args: argparse.Namespace, world: World) -> int:
+    found = await ask(
+        args, world, "memory.list", root=_root(world), limit=args.limit, offset=args.offset
+    )
+    if args.json:
+        print_json(found, world.stdout)
+    else:
+        print_table(found, _COLUMNS, world.stdout, "nothing is remembered here")
+    return 0
+
+
+async def _forget(args: argparse.Namespace, world: World) -> int:
+    answer = await ask(args, world, "memory.forget", id=args.id)
+    if args.json:
+        print_json(answer, world.stdout)
+    else:
+        print("forgotten", file=world.stdout)
+    return 0
+
+
+def _root(world: World) -> str:
+    return str(project_root(world.cwd, world.home))

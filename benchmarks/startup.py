@@ -5,10 +5,8 @@ import time
 
 from benchmarks import Row, at_most, told
 from benchmarks.measure import HERMES, Sample, home, median, run
+from benchmarks.owner import PROMPT
 from benchmarks.terminal import terminal
-
-PROMPT = "[\u203a\u276f>] "
-"""What the chat shows when it takes a message."""
 
 
 def version(times: int) -> list[Row]:

@@ -1,0 +1,87 @@
+"""The store: everything durable, behind one door."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from hermes.core.clock import Clock
+from hermes.core.ids import NodeId, uuid7
+from hermes.store.approvals import Approvals
+from hermes.store.blobs import Blobs
+from hermes.store.conversations import Conversations
+from hermes.store.database import Database
+from hermes.store.jobs import JobLedger
+from hermes.store.journal import Journal
+from hermes.store.memory import ProjectMemory
+from hermes.store.schema import plan
+from hermes.store.search import Search
+from hermes.store.turns import Turns
+from hermes.store.verify import Progress, verify
+
+_TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%!_fts!_%' ESCAPE '!'"
+)
+_SIZES = """SELECT
+    (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size),
+    (SELECT freelist_count FROM pragma_freelist_count) * (SELECT page_size FROM pragma_page_size),
+    (SELECT count(*) FROM blocks), (SELECT count(*) FROM messages),
+    (SELECT count(*) FROM conversations), (SELECT coalesce(sum(size), 0) FROM blobs)"""
+
+
+class Store:
+    """The parts of an open store; made by `open`."""
+
+    def __init__(self, database: Database, clock: Clock, node: NodeId) -> None:
+        self._database = database
+        self.node = node
+        self.conversations = Conversations(database, clock, node)
+        self.turns = Turns(database, clock, node)
+        self.journal = Journal(database, clock)
+        self.approvals = Approvals(database, clock)
+        self.memory = ProjectMemory(database, clock)
+        self.search = Search(database)
+        self.jobs = JobLedger(database, clock)
+        self.blobs = Blobs(database)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, clock: Clock, readers: int = 4, max_pages: int = 0
+    ) -> AsyncGenerator["Store"]:
+        """Open the store at `path`, making it where there is none.
+
+        Only for the holder of the owner's lock, and only once: see `hermes.store.lock`.
+
+        Raises:
+            StoreCorrupt, StoreReadOnly, StoreNewer, StoreFull, StoreBusy: as their texts say.
+        """
+        async with Database(path, plan(uuid7()), readers, max_pages) as database:
+            rows = await database.read("SELECT value FROM meta WHERE key = 'node'")
+            yield cls(database, clock, NodeId(rows[0][0]))
+
+    async def integrity(self) -> tuple[str, ...]:
+        """Ask SQLite whether the file is sound; empty when it is.
+
+        Goes table by table, so that no single read holds the write-ahead log back for long.
+        """
+        problems: list[str] = []
+        for (table,) in await self._database.read(_TABLES):
+            rows = await self._database.read(
+                "SELECT integrity_check FROM pragma_integrity_check(?)", (table,)
+            )
+            problems += [row[0] for row in rows if row[0] != "ok"]
+        return tuple(problems)
+
+    async def verify(self, progress: Progress | None = None) -> tuple[str, ...]:
+        """Compare every row with its block, every block with its name; empty when all is well."""
+        return await verify(self._database, progress)
+
+    async def size(self) -> dict[str, int]:
+        """Bytes and counts: file_bytes, free_bytes, log_bytes, blocks, messages, ..."""
+        rows = await self._database.read(_SIZES)
+        names = ("file_bytes", "free_bytes", "blocks", "messages", "conversations", "blob_bytes")
+        sizes = dict(zip(names, rows[0], strict=True))
+        log = await anyio.to_thread.run_sync(self._database.log_size)
+        return {**sizes, "log_bytes": log}

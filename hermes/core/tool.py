@@ -44,7 +44,7 @@ class FileStates:
 
 @dataclass(frozen=True)
 class ToolContext:
-    """What one call may know."""
+    """What one call may know; `result_chars`: what its result may take, set by the router."""
 
     conversation: ConversationId
     session: SessionId
@@ -53,6 +53,7 @@ class ToolContext:
     place: Place
     files: FileStates
     private: bool = False
+    result_chars: int = 8_000
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Short commands against a chat that is writing: nobody sees "locked", the store stays sound."""
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -67,9 +68,12 @@ def integrity(env: Mapping[str, str]) -> list[str]:
     """What SQLite finds wrong with the stores here, opened read-only."""
     found = []
     for path in databases(env):
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
-            found += [row[0] for row in database.execute("PRAGMA integrity_check")]
-        database.close()
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        with contextlib.closing(database):
+            try:
+                found += [row[0] for row in database.execute("PRAGMA integrity_check")]
+            except sqlite3.DatabaseError as error:
+                found.append(str(error))
     return found
 
 

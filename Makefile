@@ -39,7 +39,7 @@ bench-peers: setup $(PEERS)/.ready
 
 $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(BIN)/python -m venv --clear $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@
 
 clean:

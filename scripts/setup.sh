@@ -44,7 +44,7 @@ else
     say "setting up $venv with $("$python" -V), about a minute"
     "$python" -m venv --clear "$venv"
 fi
-pip="$venv/bin/python -m pip --quiet --disable-pip-version-check --no-input"
+pip="$venv/bin/python -m pip --quiet --quiet --disable-pip-version-check --no-input"
 $pip install --upgrade 'pip>=25.1'
 $pip install --editable ".$extra" --group dev
 touch "$venv/.ready"

@@ -86,7 +86,7 @@ class Conversations:
             (conversation,),
         )
         if not rows:
-            raise _unknown(conversation)
+            raise unknown(conversation)
         return _info(rows[0])
 
     async def resolve(self, prefix: str) -> ConversationId:
@@ -105,7 +105,7 @@ class Conversations:
                 "give more characters",
             )
         if not rows:
-            raise _unknown(prefix)
+            raise unknown(prefix)
         return ConversationId(rows[0][0])
 
     async def list(
@@ -135,7 +135,7 @@ class Conversations:
         try:
             await self._database.write(*statements)
         except Unmet as error:
-            raise _unknown(messages[0].conversation) from error
+            raise unknown(messages[0].conversation) from error
         return cids
 
     async def set_heads(self, conversation: ConversationId, heads: Sequence[Cid]) -> None:
@@ -159,7 +159,7 @@ class Conversations:
         try:
             await self._database.write(statement)
         except Unmet as error:
-            raise _unknown(conversation) from error
+            raise unknown(conversation) from error
         return await self.get(new)
 
     async def open_session(self, conversation: ConversationId, at: int) -> SessionId:
@@ -184,7 +184,7 @@ class Conversations:
         try:
             await self._database.write(Statement(sql, parameters, expect=1))
         except Unmet as error:
-            raise _unknown(str(parameters[-1])) from error
+            raise unknown(str(parameters[-1])) from error
 
 
 def _info(row: Row) -> ConversationInfo:
@@ -193,5 +193,6 @@ def _info(row: Row) -> ConversationInfo:
     return ConversationInfo(identity, title, created, updated, bool(private), heads, messages, root)
 
 
-def _unknown(conversation: str) -> ConversationUnknown:
+def unknown(conversation: str) -> ConversationUnknown:
+    """The error for an id that names no conversation."""
     return ConversationUnknown(f"no conversation {conversation}", "see `hermes conversations list`")

@@ -25,19 +25,17 @@ OutcomeWord = Literal["ok", "failed", "interrupted"]
 INTENT_KIND = "hermes/intent/1"
 OUTCOME_KIND = "hermes/outcome/1"
 
-_COLUMNS = "id, turn, conversation, call, tool, arguments, at, cid, outcome, outcome_text, undone"
-_INTENT = (
-    "INSERT INTO journal (id, turn, conversation, call, tool, arguments, at, cid)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = (
+    "id, turn, conversation, call, tool, arguments, at, cid, changes, outcome, outcome_text, undone"
 )
-_CHANGE = (
-    "INSERT INTO journal_changes (journal, position, path, before, after) VALUES (?, ?, ?, ?, ?)"
+_INTENT = (
+    "INSERT INTO journal (id, turn, conversation, call, tool, arguments, at, cid,"
+    " changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _OUTCOME = (
     "UPDATE journal SET outcome = ?, outcome_text = ?, outcome_at = ?, outcome_cid = ?"
     " WHERE id = ? AND outcome IS NULL"
 )
-_CHANGES = "SELECT path, before, after FROM journal_changes WHERE journal = ? ORDER BY position"
 
 
 class FileChange(msgspec.Struct, frozen=True):
@@ -71,9 +69,9 @@ class JournalEntry(msgspec.Struct, frozen=True):
     arguments: str
     at: int
     cid: Cid
+    changes: tuple[FileChange, ...]
     outcome: JournalOutcome | None
     undone: int | None
-    changes: tuple[FileChange, ...]
 
 
 class Journal:
@@ -105,15 +103,12 @@ class Journal:
             "tool": tool, "arguments": arguments, "at": now, "changes": msgspec.to_builtins(files),
         }  # fmt: skip
         cid, block = record(INTENT_KIND, await self._heads(conversation), fields)
-        row = (entry, turn, conversation, call, tool, arguments, now, cid)
+        kept = msgspec.json.encode(files).decode()
+        row = (entry, turn, conversation, call, tool, arguments, now, cid, kept)
         await self._database.write(
             *(blob_statement(old) for _, old, _ in changes if old is not None),
             block,
             Statement(_INTENT, row),
-            *(
-                Statement(_CHANGE, (entry, position, file.path, file.before, file.after))
-                for position, file in enumerate(files)
-            ),
         )
         return entry
 
@@ -187,18 +182,15 @@ class Journal:
             f"SELECT {_COLUMNS} FROM journal {rest}",  # noqa: S608 - constants
             parameters,
         )
-        entries = []
-        for row in rows:
-            changes = await self._database.read(_CHANGES, (row[0],))
-            entries.append(_entry(row, tuple(FileChange(*change) for change in changes)))
-        return tuple(entries)
+        return tuple(map(_entry, rows))
 
 
-def _entry(row: Row, changes: tuple[FileChange, ...]) -> JournalEntry:
+def _entry(row: Row) -> JournalEntry:
     fields = dict(zip(_COLUMNS.split(", "), row, strict=True))
     word, text = fields["outcome"], fields.pop("outcome_text")
     fields["outcome"] = None if word is None else JournalOutcome(word, text)
-    return JournalEntry(**fields, changes=changes)
+    fields["changes"] = msgspec.json.decode(fields["changes"], type=tuple[FileChange, ...])
+    return JournalEntry(**fields)
 
 
 def _digest(data: bytes | None) -> str | None:

@@ -55,12 +55,10 @@ _TURNS = (
         seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, turn TEXT NOT NULL,
         conversation TEXT NOT NULL, call TEXT NOT NULL, tool TEXT NOT NULL,
         arguments TEXT NOT NULL, at INTEGER NOT NULL, cid TEXT NOT NULL,
-        outcome TEXT, outcome_text TEXT, outcome_at INTEGER, outcome_cid TEXT, undone INTEGER)""",
+        changes TEXT NOT NULL, outcome TEXT, outcome_text TEXT, outcome_at INTEGER,
+        outcome_cid TEXT, undone INTEGER)""",
     "CREATE INDEX journal_of ON journal (turn)",
     "CREATE INDEX journal_pending ON journal (seq) WHERE outcome IS NULL",
-    """CREATE TABLE journal_changes (
-        journal TEXT NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,
-        before TEXT, after TEXT, PRIMARY KEY (journal, position)) WITHOUT ROWID""",
     """CREATE TABLE blobs (
         seq INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, size INTEGER NOT NULL,
         data BLOB NOT NULL)""",
@@ -88,6 +86,8 @@ _MEMORY = (
     """CREATE TABLE memory_blocks (
         memory INTEGER PRIMARY KEY, cid TEXT NOT NULL UNIQUE, supersedes TEXT,
         erased INTEGER, erased_cid TEXT)""",
+    """CREATE VIEW memory_values AS SELECT m.*, m.id AS rowid, b.cid
+        FROM project_memory AS m JOIN memory_blocks AS b ON b.memory = m.id""",
     f"""CREATE VIRTUAL TABLE memory_fts USING fts5 (
         content, content = 'project_memory', content_rowid = 'id', {_TOKENIZER})""",
     """CREATE TRIGGER memory_added AFTER INSERT ON project_memory BEGIN

@@ -10,7 +10,7 @@ from hermes.core.ids import ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message
 from hermes.core.request import TurnRequest
 from hermes.errors import StoreError
-from hermes.store.conversations import NewConversation, creating
+from hermes.store.conversations import NewConversation, creating, unknown
 from hermes.store.database import Database
 from hermes.store.messages import appending
 from hermes.store.sessions import opening
@@ -66,7 +66,8 @@ class Turns:
 
         Returns the record and whether it is fresh: a turn id that is there already changes
         nothing. `new`: the conversation to make with it; the session that the messages name
-        is opened then too. The request's `api_key` is never stored.
+        is opened then too. The request's `api_key` is never stored. Raises
+        ConversationUnknown.
         """
         if (known := await self.get(request.turn_id)) is not None:
             return known, False
@@ -81,9 +82,9 @@ class Turns:
         statements += appending(messages)[1]
         try:
             await self._database.write(*statements)
-        except Unmet:
+        except Unmet as error:
             if (known := await self.get(request.turn_id)) is None:
-                raise  # the conversation is missing
+                raise unknown(first.conversation) from error
             return known, False
         return await self._one(request.turn_id), True
 

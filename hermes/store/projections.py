@@ -1,0 +1,134 @@
+"""Which columns have to say what their block says, and what it takes to compare them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from hermes.core.canonical import Value, cid_of, decode
+from hermes.core.message import MESSAGE_KIND, message_of
+from hermes.store.blobs import digest_of
+from hermes.store.statement import Row
+
+
+class Projection(NamedTuple):
+    """A table, its key, the column with its block's name, and block field to column."""
+
+    table: str
+    key: str
+    cid: str
+    columns: Mapping[str, str]
+
+    @property
+    def page(self) -> str:
+        """A page of rows after a rowid: rowid, key, cid, the block's bytes, the columns."""
+        columns = ", ".join(f"t.{column}" for column in self.columns.values())
+        return f"""SELECT t.rowid, t.{self.key}, t.{self.cid}, b.data, {columns}
+            FROM {self.table} AS t LEFT JOIN blocks AS b ON b.cid = t.{self.cid}
+            WHERE t.rowid > ? AND t.{self.cid} IS NOT NULL ORDER BY t.rowid LIMIT ?"""  # noqa: S608 - constants
+
+    def judge(self, row: Row) -> list[str]:
+        """What is wrong with one row of a page."""
+        _, key, cid, data, *columns = row
+        name = f"{self.table} {key}"
+        if data is None:
+            return [f"{name}: its block {cid} is missing"]
+        try:
+            block = decode(data)
+        except ValueError:
+            return [f"{name}: its block {cid} cannot be read"]
+        fields = block if isinstance(block, dict) else {}
+        return [
+            f"{name}: {column} differs from its block"
+            for (field, column), found in zip(self.columns.items(), columns, strict=True)
+            if not _same(fields.get(field), found)
+        ]
+
+
+def _same(told: Value, found: object) -> bool:
+    if isinstance(told, list):  # its column is JSON
+        return isinstance(found, str) and bool(msgspec.json.decode(found) == told)
+    return told == found
+
+
+PROJECTIONS = (
+    Projection(
+        "sessions",
+        "id",
+        "cid",
+        {"session": "id", "conversation": "conversation", "node": "node", "at": "opened"},
+    ),
+    Projection("sessions", "id", "closing_cid", {"session": "id", "at": "closed"}),
+    Projection(
+        "journal",
+        "id",
+        "cid",
+        {name: name for name in ("id", "turn", "conversation", "call", "tool", "arguments")}
+        | {"at": "at", "changes": "changes"},
+    ),
+    Projection(
+        "journal",
+        "id",
+        "outcome_cid",
+        {"outcome": "outcome", "text": "outcome_text", "at": "outcome_at"},
+    ),
+    Projection(
+        "approvals",
+        "seq",
+        "cid",
+        {name: name for name in ("call", "turn", "conversation", "tool", "arguments", "rule")}
+        | {"diff": "diff", "at": "asked"},
+    ),
+    Projection(
+        "approvals",
+        "seq",
+        "answer_cid",
+        {"answer": "answer", "by": "answered_by", "reason": "reason", "at": "answered"},
+    ),
+    Projection(
+        "memory_values",
+        "id",
+        "cid",
+        {"project": "project_hash", "type": "memory_type", "content": "content"}
+        | {"session": "source_session_id"},
+    ),
+)
+
+
+def judge_block(row: Row, parents: set[str], erased: set[str]) -> list[str]:
+    """What is wrong with a block and, where it is a message, with its row.
+
+    `row`: seq, cid, kind, data, then the message's columns (all None where there is none).
+    """
+    seq, cid, kind, data, *columns = row
+    if data is None:
+        gone = f"block {seq} {cid}: its bytes are missing and were not erased"
+        return [] if cid in erased else [gone]
+    if cid_of(data) != cid:
+        return [f"block {seq} {cid}: its bytes were changed"]
+    try:
+        block = decode(data)
+        if not isinstance(block, dict) or block.get("t") != kind:
+            return [f"block {seq} {cid}: it is not of kind {kind}"]
+        return _judge_message(cid, data, columns, parents) if kind == MESSAGE_KIND else []
+    except ValueError as error:
+        return [f"block {seq} {cid}: {error}"]
+
+
+def _judge_message(cid: str, data: bytes, columns: list[object], parents: set[str]) -> list[str]:
+    if columns[0] is None:
+        return [f"message {cid}: it is missing from the table"]
+    m = message_of(data)
+    told = (m.conversation, m.session, m.turn, m.role, m.at, m.text, set(m.parents))
+    names = ("conversation", "session", "turn", "role", "at", "text", "parents")
+    return [
+        f"message {cid}: {name} differs from its block"
+        for name, block, column in zip(names, told, (*columns, parents), strict=True)
+        if block != column
+    ]
+
+
+def judge_blob(row: Row) -> list[str]:
+    """What is wrong with a blob: seq, digest, data."""
+    _, digest, data = row
+    return [] if digest_of(data) == digest else [f"blob {digest}: its bytes were changed"]

@@ -11,6 +11,7 @@ from hermes.conversation.bus import Bus
 from hermes.core.clock import Clock
 from hermes.core.event import Answer, ApprovalAnswered, ApprovalAsked
 from hermes.core.ids import CallId
+from hermes.store.approvals import Question
 from hermes.store.store import Store
 
 
@@ -34,14 +35,15 @@ class Approvals:
     async def ask(self, asked: ApprovalAsked) -> ApprovalAnswered:
         """Ask and wait; the answer is durable when it comes back."""
         await self._store.approvals.ask(
-            call_id=asked.call_id,
-            turn=asked.turn_id,
-            conversation=asked.conversation_id,
-            tool=asked.name,
-            arguments=str(asked.arguments),
-            rule=asked.rule,
-            diff=asked.diff,
-            at=asked.at,
+            Question(
+                call=asked.call_id,
+                turn=asked.turn_id,
+                conversation=asked.conversation_id,
+                tool=asked.name,
+                arguments=str(asked.arguments),
+                rule=asked.rule,
+                diff=asked.diff,
+            )
         )
         waiting = self._open[asked.call_id] = _Open(asked, anyio.Event())
         try:

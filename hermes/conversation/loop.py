@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hermes.conversation.kit import Kit
@@ -11,8 +12,12 @@ from hermes.conversation.record import Record
 from hermes.conversation.session import Session
 from hermes.conversation.turn import run_turn
 from hermes.core.ids import TurnId
+from hermes.core.message import Text
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnError, TurnStopped
+from hermes.store import sessions
+from hermes.store.conversations import NewConversation
+from hermes.store.statement import Statement
 
 _QUIET_S = 1_800.0  # then a session is put away
 _QUEUE = 100  # messages that may wait for a running turn
@@ -93,11 +98,23 @@ class Loop:
 
     async def _begin(self, request: TurnRequest) -> bool:
         """Make the user's message durable; True when it was already, by an earlier owner."""
-        from_before = await self._kit.store.turns.get(request.turn_id)
-        if from_before is not None:
-            await self._kit.store.turns.attempt(request.turn_id)
-            return True
-        raise NotImplementedError
+        kit, session = self._kit, self.session
+        message = session.write(kit.clock, request.turn_id, "user", (Text(request.text),))
+        new: NewConversation | None = None
+        extra: list[Statement] = []
+        if session.new:
+            new = NewConversation(session.conversation, request.root, private=request.private)
+            session.id, extra = sessions.opening(
+                session.conversation, session.node, kit.clock.now_ms()
+            )
+            message = msgspec.structs.replace(message, session=session.id)
+        _, fresh = await kit.store.turns.begin(request, (message,), new=new, extra=extra)
+        session.new = False
+        if fresh:
+            session.stored(message)
+        else:
+            await kit.store.turns.attempt(request.turn_id)
+        return not fresh
 
     async def _close(self, request: TurnRequest, record: Record, error: HermesError) -> None:
         with anyio.CancelScope(shield=True):

@@ -6,8 +6,6 @@ may run.
 
 from collections.abc import Sequence
 
-import msgspec
-
 from hermes.conversation.kit import Kit
 from hermes.conversation.record import Record
 from hermes.conversation.session import Session
@@ -15,6 +13,7 @@ from hermes.core.ids import CallId, TurnId
 from hermes.core.message import Message, Text, ToolCall, ToolResult
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnStopped
+from hermes.store.turns import Ending
 
 _UNKNOWN = "error: interrupted: it is not known whether this was done; check before you repeat it"
 
@@ -36,7 +35,7 @@ async def settle(
             continue
         if entry.outcome is not None:
             known[entry.call] = ToolResult(
-                entry.call, entry.tool, entry.outcome.text, ok=entry.outcome.ok
+                entry.call, entry.tool, entry.text or _UNKNOWN, ok=entry.outcome == "ok"
             )
             continue
         await kit.store.journal.report_interrupted(entry.id)
@@ -73,15 +72,14 @@ async def fail_turn(
     said = "".join(record.partial) if stopped else ""
     note = f"{said}\n[{error.message}]".strip()
     closing.append(session.write(kit.clock, request.turn_id, "assistant", (Text(note),)))
-    await kit.store.turns.finish(
-        request.turn_id,
-        "stopped" if stopped else "failed",
+    ending = Ending(
+        state="stopped" if stopped else "failed",
         text=said,
         error=error.message,
         remedy=error.remedy,
-        usage=msgspec.to_builtins(record.total()),
-        messages=tuple(closing),
+        usage=record.total_json(),
     )
+    await kit.store.turns.finish(request.turn_id, ending, messages=closing)
     for message in closing:
         session.stored(message)
     record.failed(error)

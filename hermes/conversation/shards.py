@@ -37,7 +37,7 @@ class Shards:
         if (record := await self._kit.store.turns.get(request.turn_id)) is not None:
             conversation = record.conversation
         elif request.conversation_id:
-            conversation = (await self._kit.store.conversations.resolve(request.conversation_id))
+            conversation = await self._kit.store.conversations.resolve(request.conversation_id)
         else:
             conversation = ConversationId(uuid7())
         return msgspec.structs.replace(request, conversation_id=conversation)
@@ -158,7 +158,7 @@ def _told(record: TurnRecord) -> tuple[Event, ...]:
     """The events of a turn that is over, for a front end that asks again."""
     conversation, turn, at = record.conversation, record.id, record.finished or 0
     started = TurnStarted(conversation_id=conversation, turn_id=turn, at=record.started)
-    usage = msgspec.convert(record.usage or {}, Usage)
+    usage = msgspec.json.decode(record.usage or "{}", type=Usage)
     if record.state == "finished":
         return started, TurnFinished(
             conversation_id=conversation, turn_id=turn, at=at, text=record.text, usage=usage

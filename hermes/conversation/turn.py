@@ -9,7 +9,6 @@ import string
 from collections.abc import Sequence
 
 import anyio
-import msgspec
 
 from hermes.conversation.hooks import TurnHooks
 from hermes.conversation.kit import Kit
@@ -24,6 +23,7 @@ from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, ModelGarbled, ModelOverflow
 from hermes.models.model import Model
 from hermes.prompt.builder import Prompt, build
+from hermes.store.turns import Ending
 
 _MALFORMED_MOST = 2  # an unreadable call goes back to the model so many times
 _OVERFLOW_MOST = 6
@@ -40,13 +40,8 @@ async def run_turn(kit: Kit, session: Session, request: TurnRequest, record: Rec
     try:
         with meter.wall():
             final = await _converse(kit, session, request, record, meter)
-        await kit.store.turns.finish(
-            request.turn_id,
-            "finished",
-            text=final.text,
-            usage=msgspec.to_builtins(record.total()),
-            messages=(final,),
-        )
+        ending = Ending(state="finished", text=final.text, usage=record.total_json())
+        await kit.store.turns.finish(request.turn_id, ending, messages=(final,))
         session.stored(final)
         record.finished(final.text)
     except HermesError as error:

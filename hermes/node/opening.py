@@ -1,6 +1,6 @@
 """The fixed part of a prompt, from soul, skin, memory and tools (`conversation.kit.Opening`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hermes.conversation.session import Session

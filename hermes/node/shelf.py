@@ -4,8 +4,6 @@ A model is opened once and shared by all front ends of the owner; a script is pl
 conversation, going on where an earlier owner was cut off.
 """
 
-import os
-import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,11 +14,8 @@ import anyio.to_thread
 from hermes.config import Settings
 from hermes.conversation.session import Session
 from hermes.core.request import Profile, TurnRequest
-from hermes.errors import Usage
-from hermes.models.client import ChatClient, Server
-from hermes.models.embedded import EmbeddedModel
 from hermes.models.engine import Engine
-from hermes.models.gguf import profile_of, read_gguf, shipped_model
+from hermes.models.gguf import shipped_model
 from hermes.models.model import Model
 from hermes.models.scripted import ScriptedModel
 

@@ -1,0 +1,92 @@
+"""The owner: opens the parts of the house in one task group and closes them in order.
+
+The composition root. Whoever holds the store's lock runs this, as a chat or as a node.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import anyio
+import anyio.to_thread
+from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import SocketListener
+
+from hermes.config import Settings
+from hermes.conversation.shards import Shards
+from hermes.core.clock import Clock
+from hermes.gateway.server import Visitor
+from hermes.gateway.wire import Lines, Wire, memory_wires
+from hermes.node.desk import Desk
+from hermes.node.furnish import furnish
+from hermes.node.rendezvous import socket_path
+from hermes.sandbox.shell import Shell
+from hermes.store.store import Store
+
+
+class Owner:
+    """A running owner."""
+
+    def __init__(self, desk: Desk, shards: Shards, tasks: TaskGroup) -> None:
+        self._desk = desk
+        self._shards = shards
+        self._tasks = tasks
+        self._visits = 0
+
+    def receive_here(self) -> Wire:
+        """Let the front end of this very process in."""
+        ours, theirs = memory_wires()
+        self._tasks.start_soon(Visitor(self._desk, ours, f"pid {os.getpid()}").serve)
+        return theirs
+
+    async def receive(self, stream: SocketStream) -> None:
+        """Serve a front end that came through the socket."""
+        self._visits += 1
+        await Visitor(self._desk, Wire(Lines(stream)), f"visitor {self._visits}").serve()
+
+    async def drain(self) -> None:
+        """Wait until no turn runs: others may have come in while this process owned the store."""
+        while self._shards.running():
+            await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def open_owner(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, *, lasting: bool
+) -> AsyncGenerator[Owner]:
+    """Open the store and everything on it; the caller holds the store's lock.
+
+    Args:
+        settings: which store, which model.
+        environ: what commands inherit, filtered.
+        clock: the time.
+        lasting: whether this owner goes on with what an earlier one left, and runs jobs.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            Store.open(settings.data_dir / "hermes.db", clock)
+        )
+        shell = await stack.enter_async_context(Shell())
+        models = await stack.enter_async_context(AsyncExitStack())
+        listener = await _listen(settings, stack)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        rooms = await furnish(settings, environ, clock, store, shell, models, tasks)
+        owner = Owner(rooms.desk, rooms.shards, tasks)
+        tasks.start_soon(partial(listener.serve, owner.receive))
+        if lasting:
+            tasks.start_soon(rooms.resume)
+        try:
+            yield owner
+        finally:
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await rooms.shards.close()
+
+
+async def _listen(settings: Settings, stack: AsyncExitStack) -> SocketListener:
+    """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock."""
+    path = await anyio.to_thread.run_sync(socket_path, settings)
+    listener = await anyio.create_unix_listener(path, mode=0o600)
+    await stack.enter_async_context(listener)
+    return listener

@@ -1,0 +1,48 @@
+"""Canonical bytes and their names."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.core.canonical import cid_of, decode, encode, link, unlink
+
+_plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(_plain)
+def test_what_was_encoded_is_decoded(value):
+    block = encode(value)
+    assert decode(block.data) == value
+    assert encode(decode(block.data)) == block
+
+
+@given(st.dictionaries(st.text(), st.integers(0, 9), min_size=2, max_size=6))
+def test_the_order_of_keys_makes_no_difference(value):
+    assert encode(dict(reversed(value.items()))) == encode(value)
+
+
+def test_a_known_vector():
+    # DAG-CBOR of {"hello": "world"}, and its CIDv1 as IPFS tools print it
+    block = encode({"hello": "world"})
+    assert block.data.hex() == "a16568656c6c6f65776f726c64"
+    assert block.cid == "bafyreidykglsfhoixmivffc5uwhcgshx4j465xwqntbmu43nb2dzqwfvae"
+
+
+@given(st.binary(max_size=64))
+def test_a_link_comes_back(data):
+    cid = cid_of(data)
+    assert unlink(link(cid)) == cid
+    assert link(cid)[-32:] == hashlib.sha256(data).digest()
+    assert decode(encode({"l": link(cid)}).data) == {"l": link(cid)}
+
+
+@pytest.mark.parametrize("value", [1.5, {"a": (1, 2)}, {1: 2}, {"a": {3, 4}}, b"raw", object()])
+def test_what_has_no_canonical_form_is_refused(value):
+    with pytest.raises((TypeError, ValueError)):
+        encode(value)

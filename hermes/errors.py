@@ -18,6 +18,7 @@ HermesError
 │   ├── ModelUnreachable
 │   ├── ModelRefused      the server answered with an error
 │   ├── ModelOverloaded   429 or 503: worth another try
+│   ├── ModelFailed       any other 5xx: the server itself broke
 │   ├── ModelTimedOut
 │   ├── ModelOverflow     the prompt does not fit the window
 │   ├── ModelGarbled      an answer that is no answer
@@ -122,6 +123,10 @@ class ModelOverloaded(ModelError):
     def __init__(self, message: str, remedy: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, remedy)
         self.retry_after = retry_after
+
+
+class ModelFailed(ModelError):
+    """The server itself broke (5xx)."""
 
 
 class ModelTimedOut(ModelError):

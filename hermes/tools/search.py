@@ -27,10 +27,27 @@ _FOUND = re.compile(rb"([^\0\n]*)\0(\d+):([^\n]*)")
 _SCAN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hermes.tools.scan import main; "
 _SCAN += "sys.exit(main(sys.argv[1:]))"
 _SOURCE = Path(hermes.__file__).parent.parent
-_TREE = ("--no-config", "--hidden", "--no-require-git", "--no-ignore-global", "--no-ignore-dot")
-_TREE += ("--no-messages", "--glob=!.git", "--sort=path", "--color=never", "--null")
-_LINES = ("--line-number", "--with-filename", "--no-heading", "--crlf", "--encoding=none")
-_LINES += (f"--max-columns={LINE_BYTES}", "--max-columns-preview")
+_TREE = (
+    "--no-config",
+    "--hidden",
+    "--no-require-git",
+    "--no-ignore-global",
+    "--no-ignore-dot",
+    "--no-messages",
+    "--glob=!.git",
+    "--sort=path",
+    "--color=never",
+    "--null",
+)
+_LINES = (
+    "--line-number",
+    "--with-filename",
+    "--no-heading",
+    "--crlf",
+    "--encoding=none",
+    f"--max-columns={LINE_BYTES}",
+    "--max-columns-preview",
+)
 
 
 class Grep(msgspec.Struct, frozen=True):

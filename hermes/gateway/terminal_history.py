@@ -1,0 +1,147 @@
+"""Slash commands about what was said: go back, copy, take back, search, remember, export."""
+
+from pathlib import Path
+
+import anyio
+
+from hermes.core.event import Json
+from hermes.core.ids import ConversationId
+from hermes.gateway.export import to_json, to_markdown
+from hermes.gateway.render_text import clean, one_line
+from hermes.gateway.terminal_state import Chat
+
+_SHOWN = 10
+
+
+async def new(chat: Chat, _: str) -> None:
+    """Start a new conversation."""
+    chat.go_to(ConversationId(""))
+    await chat.screen.say("a new conversation; /resume goes back", "dim")
+
+
+async def resume(chat: Chat, wanted: str) -> None:
+    """Go back to a conversation and show its last messages."""
+    chosen = wanted
+    if not chosen:
+        found: list[Json] = await chat.door.query("conversations.list", limit=200, offset=0)
+        if not found:
+            await chat.screen.say("no conversations yet", "dim")
+            return
+        rows = [f"{str(c.get('updated', ''))[:16]}  {c.get('title') or c['id']}" for c in found]
+        index = await chat.picker.pick("Conversations; type to filter:", rows)
+        if index is None:
+            return
+        chosen = str(found[index]["id"])
+    await chat.door.query("conversations.show", id=chosen)  # an unknown one is refused here
+    chat.go_to(ConversationId(chosen))
+    await chat.show_last()
+
+
+async def fork(chat: Chat, _: str) -> None:
+    """Go on in a new conversation on the same head."""
+    if not chat.conversation:
+        await chat.screen.say("nothing was said yet", "dim")
+        return
+    title = chat.view.title
+    answer: Json = await chat.door.query("conversations.fork", id=chat.conversation)
+    chat.go_to(ConversationId(str(answer["id"])), title)
+    await chat.screen.say("this is a copy now; the other one stays as it is", "dim")
+
+
+async def undo(chat: Chat, _: str) -> None:
+    """Take back the last turn, and the files it changed, after showing them."""
+    if not chat.conversation:
+        await chat.screen.say("nothing was said yet", "dim")
+        return
+    request = chat.view.request
+    asked = {"id": chat.conversation, "cwd": request.cwd, "root": request.root}
+    plan: Json = await chat.door.query("conversations.undo", apply=False, **asked)
+    await chat.screen.say(f"takes back: {one_line(clean(str(plan['text'])), 100)}", "accent")
+    for file in plan["files"]:
+        await _show_file(chat, file)
+    if not await chat.picker.confirm(_question(plan["files"])):
+        await chat.screen.say("nothing was taken back", "dim")
+        return
+    done: Json = await chat.door.query("conversations.undo", apply=True, **asked)
+    said = "taken back" if done.get("applied") else "it could not be taken back"
+    await chat.screen.say(said, "good" if done.get("applied") else "bad")
+
+
+async def search(chat: Chat, words: str) -> None:
+    """Find messages in every conversation."""
+    if not words:
+        await chat.screen.say("say what to look for: /search WORDS", "warn")
+        return
+    hits: list[Json] = await chat.door.query("conversations.search", query=words, limit=_SHOWN)
+    for hit in hits:
+        head = (
+            f"{str(hit.get('at', ''))[:16]}  {hit.get('conversation', '')}  {hit.get('role', '')}"
+        )
+        await chat.screen.say(head, "dim")
+        await chat.screen.say(f"  {one_line(clean(str(hit.get('snippet', ''))), 160)}")
+    if not hits:
+        await chat.screen.say("nothing found", "dim")
+
+
+async def memory(chat: Chat, rest: str) -> None:
+    """List, find, add or forget what is remembered of this project."""
+    word, _, text = rest.partition(" ")
+    root = chat.view.request.root
+    if word == "add" and text:
+        await chat.door.query("memory.add", root=root, content=text, type="fact")
+        await chat.screen.say("remembered", "good")
+        return
+    if word == "forget" and text:
+        await chat.door.query("memory.forget", id=text.strip())
+        await chat.screen.say("forgotten", "good")
+        return
+    found: list[Json] = (
+        await chat.door.query("memory.search", root=root, query=rest, limit=_SHOWN)
+        if rest
+        else await chat.door.query("memory.list", root=root, limit=_SHOWN, offset=0)
+    )
+    for entry in found:
+        text = one_line(clean(str(entry.get("content", ""))), 120)
+        await chat.screen.say(f"  {entry.get('id', '')}  {text}")
+    if not found:
+        await chat.screen.say("nothing is remembered here", "dim")
+
+
+async def export(chat: Chat, name: str) -> None:
+    """Write the conversation to a Markdown or JSON file; never over one without asking."""
+    if not name or not chat.conversation:
+        said = "say where: /export FILE.md or FILE.json" if not name else "nothing was said yet"
+        await chat.screen.say(said, "warn")
+        return
+    path = Path(chat.view.request.cwd) / name
+    there = await anyio.Path(path).exists()
+    if there and not await chat.picker.confirm(f"{name} exists; replace it?"):
+        return
+    exported: Json = await chat.door.query("conversations.export", id=chat.conversation)
+    text = to_json(exported) if path.suffix == ".json" else to_markdown(exported)
+    try:
+        await anyio.Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        await chat.screen.say(f"cannot write {name}: {error.strerror}", "bad")
+        return
+    await chat.screen.say(f"wrote {path}", "good")
+
+
+async def _show_file(chat: Chat, file: Json) -> None:
+    state = str(file.get("state", ""))
+    said = {
+        "clean": "goes back to what it was",
+        "changed": "was changed since: it stays as it is",
+        "gone": "is gone: it stays so",
+    }.get(state, state)
+    style = "accent" if state == "clean" else "warn"
+    await chat.screen.say(f"{file['path']} {said}", style)
+    if state == "clean":
+        await chat.screen.commit(chat.screen.paint.diff(str(file.get("diff", ""))))
+
+
+def _question(files: list[Json]) -> str:
+    clean_ones = sum(file.get("state") == "clean" for file in files)
+    if not clean_ones:
+        return "Take back the turn?"
+    return f"Take back the turn and {clean_ones} file{'s' if clean_ones > 1 else ''}?"

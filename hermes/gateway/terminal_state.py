@@ -1,0 +1,110 @@
+"""One open chat: what slash commands and turns work on."""
+
+import math
+from dataclasses import dataclass, field
+
+import anyio
+import msgspec
+
+from hermes.config import Settings
+from hermes.core.event import Json
+from hermes.core.ids import ConversationId
+from hermes.gateway.render_text import one_line
+from hermes.gateway.terminal_door import Door
+from hermes.gateway.terminal_pick import Picker
+from hermes.gateway.terminal_screen import Screen
+from hermes.gateway.terminal_transcript import Transcript
+from hermes.gateway.terminal_view import View
+
+_SHOWN_ON_RESUME = 6
+
+
+@dataclass
+class Chat:
+    """The door, the screen and what the person chose so far."""
+
+    door: Door
+    settings: Settings
+    screen: Screen
+    view: View
+    transcript: Transcript
+    picker: Picker
+    done: bool = False
+    moved: anyio.Event = field(default_factory=anyio.Event)  # set when the conversation changes
+
+    def __post_init__(self) -> None:
+        self._send, self._receive = anyio.create_memory_object_stream[str](math.inf)
+
+    @property
+    def conversation(self) -> ConversationId:
+        """The conversation; empty until its first turn."""
+        return self.view.request.conversation_id
+
+    def choose(self, **changes: Json) -> None:
+        """Change what the next turns ask for."""
+        self.view.request = msgspec.structs.replace(self.view.request, **changes)
+        self.view.changed()
+
+    def go_to(self, conversation: ConversationId, title: str = "") -> None:
+        """Make another conversation the current one."""
+        self.view.title = title
+        self.choose(conversation_id=conversation)
+        self.moved.set()
+        self.moved = anyio.Event()
+
+    def send(self, text: str) -> None:
+        """Queue a message; it is said when the messages before it are answered."""
+        self._send.send_nowait(text)
+        self.view.waiting += 1
+        if not self.view.title:
+            self.view.title = one_line(text, 40)
+
+    async def next_message(self) -> str:
+        """The next message of the queue."""
+        text = await self._receive.receive()
+        self.view.waiting -= 1
+        return text
+
+    def take_back(self) -> list[str]:
+        """Empty the queue."""
+        taken = []
+        while self.view.waiting:
+            taken.append(self._receive.receive_nowait())
+            self.view.waiting -= 1
+        return taken
+
+    async def refresh(self) -> None:
+        """Ask the owner how things stand."""
+        self.view.status = await self.door.status(self.conversation)
+        self.view.changed()
+
+    async def show_last(self) -> None:
+        """Show the last messages of the conversation."""
+        shown: Json = await self.door.query("conversations.show", id=self.conversation)
+        self.view.title = str(shown.get("title") or "")
+        messages = [m for m in shown.get("messages", []) if m.get("role") in {"user", "assistant"}]
+        for message in messages[-_SHOWN_ON_RESUME:]:
+            await self._show_message(message)
+
+    async def last_question(self) -> str:
+        """What was last said to the agent."""
+        shown: Json = await self.door.query("conversations.show", id=self.conversation)
+        asked = [m for m in shown.get("messages", []) if m.get("role") == "user"]
+        return text_of(asked[-1]) if asked else ""
+
+    async def _show_message(self, message: Json) -> None:
+        text = text_of(message)
+        if message.get("role") == "user":
+            await self.transcript.user(text)
+        elif text:
+            await self.transcript.answer(text)
+        for part in message.get("parts", []):
+            if part.get("type") == "tool_call":
+                line = f"{self.view.marks.call} {part['name']} {one_line(part['arguments'], 80)}"
+                await self.screen.say(line, "dim")
+
+
+def text_of(message: Json) -> str:
+    """The words of a message as `conversations.show` answers it."""
+    parts = message.get("parts", [])
+    return "\n".join(str(p["text"]) for p in parts if p.get("type", "text") == "text")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import aiosqlite
+import anyio
 
 T = TypeVar("T")
 
@@ -17,7 +18,12 @@ class Connection(aiosqlite.Connection):
 
     async def open(self) -> None:
         """Start the thread and connect; shield it: a cancelled one drops its connection."""
-        _ = await self
+        try:
+            _ = await self
+        except BaseException:
+            # aiosqlite tells its thread to stop and leaves; the thread still needs our loop.
+            await anyio.to_thread.run_sync(self._thread.join)
+            raise
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function on the connection, in its thread.

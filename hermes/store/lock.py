@@ -16,7 +16,7 @@ LOCK_NAME = "owner.lock"
 class OwnerLock:
     """A flock on `<data_dir>/owner.lock`; the file holds the owner's pid and is never removed.
 
-    Every call is a few microseconds of file I/O: from a coroutine, go through a thread.
+    Its calls touch files: from a coroutine, go through `anyio.to_thread.run_sync`.
     """
 
     def __init__(self, data_dir: Path) -> None:

@@ -11,7 +11,6 @@ from hermes.conversation.bus import Bus
 from hermes.core.clock import Clock
 from hermes.core.event import Answer, ApprovalAnswered, ApprovalAsked
 from hermes.core.ids import CallId
-from hermes.store.approvals import Question
 from hermes.store.store import Store
 
 
@@ -35,15 +34,14 @@ class Approvals:
     async def ask(self, asked: ApprovalAsked) -> ApprovalAnswered:
         """Ask and wait; the answer is durable when it comes back."""
         await self._store.approvals.ask(
-            Question(
-                call=asked.call_id,
-                turn=asked.turn_id,
-                conversation=asked.conversation_id,
-                tool=asked.name,
-                arguments=str(asked.arguments),
-                rule=asked.rule,
-                diff=asked.diff,
-            )
+            call_id=asked.call_id,
+            turn=asked.turn_id,
+            conversation=asked.conversation_id,
+            tool=asked.name,
+            arguments=str(asked.arguments),
+            rule=asked.rule,
+            diff=asked.diff,
+            at=asked.at,
         )
         waiting = self._open[asked.call_id] = _Open(asked, anyio.Event())
         try:

@@ -16,7 +16,7 @@ from hermes.core.tool import Change, Effect, Place, Tool, ToolContext
 from hermes.policy.gate import Call, Decision, with_yes
 from hermes.store.journal import JournalId
 from hermes.tools.diff import diff_of
-from hermes.tools.router import Admission
+from hermes.tools.hooks import Admission
 
 
 class TurnHooks:

@@ -3,7 +3,6 @@
 from contextlib import suppress
 
 import anyio
-import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hermes.conversation.kit import Kit
@@ -15,9 +14,7 @@ from hermes.core.ids import TurnId
 from hermes.core.message import Text
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnError, TurnStopped
-from hermes.store import sessions
 from hermes.store.conversations import NewConversation
-from hermes.store.statement import Statement
 
 _QUIET_S = 1_800.0  # then a session is put away
 _QUEUE = 100  # messages that may wait for a running turn
@@ -101,14 +98,9 @@ class Loop:
         kit, session = self._kit, self.session
         message = session.write(kit.clock, request.turn_id, "user", (Text(request.text),))
         new: NewConversation | None = None
-        extra: list[Statement] = []
         if session.new:
             new = NewConversation(session.conversation, request.root, private=request.private)
-            session.id, extra = sessions.opening(
-                session.conversation, session.node, kit.clock.now_ms()
-            )
-            message = msgspec.structs.replace(message, session=session.id)
-        _, fresh = await kit.store.turns.begin(request, (message,), new=new, extra=extra)
+        _, fresh = await kit.store.turns.begin(request, (message,), new=new)
         session.new = False
         if fresh:
             session.stored(message)

@@ -6,6 +6,8 @@ may run.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from hermes.conversation.kit import Kit
 from hermes.conversation.record import Record
 from hermes.conversation.session import Session
@@ -13,7 +15,6 @@ from hermes.core.ids import CallId, TurnId
 from hermes.core.message import Message, Text, ToolCall, ToolResult
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnStopped
-from hermes.store.turns import Ending
 
 _UNKNOWN = "error: interrupted: it is not known whether this was done; check before you repeat it"
 
@@ -35,7 +36,7 @@ async def settle(
             continue
         if entry.outcome is not None:
             known[entry.call] = ToolResult(
-                entry.call, entry.tool, entry.text or _UNKNOWN, ok=entry.outcome == "ok"
+                entry.call, entry.tool, entry.outcome.text or _UNKNOWN, ok=entry.outcome.ok
             )
             continue
         await kit.store.journal.report_interrupted(entry.id)
@@ -72,14 +73,15 @@ async def fail_turn(
     said = "".join(record.partial) if stopped else ""
     note = f"{said}\n[{error.message}]".strip()
     closing.append(session.write(kit.clock, request.turn_id, "assistant", (Text(note),)))
-    ending = Ending(
-        state="stopped" if stopped else "failed",
+    await kit.store.turns.finish(
+        request.turn_id,
+        "stopped" if stopped else "failed",
         text=said,
         error=error.message,
         remedy=error.remedy,
-        usage=record.total_json(),
+        usage=msgspec.to_builtins(record.total()),
+        messages=closing,
     )
-    await kit.store.turns.finish(request.turn_id, ending, messages=closing)
     for message in closing:
         session.stored(message)
     record.failed(error)

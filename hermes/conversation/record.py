@@ -81,10 +81,6 @@ class Record:
         """The usage so far, with the wall time."""
         return msgspec.structs.replace(self.usage, wall_ms=self._clock.now_ms() - self._began)
 
-    def total_json(self) -> str:
-        """The usage so far as JSON text."""
-        return msgspec.json.encode(self.total()).decode()
-
     def finished(self, text: str) -> None:
         """The final answer."""
         usage = self.total()

@@ -24,6 +24,17 @@ class View:
     scale: Scale = field(default_factory=lambda: Scale(3.0))
 
 
+@dataclass(frozen=True)
+class LastCall:
+    """How the newest model call went: tokens, and tokens generated a second."""
+
+    model: str
+    window: int
+    used: int
+    cached: int
+    tokens_per_s: float
+
+
 @dataclass
 class Session:
     """A conversation while it is open here."""
@@ -39,6 +50,7 @@ class Session:
     files: FileStates = field(default_factory=FileStates)
     views: dict[str, View] = field(default_factory=dict)
     rules: list[str] = field(default_factory=list)
+    last: LastCall | None = None
 
     def write(
         self, clock: Clock, turn: TurnId, role: Role, parts: tuple[Part, ...], raw: str = ""

@@ -92,10 +92,9 @@ class Shards:
                 self._tasks.start_soon(self._keep, conversation, loop)
             return self._loops[conversation]
 
-    def session(self, conversation: ConversationId) -> Session | None:
-        """The conversation's session while it is open."""
-        loop = self._loops.get(conversation)
-        return loop.session if loop else None
+    def find(self, conversation: ConversationId) -> Loop | None:
+        """The conversation's loop while it is open."""
+        return self._loops.get(conversation)
 
     async def put_away(self, conversation: ConversationId) -> None:
         """Close an idle conversation, so that it is loaded afresh; raises TurnError when busy."""
@@ -158,7 +157,7 @@ def _told(record: TurnRecord) -> tuple[Event, ...]:
     """The events of a turn that is over, for a front end that asks again."""
     conversation, turn, at = record.conversation, record.id, record.finished or 0
     started = TurnStarted(conversation_id=conversation, turn_id=turn, at=record.started)
-    usage = msgspec.json.decode(record.usage or "{}", type=Usage)
+    usage = msgspec.convert(record.usage, Usage)
     if record.state == "finished":
         return started, TurnFinished(
             conversation_id=conversation, turn_id=turn, at=at, text=record.text, usage=usage

@@ -9,13 +9,14 @@ import string
 from collections.abc import Sequence
 
 import anyio
+import msgspec
 
 from hermes.conversation.hooks import TurnHooks
 from hermes.conversation.kit import Kit
 from hermes.conversation.limits import Meter
 from hermes.conversation.mend import answered, fail_turn, open_calls, settle
 from hermes.conversation.record import Record
-from hermes.conversation.session import Session, View
+from hermes.conversation.session import LastCall, Session, View
 from hermes.core.ids import CallId
 from hermes.core.message import Message, Part, Text, ToolCall, ToolResult
 from hermes.core.model import Reply
@@ -23,7 +24,6 @@ from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, ModelGarbled, ModelOverflow
 from hermes.models.model import Model
 from hermes.prompt.builder import Prompt, build
-from hermes.store.turns import Ending
 
 _MALFORMED_MOST = 2  # an unreadable call goes back to the model so many times
 _OVERFLOW_MOST = 6
@@ -40,8 +40,13 @@ async def run_turn(kit: Kit, session: Session, request: TurnRequest, record: Rec
     try:
         with meter.wall():
             final = await _converse(kit, session, request, record, meter)
-        ending = Ending(state="finished", text=final.text, usage=record.total_json())
-        await kit.store.turns.finish(request.turn_id, ending, messages=(final,))
+        await kit.store.turns.finish(
+            request.turn_id,
+            "finished",
+            text=final.text,
+            usage=msgspec.to_builtins(record.total()),
+            messages=(final,),
+        )
         session.stored(final)
         record.finished(final.text)
     except HermesError as error:
@@ -105,7 +110,7 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
             record.compacted(view.cut, prompt.cut, saved)
             view.cut = prompt.cut
         try:
-            return await _stream(kit, model, prompt, view, record)
+            return await _stream(kit, session, model, prompt, view, record)
         except ModelOverflow as overflow:
             window = overflow.window or window
             tokens = overflow.prompt_tokens or 2 * view.scale.tokens(prompt.size)
@@ -113,13 +118,17 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
     raise ModelOverflow(f"even the shortest prompt does not fit {window} tokens", 0, window)
 
 
-async def _stream(kit: Kit, model: Model, prompt: Prompt, view: View, record: Record) -> Reply:
+async def _stream(
+    kit: Kit, session: Session, model: Model, prompt: Prompt, view: View, record: Record
+) -> Reply:
     began = kit.clock.now_ms()
     record.partial.clear()
     async with model.stream(prompt.request) as pieces:
         async for piece in pieces:
             if isinstance(piece, Reply):
-                record.spent(piece.usage, kit.clock.now_ms() - began)
+                spent_ms = kit.clock.now_ms() - began
+                record.spent(piece.usage, spent_ms)
+                session.last = _last_call(model, piece, spent_ms)
                 view.scale = view.scale.learn(prompt.size, piece.usage.prompt)
                 return piece
             if not piece.thought and piece.text:
@@ -134,6 +143,17 @@ async def _view(kit: Kit, session: Session, request: TurnRequest, model: Model) 
         sections = await kit.opening.sections(model.profile, request, session)
         session.views[key] = View(sections)
     return session.views[key]
+
+
+def _last_call(model: Model, reply: Reply, spent_ms: int) -> LastCall:
+    usage = reply.usage
+    return LastCall(
+        model=model.name,
+        window=model.window,
+        used=usage.prompt + usage.completion,
+        cached=usage.cached,
+        tokens_per_s=round(1000 * usage.completion / max(1, spent_ms), 1),
+    )
 
 
 def _said(kit: Kit, session: Session, request: TurnRequest, reply: Reply) -> Message:

@@ -98,8 +98,8 @@ class Archive:
         if not isinstance(on, bool):
             raise Usage("private is true or false")
         await self._store.conversations.set_private(conversation, on)
-        if session := self._shards.session(conversation):
-            session.private = on
+        if loop := self._shards.find(conversation):
+            loop.session.private = on
         return _info(await self._store.conversations.get(conversation))
 
 

@@ -10,8 +10,7 @@ from functools import partial
 
 import anyio
 import anyio.to_thread
-from anyio.abc import SocketStream, TaskGroup
-from anyio.abc import SocketListener
+from anyio.abc import SocketListener, SocketStream, TaskGroup
 
 from hermes.config import Settings
 from hermes.conversation.shards import Shards
@@ -64,9 +63,7 @@ async def open_owner(
         lasting: whether this owner goes on with what an earlier one left, and runs jobs.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(
-            Store.open(settings.data_dir / "hermes.db", clock)
-        )
+        store = await stack.enter_async_context(Store.open(settings.data_dir / "hermes.db", clock))
         shell = await stack.enter_async_context(Shell())
         models = await stack.enter_async_context(AsyncExitStack())
         listener = await _listen(settings, stack)

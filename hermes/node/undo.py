@@ -91,7 +91,7 @@ async def _returns(store: Store, entries: Sequence[JournalEntry]) -> list[_Retur
     """Several changes of one file are one way back: its first before, its last after."""
     found: dict[str, _Return] = {}
     for entry in entries:
-        if entry.outcome != "ok":
+        if entry.outcome is None or not entry.outcome.ok:
             continue
         for change in entry.changes:
             earlier = found.get(change.path)

@@ -1,0 +1,62 @@
+"""What the owner says of itself: for the status line, `/status`, and the `Status` tool."""
+
+import os
+from collections.abc import Sequence
+
+from hermes.config import Settings
+from hermes.conversation.loop import Loop
+from hermes.conversation.shards import Shards
+from hermes.core.event import Json
+from hermes.core.ids import ConversationId
+from hermes.core.tool import ToolContext
+from hermes.node.shelf import Shelf
+from hermes.store.store import Store
+
+
+class State:
+    """The owner's state, looked at from outside."""
+
+    def __init__(self, settings: Settings, store: Store, shelf: Shelf) -> None:
+        self._settings = settings
+        self._store = store
+        self._shelf = shelf
+        self.shards: Shards
+
+    def facts(self, conversation: ConversationId) -> dict[str, Json]:
+        """What runs, on which model, and how full its window is."""
+        loop = self.shards.find(conversation)
+        return {
+            "pid": os.getpid(),
+            "node": self._store.node,
+            "engines": self._shelf.engine_facts(),
+            "running": [
+                {
+                    "conversation_id": running.session.conversation,
+                    "turn_id": running.running.turn_id if running.running else "",
+                    "waiting": len(running.waiting),
+                }
+                for running in self.shards.running()
+            ],
+            "context": _context(loop),
+            "mode": self._settings.mode,
+            "skin": self._settings.skin,
+        }
+
+    async def lines(self, _context: ToolContext) -> Sequence[str]:
+        """What the `Status` tool answers."""
+        jobs = await self._store.jobs.list()
+        load = os.getloadavg()[0]
+        return (f"node {self._store.node}", "peers 0", f"jobs {len(jobs)}", f"load {load:.2f}")
+
+
+def _context(loop: Loop | None) -> dict[str, Json]:
+    if loop is None or loop.session.last is None:
+        return {}
+    last = loop.session.last
+    return {
+        "model": last.model,
+        "window": last.window,
+        "used": last.used,
+        "cached": last.cached,
+        "tokens_per_s": last.tokens_per_s,
+    }

@@ -13,6 +13,7 @@ from hermes.errors import (
 )
 
 _CORRUPT = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ")
+_GARBLED = "Could not decode to UTF-8"  # the sqlite3 module's own words
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")
 _READ_ONLY = ("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "SQLITE_AUTH")
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")
@@ -62,7 +63,7 @@ def full(path: Path, why: str) -> StoreFull:
 def _of_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     name: str = getattr(error, "sqlite_errorname", "")
     why = f"{error} ({name})" if name else str(error)
-    if name.startswith(_CORRUPT):
+    if name.startswith(_CORRUPT) or why.startswith(_GARBLED):
         return corrupt(path, why)
     if name.startswith(_FULL):
         return full(path, why)

@@ -23,7 +23,7 @@ class Projection(NamedTuple):
     def page(self) -> str:
         """A page of rows after a rowid: rowid, key, cid, the block's bytes, the columns."""
         columns = ", ".join(f"t.{column}" for column in self.columns.values())
-        return f"""SELECT t.rowid, t.{self.key}, t.{self.cid}, b.data, {columns}
+        return f"""SELECT t.rowid, t.{self.key}, t.{self.cid}, CAST(b.data AS BLOB), {columns}
             FROM {self.table} AS t LEFT JOIN blocks AS b ON b.cid = t.{self.cid}
             WHERE t.rowid > ? AND t.{self.cid} IS NOT NULL ORDER BY t.rowid LIMIT ?"""  # noqa: S608 - constants
 

@@ -10,7 +10,6 @@ import anyio.to_thread
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
-from hermes.cli.settings import conversation_id
 from hermes.cli.world import World, project_root
 from hermes.core.event import Json
 from hermes.errors import Usage
@@ -67,7 +66,7 @@ def add(commands: Commands) -> None:
     )
     private.add_argument("--off", action="store_true", help="lift it again")
     for command in (show, export, fork, private):
-        command.add_argument("id", metavar="ID")
+        command.add_argument("id", metavar="ID", help="its id, or how that begins")
     for command in (every, search, show, export, load, fork, private):
         add_json(command)
 
@@ -85,14 +84,13 @@ async def _list(args: argparse.Namespace, world: World) -> int:
 
 
 async def _search(args: argparse.Namespace, world: World) -> int:
-    narrowed = conversation_id(args.conversation)
     found = await ask(
         args,
         world,
         "conversations.search",
         query=args.query,
         limit=args.limit,
-        **({"conversation": narrowed} if narrowed else {}),
+        **({"conversation": args.conversation} if args.conversation else {}),
     )
     if args.json:
         print_json(found, world.stdout)
@@ -102,7 +100,7 @@ async def _search(args: argparse.Namespace, world: World) -> int:
 
 
 async def _show(args: argparse.Namespace, world: World) -> int:
-    shown = await ask(args, world, "conversations.show", id=conversation_id(args.id))
+    shown = await ask(args, world, "conversations.show", id=args.id)
     if args.json:
         print_json(shown, world.stdout)
     else:
@@ -114,7 +112,7 @@ async def _export(args: argparse.Namespace, world: World) -> int:
     out = world.cwd / args.out if args.out else None
     if out and await anyio.Path(out).exists():
         raise Usage(f"{args.out} exists already", "name another file")
-    exported = await ask(args, world, "conversations.export", id=conversation_id(args.id))
+    exported = await ask(args, world, "conversations.export", id=args.id)
     as_json = args.json or args.format == "json"
     as_json = as_json or (args.format is None and out is not None and out.suffix == ".json")
     text = to_json(exported) if as_json else to_markdown(exported)
@@ -136,13 +134,12 @@ async def _import(args: argparse.Namespace, world: World) -> int:
 
 
 async def _fork(args: argparse.Namespace, world: World) -> int:
-    answer = await ask(args, world, "conversations.fork", id=conversation_id(args.id))
+    answer = await ask(args, world, "conversations.fork", id=args.id)
     return _say(answer, args, world)
 
 
 async def _private(args: argparse.Namespace, world: World) -> int:
-    chosen = conversation_id(args.id)
-    answer = await ask(args, world, "conversations.private", id=chosen, on=not args.off)
+    answer = await ask(args, world, "conversations.private", id=args.id, on=not args.off)
     if args.json:
         print_json(answer, world.stdout)
     else:

@@ -6,8 +6,9 @@ from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table
 from hermes.cli.world import World, project_root
+from hermes.errors import Usage
 
-_COLUMNS = (("id", "ID", 64), ("type", "TYPE", 12), ("content", "CONTENT", 80))
+_COLUMNS = (("id", "ID", 64), ("memory_type", "TYPE", 12), ("content", "CONTENT", 80))
 
 
 def add(commands: Commands) -> None:
@@ -16,7 +17,7 @@ def add(commands: Commands) -> None:
     verbs = add_verbs(add_command(commands, "memory", "what it remembers of a project", example))
     new = add_command(verbs, "add", "remember a fact", 'hermes memory add "tests: make test"', _add)
     new.add_argument("content", metavar="TEXT")
-    new.add_argument("--type", default="fact", help="kind of memory (default: fact)")
+    new.add_argument("--type", metavar="T", help="kind of memory, such as decision")
     search = add_command(verbs, "search", "find memories by words", example, _search)
     search.add_argument("query", metavar="QUERY")
     search.add_argument("--limit", type=count, default=20, metavar="N")
@@ -24,15 +25,14 @@ def add(commands: Commands) -> None:
     every.add_argument("--limit", type=count, default=50, metavar="N")
     every.add_argument("--offset", type=count, default=0, metavar="N")
     forget = add_command(verbs, "forget", "forget one", "hermes memory forget ID", _forget)
-    forget.add_argument("id", metavar="ID")
+    forget.add_argument("id", metavar="ID", type=count)
     for command in (new, search, every, forget):
         add_json(command)
 
 
 async def _add(args: argparse.Namespace, world: World) -> int:
-    added = await ask(
-        args, world, "memory.add", root=_root(world), content=args.content, type=args.type
-    )
+    kind = {"type": args.type} if args.type else {}
+    added = await ask(args, world, "memory.add", root=_root(world), content=args.content, **kind)
     if args.json:
         print_json(added, world.stdout)
     else:
@@ -64,6 +64,8 @@ async def _list(args: argparse.Namespace, world: World) -> int:
 
 async def _forget(args: argparse.Namespace, world: World) -> int:
     answer = await ask(args, world, "memory.forget", id=args.id)
+    if not answer["erased"]:
+        raise Usage(f"no memory has the id {args.id}", "see: hermes memory list")
     if args.json:
         print_json(answer, world.stdout)
     else:

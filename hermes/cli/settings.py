@@ -5,9 +5,8 @@ from pathlib import Path
 
 from hermes.cli.world import World, project_root
 from hermes.config import Settings, read_settings
-from hermes.core.ids import ConversationId, TurnId, is_uuid, uuid7
+from hermes.core.ids import ConversationId, TurnId, uuid7
 from hermes.core.request import TurnRequest
-from hermes.errors import Usage
 
 _OVERRIDES = ("model", "skin", "mode", "context", "profile")
 
@@ -40,7 +39,7 @@ def request_of(args: argparse.Namespace, world: World, settings: Settings) -> Tu
         text="",
         cwd=str(world.cwd),
         root=str(root),
-        conversation_id=conversation_id(args.conversation),
+        conversation_id=ConversationId((args.conversation or "").strip()),
         mode=settings.mode,
         yes=args.yes,
         model=settings.model,
@@ -51,14 +50,6 @@ def request_of(args: argparse.Namespace, world: World, settings: Settings) -> Tu
         private=args.private,
         api_key=settings.api_key,
     )
-
-
-def conversation_id(text: str | None) -> ConversationId:
-    """A conversation's id as typed; empty where none was; raises Usage."""
-    wanted = (text or "").strip().lower()
-    if wanted and not is_uuid(wanted):
-        raise Usage(f"{text!r} is no conversation id", "see: hermes conversations list")
-    return ConversationId(wanted)
 
 
 def _absolute(path: str, world: World) -> Path:

@@ -7,6 +7,7 @@ entity; what is left of escape sequences are the colours that we chose ourselves
 import io
 from collections.abc import Callable, Iterable, Mapping
 
+import anyio.to_thread
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.errors import StyleSyntaxError
@@ -15,8 +16,10 @@ from rich.style import Style
 
 from hermes.gateway.render_text import clean
 from hermes.load import load
+from hermes.skin.colours import rich_colour
 
 _STYLES = {
+    "answer": "default",
     "accent": "bold cyan",
     "user": "bold",
     "dim": "dim",
@@ -26,6 +29,15 @@ _STYLES = {
     "added": "green",
     "removed": "red",
     "hunk": "cyan",
+}
+_ROLES = {  # from our styles to the colours of a skin, and what is added to them
+    "answer": ("answer", ""),
+    "accent": ("prompt", "bold"),
+    "user": ("prompt", "bold"),
+    "dim": ("dim", ""),
+    "good": ("ok", ""),
+    "bad": ("error", ""),
+    "warn": ("warn", ""),
 }
 _LONGEST_MARKDOWN = 16_384
 _DIFF_STYLES = (("+++", "dim"), ("---", "dim"), ("@@", "hunk"), ("+", "added"), ("-", "removed"))
@@ -56,16 +68,22 @@ class Paint:
         self._colours = colours
         self._styles = {name: Style.parse(style) for name, style in _STYLES.items()}
         self._encoding = "ascii" if ascii_only else "utf-8"
-        for name, text in (palette or {}).items():
-            self._styles[name] = _style(text, self._styles.get(name, Style.null()))
+        for name, (role, more) in _ROLES.items():
+            if colour := (palette or {}).get(role):
+                self._styles[name] = _style(f"{more} {rich_colour(colour)}", self._styles[name])
 
-    def markdown(self, text: str) -> str:
-        """A block of Markdown; a very long one stays plain, since parsing it may take seconds."""
+    async def markdown(self, blocks: Iterable[str]) -> str:
+        """Blocks of Markdown, rendered in a thread: what a model writes may be slow to parse."""
+        return await anyio.to_thread.run_sync(lambda: "".join(map(self.markdown_block, blocks)))
+
+    def markdown_block(self, text: str) -> str:
+        """A block of Markdown; a very long one stays plain. Blocking."""
         text = clean(text)
         if len(text) > _LONGEST_MARKDOWN:
             return text + "\n"
         kind = load("rich_text").Markdown
-        return self._render(kind(text, code_theme="ansi_dark", hyperlinks=False))
+        answer = self._styles["answer"]
+        return self._render(kind(text, code_theme="ansi_dark", hyperlinks=False, style=answer))
 
     def line(self, text: str, style: str = "") -> str:
         """Text in one style, as it is, ending in a newline."""

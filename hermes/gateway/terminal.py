@@ -12,6 +12,7 @@ from prompt_toolkit.output import Output
 
 from hermes.config import Settings
 from hermes.core.event import Json
+from hermes.core.ids import ConversationId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError
 from hermes.gateway.render_event import marks_for
@@ -19,7 +20,7 @@ from hermes.gateway.render_rich import Paint, color_system
 from hermes.gateway.terminal_approval import answer
 from hermes.gateway.terminal_commands import Commands
 from hermes.gateway.terminal_door import Door
-from hermes.gateway.terminal_input import make_session, open_history
+from hermes.gateway.terminal_input import make_session, read_history, remember
 from hermes.gateway.terminal_models import about, offer
 from hermes.gateway.terminal_output import open_output
 from hermes.gateway.terminal_pick import Picker
@@ -67,7 +68,7 @@ class _Loop:
         """Read until the person leaves."""
         chat, screen = self._chat, self._chat.screen
         path = chat.settings.data_dir / "history"
-        history = await anyio.to_thread.run_sync(open_history, path)
+        history = await anyio.to_thread.run_sync(read_history, path)
         self._session = make_session(
             lambda: chat.view.message(screen.rows, screen.columns),
             self._commands.words,
@@ -81,6 +82,8 @@ class _Loop:
                 line = await self._session.prompt_async()
             except (EOFError, KeyboardInterrupt):
                 return
+            if line.strip():
+                await anyio.to_thread.run_sync(remember, path, line)
             try:
                 await self._take(line)
             except HermesError as error:
@@ -142,7 +145,9 @@ async def _open(
 
 async def _welcome(chat: Chat) -> None:
     if chat.conversation:
-        await chat.show_last()
+        shown: Json = await chat.door.query("conversations.show", id=chat.conversation)
+        chat.go_to(ConversationId(str(shown["id"])))
+        await chat.show_last(shown)
     await offer(chat)
     await chat.screen.say(about(chat), "dim")
     await chat.refresh()

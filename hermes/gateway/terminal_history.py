@@ -32,9 +32,9 @@ async def resume(chat: Chat, wanted: str) -> None:
         if index is None:
             return
         chosen = str(found[index]["id"])
-    await chat.door.query("conversations.show", id=chosen)  # an unknown one is refused here
-    chat.go_to(ConversationId(chosen))
-    await chat.show_last()
+    shown: Json = await chat.door.query("conversations.show", id=chosen)
+    chat.go_to(ConversationId(str(shown["id"])))
+    await chat.show_last(shown)
 
 
 async def fork(chat: Chat, _: str) -> None:
@@ -59,6 +59,9 @@ async def undo(chat: Chat, _: str) -> None:
     await chat.screen.say(f"takes back: {one_line(clean(str(plan['text'])), 100)}", "accent")
     for file in plan["files"]:
         await _show_file(chat, file)
+    if unknown := plan.get("unknown"):
+        tools = ", ".join(map(str, unknown))
+        await chat.screen.say(f"what {tools} did is not known and stays", "warn")
     if not await chat.picker.confirm(_question(plan["files"])):
         await chat.screen.say("nothing was taken back", "dim")
         return
@@ -88,12 +91,15 @@ async def memory(chat: Chat, rest: str) -> None:
     word, _, text = rest.partition(" ")
     root = chat.view.request.root
     if word == "add" and text:
-        await chat.door.query("memory.add", root=root, content=text, type="fact")
+        await chat.door.query("memory.add", root=root, content=text)
         await chat.screen.say("remembered", "good")
         return
     if word == "forget" and text:
-        await chat.door.query("memory.forget", id=text.strip())
-        await chat.screen.say("forgotten", "good")
+        number = int(text) if text.strip().isdecimal() else 0
+        answer: Json = await chat.door.query("memory.forget", id=number)
+        found_it = bool(answer["erased"])
+        said = "forgotten" if found_it else f"no memory has the id {text}"
+        await chat.screen.say(said, "good" if found_it else "warn")
         return
     found: list[Json] = (
         await chat.door.query("memory.search", root=root, query=rest, limit=_SHOWN)

@@ -1,5 +1,6 @@
 """The input line: keys, completion, history."""
 
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 
@@ -23,18 +24,30 @@ _STYLE = Style.from_dict(
 )
 
 
-def open_history(path: Path) -> History:
-    """What was typed before, in a file that only its owner can read."""
+def read_history(path: Path) -> InMemoryHistory:
+    """What was typed before; blocking."""
     try:
+        return InMemoryHistory(list(FileHistory(path).load_history_strings())[::-1])
+    except (OSError, UnicodeDecodeError):
+        return InMemoryHistory()
+
+
+def remember(path: Path, line: str) -> None:
+    """Add a line to a file that only its owner can read; blocking.
+
+    A home that cannot be written is no reason to stop: history then lasts as long as the chat.
+    """
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    except OSError:
-        return InMemoryHistory()  # a read-only home: history lasts as long as the chat
-    return FileHistory(path)
+        FileHistory(path).store_string(line)
 
 
 def make_session(
-    message: Message, words: Words, interrupt: Callable[[Buffer], Awaitable[bool]], history: History
+    message: Message,
+    words: Words,
+    interrupt: Callable[[Buffer], Awaitable[bool]],
+    history: InMemoryHistory,
 ) -> PromptSession[str]:
     """A session that shows `message` above the input; `interrupt` answers whether to quit."""
     slash = Condition(lambda: session.default_buffer.text.startswith("/"))

@@ -1,6 +1,6 @@
 """One open chat: what slash commands and turns work on."""
 
-import math
+from collections import deque
 from dataclasses import dataclass, field
 
 import anyio
@@ -33,7 +33,8 @@ class Chat:
     moved: anyio.Event = field(default_factory=anyio.Event)  # set when the conversation changes
 
     def __post_init__(self) -> None:
-        self._send, self._receive = anyio.create_memory_object_stream[str](math.inf)
+        self._queue: deque[str] = deque()
+        self._more = anyio.Event()
 
     @property
     def conversation(self) -> ConversationId:
@@ -54,23 +55,26 @@ class Chat:
 
     def send(self, text: str) -> None:
         """Queue a message; it is said when the messages before it are answered."""
-        self._send.send_nowait(text)
-        self.view.waiting += 1
+        self._queue.append(text)
+        self.view.waiting = len(self._queue)
+        self._more.set()
         if not self.view.title:
             self.view.title = one_line(text, 40)
 
     async def next_message(self) -> str:
         """The next message of the queue."""
-        text = await self._receive.receive()
-        self.view.waiting -= 1
+        while not self._queue:
+            self._more = anyio.Event()
+            await self._more.wait()
+        text = self._queue.popleft()
+        self.view.waiting = len(self._queue)
         return text
 
     def take_back(self) -> list[str]:
         """Empty the queue."""
-        taken = []
-        while self.view.waiting:
-            taken.append(self._receive.receive_nowait())
-            self.view.waiting -= 1
+        taken = list(self._queue)
+        self._queue.clear()
+        self.view.waiting = 0
         return taken
 
     async def refresh(self) -> None:
@@ -78,9 +82,8 @@ class Chat:
         self.view.status = await self.door.status(self.conversation)
         self.view.changed()
 
-    async def show_last(self) -> None:
-        """Show the last messages of the conversation."""
-        shown: Json = await self.door.query("conversations.show", id=self.conversation)
+    async def show_last(self, shown: Json) -> None:
+        """Show the last messages of a conversation, as `conversations.show` answered it."""
         self.view.title = str(shown.get("title") or "")
         messages = [m for m in shown.get("messages", []) if m.get("role") in {"user", "assistant"}]
         for message in messages[-_SHOWN_ON_RESUME:]:

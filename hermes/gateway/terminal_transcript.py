@@ -75,8 +75,8 @@ class Transcript:
     async def answer(self, text: str) -> None:
         """Show a whole answer."""
         blocks = Blocks()
-        for block in [*blocks.feed(text), *blocks.finish()]:
-            await self._screen.commit(self._paint.markdown(block))
+        finished = [*blocks.feed(text), *blocks.finish()]
+        await self._screen.commit(await self._paint.markdown(finished))
 
     async def _started(self, event: TurnStarted) -> None:
         self._streamed = False
@@ -88,7 +88,7 @@ class Transcript:
         self._streamed = True
         finished = self._view.blocks.feed(text)
         if finished:
-            await self._screen.commit("".join(map(self._paint.markdown, finished)))
+            await self._screen.commit(await self._paint.markdown(finished))
 
     async def _tool(self, event: ToolCalled | ToolStarted | ToolFinished) -> None:
         match event:
@@ -138,4 +138,4 @@ class Transcript:
     async def _flush(self) -> None:
         blocks = self._view.blocks.finish()
         if blocks:
-            await self._screen.commit("".join(map(self._paint.markdown, blocks)))
+            await self._screen.commit(await self._paint.markdown(blocks))

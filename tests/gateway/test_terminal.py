@@ -24,7 +24,7 @@ from hermes.testing.terminal import piped_terminal
 
 CONVERSATION = "0199a000-0000-7000-8000-000000000001"
 ENVIRON = {"TERM": "xterm-256color"}
-SKIN = {"name": "hermes", "banner": "HERMES", "colours": {"accent": "bold magenta"}}
+SKIN = {"name": "hermes", "banner": "HERMES", "colours": {"prompt": "#d7af5f", "ok": "ansigreen"}}
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ async def test_ctrl_c_stops_the_turn_and_not_the_program(tmp_path, terminal):
 async def test_the_wording_of_a_hostile_model_reaches_the_terminal_without_its_sequences(
     tmp_path, terminal
 ):
-    evil = "\x1b]0;owned\x07\x1b[2J\x9b31mred‮ &#x202e;&#27;[31m\n\n```\n\x1b[5mcode\n```\n\n"
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b31mred\u202e &#x202e;&#27;[31m\n\n```\n\x1b[5mcode\n```\n\n"
 
     async def turn(door, asked):
         yield TurnStarted(**head(asked))
@@ -297,12 +297,13 @@ async def test_the_wording_of_a_hostile_model_reaches_the_terminal_without_its_s
     assert "\x1b[2J" not in terminal.raw
     assert "\x1b[8m" not in terminal.raw
     assert "\x9b" not in terminal.raw
-    assert "‮" not in terminal.raw
+    assert "\u202e" not in terminal.raw
     assert r"ls \x1b[8m; rm -rf /" in terminal.text
 
 
 async def test_another_front_end_of_the_same_conversation_is_shown(tmp_path, terminal):
     shown = {
+        "id": CONVERSATION,
         "title": "T",
         "messages": [{"role": "user", "parts": [{"type": "text", "text": "hey"}]}],
     }

@@ -1,43 +1,12 @@
-"""Runs the scripts one after another, each in a process of its own, and prints one table.
-
-A process each, so that a script's memory does not count as that of the programs it starts.
-"""
+"""Runs the scripts one after another and prints one table."""
 
 import argparse
-import importlib
 import json
 import math
-import multiprocessing
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks import Row
-
-SCRIPTS = {
-    "startup": "benchmarks.startup",
-    "peers": "benchmarks.peers.runner",
-    "reads": "benchmarks.reads",
-    "store": "benchmarks.store",
-    "engine": "benchmarks.engine",
-    "turns": "benchmarks.turns",
-    "crash": "benchmarks.crash",
-}
-
-
-def run_script(name: str, *, quick: bool) -> list[Row]:
-    """Run one script here."""
-    rows: list[Row] = importlib.import_module(SCRIPTS[name]).main(quick)
-    return rows
-
-
-def run_apart(name: str, *, quick: bool) -> list[Row]:
-    """Run one script in a fresh process; what it raises becomes a failed row."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        try:
-            return pool.submit(run_script, name, quick=quick).result()
-        except Exception as error:  # noqa: BLE001 - the other scripts still run
-            return [Row(name, math.nan, "", f"{type(error).__name__}: {error}", ok=False)]
+from benchmarks.scripts import SCRIPTS, run_apart
 
 
 def table(rows: list[Row]) -> str:
@@ -69,8 +38,8 @@ def main() -> int:
         rows += run_apart(name, quick=given.quick)
     if given.json:
         for row in rows:
-            value = None if math.isnan(row.value) else row.value
-            print(json.dumps(row._replace(value=value)._asdict()))
+            plain = row._asdict()
+            print(json.dumps(plain | {"value": None} if math.isnan(row.value) else plain))
     else:
         print(table(rows))
     return 1 if any(row.ok is False for row in rows) else 0

@@ -38,7 +38,7 @@ _CRON_FIELDS = 5
 _CRON_FIELD = re.compile(r"(?:[\d*]|[a-zA-Z]{3}|L\b)[\w*,/#-]*", re.ASCII)
 _CRON_START = re.compile(r"[\d*][\d*,/-]* [\d*][\d*,/-]* ", re.ASCII)
 _INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?", re.I
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)?", re.IGNORECASE
 )
 
 

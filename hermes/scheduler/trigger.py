@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -58,7 +59,6 @@ class Slots:
 
     kept: tuple[int, ...]
     collapsed: int
-    first_ms: int
     counted_from_ms: int
 
 
@@ -108,14 +108,11 @@ def slots_between(trigger: Trigger, after_ms: int, until_ms: int, limit: int) ->
     """
     start = max(after_ms, until_ms - _WALK_MS)
     kept: deque[int] = deque(maxlen=limit)
-    count, first = 0, None
-    for slot in slots_after(trigger, start):
-        if slot > until_ms:
-            break
-        first = slot if first is None else first
+    count = 0
+    for slot in takewhile(lambda slot: slot <= until_ms, slots_after(trigger, start)):
         kept.append(slot)
         count += 1
-    return Slots(tuple(kept), count - len(kept), first or until_ms, start)
+    return Slots(tuple(kept), count - len(kept), start)
 
 
 def wall_instant(wall: datetime, zone: ZoneInfo) -> int:

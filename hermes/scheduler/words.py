@@ -21,10 +21,9 @@ eleven=11; twelve=12; fifteen=15; twenty=20; thirty=30; forty=40; sixty=60; nine
 seconds=second; secs=second; mins=minute; hr=hour; hrs=hour; hours=hour; days=day
 weeks=week; months=month
 mondays=every monday; tuesdays=every tuesday; wednesdays=every wednesday
-thursdays=every thursday
-fridays=every friday; saturdays=every saturday
-sundays=every sunday; mon=monday; tue=tuesday; tues=tuesday; wed=wednesday; thu=thursday; thur=thursday
-thurs=thursday; fri=friday; sat=saturday; sun=sunday
+thursdays=every thursday; fridays=every friday; saturdays=every saturday
+sundays=every sunday; mon=monday; tue=tuesday; tues=tuesday; wed=wednesday; thu=thursday
+thur=thursday; thurs=thursday; fri=friday; sat=saturday; sun=sunday
 jan=january; feb=february; mar=march; apr=april; jun=june; jul=july; aug=august
 sep=september; sept=september; oct=october; nov=november; dec=december
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hermes.core.tool import Place
-from hermes.errors import ToolFailure
+from hermes.errors import Refused, ToolFailure
 from hermes.policy import paths
 
 MAX_WHOLE = 10_000_000
@@ -23,9 +23,9 @@ def resolve(text: str, place: Place) -> Path:
         raise ToolFailure("path: must not be empty")
     try:
         return paths.resolve(text, place)
-    except OSError as error:
-        raise failure(error) from error
-    except (ValueError, RuntimeError) as error:
+    except Refused as error:
+        raise ToolFailure(error.message) from error
+    except ValueError as error:  # text that no file system takes
         raise ToolFailure(f"path: {error}") from error
 
 

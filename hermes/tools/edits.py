@@ -57,9 +57,9 @@ def _edited(context: ToolContext, args: FileEdit) -> tuple[Change, ...]:
         raise ToolFailure("old and new are the same")
     path = resolve(args.path, context.place)
     before = read_whole(path)
+    _refuse_stale(context, path, before)
     if before is None:
         raise ToolFailure("no such file or directory")
-    _refuse_stale(context, path, before)
     if is_binary(before):
         raise ToolFailure(f"binary file, {len(before)} bytes")
     try:

@@ -15,6 +15,7 @@ from hermes.errors import ToolFailure
 from hermes.policy import paths
 from hermes.policy.readonly import bash_effect
 from hermes.sandbox.shell import Command, Shell
+from hermes.tools.disk import resolve
 from hermes.tools.shell import DEFAULT_S, told
 
 READS = ("status", "diff", "log", "show", "blame", "ls-files", "shortlog", "rev-parse", "describe")
@@ -111,7 +112,7 @@ def _stay_inside(words: list[str], place: Place) -> None:
         value = word.partition("=")[2] if word.startswith("--") else word
         if not value.startswith("/") and ".." not in value.split("/"):
             continue
-        if not paths.inside(paths.resolve(value, place), place.root):
+        if not paths.inside(resolve(value, place), place.root):
             raise ToolFailure(f"{value}: outside the project, use Bash")
 
 

@@ -6,6 +6,7 @@ looks at it, so that events, policy and journal show the real tool.
 
 import msgspec
 
+from hermes.core.event import Json
 from hermes.core.message import ToolCall
 from hermes.core.tool import Outcome, Subject, Tool, ToolContext
 from hermes.errors import ToolFailure
@@ -21,7 +22,7 @@ class MoreTools(msgspec.Struct, frozen=True):
     """Arguments of MoreTools; `arguments` is an object, or its text."""
 
     name: str = ""
-    arguments: dict[str, msgspec.Raw] | str = ""
+    arguments: dict[str, Json] | str = ""
 
 
 def unwrap(call: ToolCall) -> ToolCall:

@@ -74,7 +74,7 @@ class Paint:
 
     async def markdown(self, blocks: Iterable[str]) -> str:
         """Blocks of Markdown, rendered in a thread: what a model writes may be slow to parse."""
-        return await anyio.to_thread.run_sync(lambda: "".join(map(self.markdown_block, blocks)))
+        return await anyio.to_thread.run_sync(lambda: "\n".join(map(self.markdown_block, blocks)))
 
     def markdown_block(self, text: str) -> str:
         """A block of Markdown; a very long one stays plain. Blocking."""
@@ -83,7 +83,12 @@ class Paint:
             return text + "\n"
         kind = load("rich_text").Markdown
         answer = self._styles["answer"]
-        return self._render(kind(text, code_theme="ansi_dark", hyperlinks=False, style=answer))
+        return (
+            self._render(kind(text, code_theme="ansi_dark", hyperlinks=False, style=answer)).strip(
+                "\n"
+            )
+            + "\n"
+        )
 
     def line(self, text: str, style: str = "") -> str:
         """Text in one style, as it is, ending in a newline."""

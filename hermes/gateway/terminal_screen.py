@@ -1,5 +1,6 @@
 """Writing above a live prompt: the scrollback belongs to finished text."""
 
+import textwrap
 from functools import partial
 
 from prompt_toolkit.application import run_in_terminal
@@ -31,8 +32,17 @@ class Screen:
             await run_in_terminal(partial(self._write, painted))
 
     async def say(self, text: str, style: str = "") -> None:
-        """Write one line."""
-        await self.commit(self.paint.line(text, style))
+        """Write a sentence, broken between words where it is too long for one line."""
+        indent = " " * (len(text) - len(text.lstrip()))
+        lines = textwrap.wrap(
+            text.strip(),
+            max(self.columns, 20),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        await self.commit(self.paint.lines(lines or [""], style))
 
     def _write(self, painted: str) -> None:
         self._output.write_raw(painted)

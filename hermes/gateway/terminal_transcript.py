@@ -38,6 +38,7 @@ class Transcript:
         self._paint = screen.paint
         self._view = view
         self._streamed = False
+        self._in_answer = False  # the last thing shown was a block of the answer
         self._arguments: dict[CallId, Json] = {}
         self.mine: set[CallId] = set()  # approvals answered here
 
@@ -70,13 +71,14 @@ class Transcript:
         """Show what a person said."""
         first, *more = clean(text).split("\n")
         lines = [f"{self._view.marks.prompt} {first}{where}", *(f"  {line}" for line in more)]
-        await self._screen.commit(self._paint.lines(lines, "user"))
+        self._in_answer = False
+        await self._screen.commit("\n" + self._paint.lines(lines, "user"))
 
     async def answer(self, text: str) -> None:
         """Show a whole answer."""
         blocks = Blocks()
         finished = [*blocks.feed(text), *blocks.finish()]
-        await self._screen.commit(await self._paint.markdown(finished))
+        await self._blocks(finished)
 
     async def _started(self, event: TurnStarted) -> None:
         self._streamed = False
@@ -88,7 +90,7 @@ class Transcript:
         self._streamed = True
         finished = self._view.blocks.feed(text)
         if finished:
-            await self._screen.commit(await self._paint.markdown(finished))
+            await self._blocks(finished)
 
     async def _tool(self, event: ToolCalled | ToolStarted | ToolFinished) -> None:
         match event:
@@ -138,4 +140,10 @@ class Transcript:
     async def _flush(self) -> None:
         blocks = self._view.blocks.finish()
         if blocks:
-            await self._screen.commit(await self._paint.markdown(blocks))
+            await self._blocks(blocks)
+        self._in_answer = False
+
+    async def _blocks(self, blocks: list[str]) -> None:
+        gap = "\n" if self._in_answer else ""
+        self._in_answer = True
+        await self._screen.commit(gap + await self._paint.markdown(blocks))

@@ -16,8 +16,8 @@ from hermes.store.statement import Row
 _PAGE = 500
 _BLOB_PAGE = 8
 
-_BLOCKS = """SELECT b.seq, b.cid, b.kind, CAST(b.data AS BLOB), m.conversation, m.session, m.turn, m.role,
-        m.at, m.text
+_BLOCKS = """SELECT b.seq, b.cid, b.kind, CAST(b.data AS BLOB), m.conversation, m.session,
+        m.turn, m.role, m.at, m.text
     FROM blocks AS b LEFT JOIN messages AS m ON m.cid = b.cid
     WHERE b.seq > ? ORDER BY b.seq LIMIT ?"""
 _PARENTS = """SELECT child, parent FROM blocks JOIN message_parents ON child = cid

@@ -118,7 +118,7 @@ def _phrase(said: str, now_ms: int, zone: ZoneInfo) -> Trigger:
             found.setdefault(resolve(elements, now_ms, zone), language)
         except Unclear as error:
             failures.append((len(words), str(error)))
-    if len(found) > 1:
+    if len(found) > 1:  # no phrase known does, but tables grow
         raise Unclear(f"it means different times in {' and '.join(found.values())}")
     if not found:
         raise Unclear(max(failures, key=lambda failure: failure[0])[1])

@@ -50,7 +50,6 @@ class World:
         self.errors: list[Exception] = []
         self.gates: dict[str, anyio.Event] = {}
         self.active = 0
-        self.most_active = 0
         self._start, self._started = anyio.create_memory_object_stream[str](1000)
         self._send, self._reports = anyio.create_memory_object_stream[tuple[str, int, str, str]](
             1000
@@ -60,7 +59,6 @@ class World:
         self.executed.append((job.task, self.timer.now))
         self._start.send_nowait(job.task)
         self.active += 1
-        self.most_active = max(self.active, self.most_active)
         try:
             if job.task in self.gates:
                 await self.gates[job.task].wait()
@@ -105,3 +103,4 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         made = World(store, timer, tmp_path)
         yield made
         made.close()
+        assert made.errors == []

@@ -173,18 +173,21 @@ async def test_a_slot_that_meets_the_run_before_it_is_skipped(world):
 
 
 async def test_no_more_run_together_than_allowed(world):
-    gate = anyio.Event()
-    async with world.scheduler(parallel=2) as scheduler:
-        for task in "abcd":
-            world.gates[task] = gate
-            await scheduler.add(world.order("in 1 minute", task))
-        world.timer.advance(MINUTE)
-        await world.started()
-        await world.started()
-        gate.set()
-        await world.reported(4)
-    assert world.most_active == 2
-    assert len(world.executed) == 4
+    world.gates = {"a": anyio.Event(), "b": anyio.Event()}
+    async with world.scheduler(parallel=1, run_s=10 * HOUR) as scheduler:
+        await scheduler.add(world.order("every 10 minutes", "a"))
+        await scheduler.add(world.order("every 10 minutes", "b"))
+        world.timer.advance(10 * MINUTE)
+        first = await world.started()
+        world.timer.advance(10 * MINUTE)
+        # Both are taken: their next slots are skipped, while one of them waits for its place.
+        assert [r[2] for r in await world.reported(2)] == ["skipped", "skipped"]
+        assert world.executed == [(first, world.timer.now - 600_000)]
+        second = "b" if first == "a" else "a"
+        world.gates[first].set()
+        assert await world.started() == second
+        world.gates[second].set()
+        assert [r[2] for r in await world.reported(2)] == ["done", "done"]
 
 
 async def test_a_bug_in_one_run_is_recorded_and_stops_nothing(world):
@@ -196,6 +199,7 @@ async def test_a_bug_in_one_run_is_recorded_and_stops_nothing(world):
     assert {(job, state) for job, _, state, _ in reports} == {("1", "failed"), ("2", "done")}
     assert "ZeroDivisionError: boom" in {r[0]: r[3] for r in reports}["1"]
     assert [type(error) for error in world.errors] == [ZeroDivisionError]
+    world.errors.clear()
 
 
 async def test_cancelling_ends_the_run_and_the_job(world):

@@ -40,7 +40,8 @@ _EXPLICIT = (
     SHELLS
     | _PLAIN_WRAPPERS
     | names(
-_GIT_VALUED = names("-C -c --git-dir --work-tree --namespace --exec-path --config-env")
+        "sudo doas su pkexec runuser run0 ssh xargs ionice setsid stdbuf chrt taskset flock "
+        "unshare "
         "chroot systemd-run strace watch script parallel entr busybox toybox rlwrap setpriv"
     )
 )

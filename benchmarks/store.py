@@ -151,9 +151,10 @@ QUERIES = (
     ("common seldom", False),
     ("common rarely", False),
     (f"{WORDS[3]} {WORDS[9]}", False),
-    (f'"{WORDS[0]} {WORDS[1]}"', False),
+    (f'"seldom {WORDS[0]}"', False),
     ("seldom", True),
     ("rarely", True),
+    ("common", True),
 )
 RAW = """SELECT rowid, snippet(messages_fts, 0, '', '', '…', 24) FROM messages_fts
     WHERE messages_fts MATCH ? ORDER BY {} LIMIT 20"""
@@ -170,7 +171,7 @@ async def _timed(call: Callable[[], object], times: int) -> float:
 
 async def searches(path: Path, count: int, times: int) -> list[Row]:
     """Each query here and in bare FTS5, turn about."""
-    here = there = 0.0
+    ratios, rows, name = [], [], f"search, {count:,} messages"
     with closing(sqlite3.connect(path, check_same_thread=False)) as raw:
         async with Store.open(path, SystemClock()) as store:
             for query, newest in QUERIES:
@@ -183,14 +184,15 @@ async def searches(path: Path, count: int, times: int) -> list[Row]:
                 search = partial(store.search.messages, query, newest=newest)
                 await _timed(bare, 1)
                 await _timed(search, 1)
-                here += await _timed(search, times)
-                there += await _timed(bare, times)
-            common = await _timed(partial(store.search.messages, "common"), times)
-    name = f"search, {count:,} messages"
+                here, there = await _timed(search, times), await _timed(bare, times)
+                how = "newest" if newest else "best"
+                rows.append(told(f"{name}: {query}, {how} first", here, "ms", f"raw {there:.2f}"))
+                # What takes FTS5 0.1 ms is all thread hop here: it has the limit in ms.
+                ratios.append(here / there if not newest else 0.0)
     return [
-        told(f"{name}: {len(QUERIES)} queries", here, "ms", f"raw FTS5 {there:.1f}"),
-        at_most(f"{name}: / raw FTS5", here / there, "x", 1.2),
-        at_most(f"{name}: a word in each, newest first", common, "ms", 20),
+        *rows,
+        at_most(f"{name}: the worst of those, best first / raw FTS5", max(ratios), "x", 1.2),
+        at_most(f"{name}: a word that all have, newest first", here, "ms", 20),
     ]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from hermes.core.canonical import Block, Value, encode, link
 from hermes.core.ids import Cid
+from hermes.errors import StoreError
 from hermes.store.statement import Statement
 
 _INSERT = "INSERT INTO blocks (cid, kind, data) VALUES (?, ?, ?) ON CONFLICT (cid) DO NOTHING"
@@ -15,13 +16,22 @@ def block_statement(kind: str, block: Block) -> Statement:
     return Statement(_INSERT, (block.cid, kind, block.data), append=True, size=len(block.data))
 
 
+def unwritable(error: ValueError) -> StoreError:
+    """The error for text that is no Unicode: half a surrogate pair, as broken JSON yields."""
+    return StoreError(
+        f"this text cannot be stored: {error}", "replace what is no Unicode where it comes in"
+    )
+
+
 def record(kind: str, parents: Iterable[Cid], fields: dict[str, Value]) -> tuple[Cid, Statement]:
     """Make a block of a store's own record and the statement that keeps it.
 
-    The salt keeps short texts unguessable from their digest after they are erased.
+    The salt keeps short texts unguessable from their digest after they are erased. Raises
+    StoreError on text that is no Unicode.
     """
-    block = encode(
-        fields
-        | {"t": kind, "parents": [link(cid) for cid in parents], "salt": os.urandom(16).hex()}
-    )
+    links: list[Value] = [link(cid) for cid in parents]
+    try:
+        block = encode(fields | {"t": kind, "parents": links, "salt": os.urandom(16).hex()})
+    except ValueError as error:
+        raise unwritable(error) from error
     return block.cid, block_statement(kind, block)

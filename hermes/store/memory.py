@@ -122,7 +122,8 @@ class ProjectMemory:
     async def forget(self, memory: int) -> Cid:
         """Erase a memory's words for good; returns the name that stays.
 
-        The words are overwritten in the database and in its index. Raises Usage.
+        The words are overwritten in the database and in its index, at the latest when the
+        store is closed (the write-ahead log has them until then). Raises Usage.
         """
         cid, now = await self._cid(memory), self._clock.now_ms()
         erased, block = record(ERASED_KIND, (cid,), {"at": now})

@@ -7,7 +7,7 @@ import msgspec
 from hermes.core.canonical import Block
 from hermes.core.ids import Cid
 from hermes.core.message import MESSAGE_KIND, Message, block_of, message_of
-from hermes.store.blocks import block_statement
+from hermes.store.blocks import block_statement, unwritable
 from hermes.store.statement import Row, Statement
 
 _INSERT = (
@@ -45,14 +45,18 @@ def heads_json(heads: Sequence[Cid]) -> str:
 def appending(messages: Sequence[Message]) -> tuple[tuple[Cid, ...], list[Statement]]:
     """The statements that put messages of one conversation behind its heads.
 
-    Raises ValueError on none, on several conversations, or on text that is no Unicode.
+    Raises ValueError on none or on several conversations, StoreError on text that is no
+    Unicode.
     """
     if len({message.conversation for message in messages}) != 1:
         raise ValueError("an append is of one or more messages of one conversation")
     cids: list[Cid] = []
     statements: list[Statement] = []
     for message in messages:
-        block = block_of(message)
+        try:
+            block = block_of(message)
+        except ValueError as error:
+            raise unwritable(error) from error
         cids.append(block.cid)
         statements += _rows(message, block)
     last = messages[-1]

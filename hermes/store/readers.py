@@ -26,7 +26,7 @@ class Readers:
             connection = self._idle.pop() if self._idle else await self._opened()
             try:
                 rows = await connection.run(partial(_fetch, sql=sql, parameters=parameters))
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError, OverflowError) as error:
                 raise store_error(error, self._path) from error
             except anyio.get_cancelled_exc_class():
                 with anyio.CancelScope(shield=True):

@@ -183,6 +183,21 @@ async def test_a_long_history_is_whole(store):
     assert [stored.message.text for stored in history] == list(map(str, range(10_000)))
 
 
+async def test_text_that_is_no_unicode_is_refused(store):
+    made = await conversation(store, "before")
+
+    with pytest.raises(StoreError, match="cannot be stored"):
+        await store.conversations.append(message("half a pair: \ud83d", made))
+    with pytest.raises(StoreError):
+        await store.conversations.set_title(made, "\ud83d")
+    with pytest.raises(StoreError):
+        await store.conversations.resolve("abcdef\ud83d")
+    with pytest.raises(StoreError):
+        await store.memory.add("p", "fact", "\ud83d")
+
+    assert len(await store.conversations.history(made)) == 1
+
+
 _text = st.text(st.characters(codec="utf-8"))
 _parts = st.one_of(
     st.builds(Text, _text),

@@ -20,8 +20,8 @@ class ChatMessage(msgspec.Struct, frozen=True):
     """One message as the model sees it.
 
     `calls` on an assistant message, their `arguments` byte for byte as generated; `call_id`
-    and `name` on a tool message. `raw`: the generated text where calls came as text; it
-    then stands in `content` already and `calls` stay out of the wire.
+    and `name` on a tool message. `raw`: `content` is the generated text, in which the calls
+    already stand, and `calls` stay out of the wire.
     """
 
     role: Literal["user", "assistant", "tool"]
@@ -29,6 +29,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
     calls: tuple[ToolCall, ...] = ()
     call_id: CallId = CallId("")
     name: str = ""
+    raw: bool = False
 
 
 class ModelRequest(msgspec.Struct, frozen=True):

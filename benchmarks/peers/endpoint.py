@@ -62,10 +62,7 @@ class Handler(BaseHTTPRequestHandler):
         whole = completion(f"{time.time_ns():x}", calls, len(raw))
         if is_response:
             whole = response(whole)
-        if body.get("stream"):
-            self._stream(response_events(whole) if is_response else chunks(whole))
-        else:
-            self._whole(whole)
+        # Written down before it is sent: who has the answer finds the record.
         system = [text_of(m) for m in messages if m.get("role") in {"system", "developer"}]
         self.server.note(
             at=arrived,
@@ -77,6 +74,10 @@ class Handler(BaseHTTPRequestHandler):
             calls=[name for name, _ in calls],
             messages=len(messages),
         )
+        if body.get("stream"):
+            self._stream(response_events(whole) if is_response else chunks(whole))
+        else:
+            self._whole(whole)
 
     def _body(self) -> bytes:
         raw = b""

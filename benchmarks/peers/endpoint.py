@@ -66,13 +66,13 @@ class Handler(BaseHTTPRequestHandler):
         system = [text_of(m) for m in messages if m.get("role") in {"system", "developer"}]
         self.server.note(
             at=arrived,
-            done=time.time(),
             size=len(raw),
             system=sum(map(len, system)) + len(body.get("instructions") or ""),
             tools=len(tools),
             tools_size=len(json.dumps(body.get("tools") or [])),
             calls=[name for name, _ in calls],
             messages=len(messages),
+            done=time.time(),
         )
         if body.get("stream"):
             self._stream(response_events(whole) if is_response else chunks(whole))

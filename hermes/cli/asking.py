@@ -2,13 +2,11 @@
 
 import argparse
 
-from hermes.cli.settings import settings_of
 from hermes.cli.world import World
 from hermes.core.event import Json
 
 
 async def ask(args: argparse.Namespace, world: World, query: str, /, **arguments: Json) -> Json:
     """Open the door, ask, close it."""
-    settings = settings_of(args, world)
-    async with world.open_client(settings, interactive=False, environ=world.environ) as door:
+    async with world.open_client(args.settings, interactive=False, environ=world.environ) as door:
         return await door.query(query, **arguments)

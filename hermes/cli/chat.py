@@ -1,21 +1,15 @@
 """`hermes chat`: decides between the terminal and one turn."""
 
 import argparse
-import os
-import stat
-
-import anyio
-import anyio.to_thread
 
 from hermes.cli.command import Commands, add_command, count
 from hermes.cli.once import run_once
-from hermes.cli.settings import request_of, settings_of
+from hermes.cli.piped import carries_text, piped
+from hermes.cli.settings import request_of
 from hermes.cli.world import World
+from hermes.config import Settings
 from hermes.errors import NotAvailable, Usage
 from hermes.load import load
-
-_LONGEST_INPUT = 4_000_000  # characters; more belongs into a file that the model reads in parts
-_PATIENCE_S = 2.0
 
 
 def add(commands: Commands) -> None:
@@ -42,7 +36,7 @@ def add(commands: Commands) -> None:
 
 async def run(args: argparse.Namespace, world: World) -> int:
     """Run the chat."""
-    settings = settings_of(args, world)
+    settings: Settings = args.settings
     text = await _text(args, world)
     if text is not None:
         return await run_once(text, args, world, settings)
@@ -63,44 +57,12 @@ async def _text(args: argparse.Namespace, world: World) -> str | None:
     if args.message is None:
         if world.stdin.isatty():
             return None
-        text = await _piped(world)
+        text = await piped(world)
         if not text.strip():
             raise Usage("standard input is empty", "give the text with -m, or type in a terminal")
         return text
-    piped = await _piped(world) if _carries_text(world) else ""
-    text = f"{args.message}\n\n{piped}" if piped.strip() else str(args.message)
+    more = await piped(world) if carries_text(world.stdin) else ""
+    text = f"{args.message}\n\n{more}" if more.strip() else str(args.message)
     if not text.strip():
         raise Usage("the message is empty", 'hermes chat -m "..."')
     return text
-
-
-def _carries_text(world: World) -> bool:
-    """Whether standard input is a pipe or a file: a socket or device may never end."""
-    if world.stdin.isatty():
-        return False
-    try:
-        mode = os.fstat(world.stdin.fileno()).st_mode
-    except (OSError, ValueError):
-        return True  # no real file: whoever made it ends it
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-async def _piped(world: World) -> str:
-    text = ""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_explain_waiting, world)
-        text = await anyio.to_thread.run_sync(
-            world.stdin.read, _LONGEST_INPUT + 1, abandon_on_cancel=True
-        )
-        tasks.cancel_scope.cancel()
-    if len(text) > _LONGEST_INPUT:
-        raise Usage(
-            f"standard input is longer than {_LONGEST_INPUT:,} characters",
-            "put it into a file and name the file in the message",
-        )
-    return text.rstrip("\n")
-
-
-async def _explain_waiting(world: World) -> None:
-    await anyio.sleep(_PATIENCE_S)
-    world.complain("waiting for the end of standard input", "without one: hermes ... </dev/null")

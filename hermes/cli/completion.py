@@ -32,7 +32,7 @@ def add(commands: Commands, parser: argparse.ArgumentParser) -> None:
         _run,
     )
     command.add_argument("shell", choices=("bash", "zsh", "fish"))
-    command.set_defaults(parser=parser)
+    command.set_defaults(parser=parser, needs_settings=False)
 
 
 async def _run(args: argparse.Namespace, world: World) -> int:
@@ -68,7 +68,7 @@ def _fish(table: dict[str, list[str]]) -> str:
     lines = ["complete -c hermes -f"]
     for path, words in table.items():
         names = path.split()
-        inner = {p.split()[len(names)] for p in table if p.startswith(f"{path} ".lstrip())} - {""}
+        inner = {p.split()[len(names)] for p in table if p and p.startswith(f"{path} ".lstrip())}
         seen = [f"__fish_seen_subcommand_from {name}" for name in names]
         unseen = f"not __fish_seen_subcommand_from {' '.join(sorted(inner))}" if inner else ""
         condition = "; and ".join([*seen, *([unseen] if unseen else [])]) or "true"

@@ -5,16 +5,17 @@ import json
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
-from hermes.cli.world import World, project_root
+from hermes.cli.piped import piped
+from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.gateway.export import to_json, to_markdown
 
+_LONGEST_IMPORT = 200_000_000
 _COLUMNS = (
     ("id", "ID", 36),
     ("updated", "UPDATED", 24),
@@ -72,7 +73,7 @@ def add(commands: Commands) -> None:
 
 
 async def _list(args: argparse.Namespace, world: World) -> int:
-    here = {"root": str(project_root(world.cwd, world.home))} if args.here else {}
+    here = {"root": str(world.root)} if args.here else {}
     found = await ask(
         args, world, "conversations.list", limit=args.limit, offset=args.offset, **here
     )
@@ -158,7 +159,7 @@ async def write_new(path: Path, text: str) -> None:
 
 async def _read(name: str, world: World) -> str:
     if name == "-":
-        return await anyio.to_thread.run_sync(world.stdin.read, abandon_on_cancel=True)
+        return await piped(world, _LONGEST_IMPORT)
     try:
         return await anyio.Path(world.cwd / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.to_thread
 
 from hermes.cli import doctor_files, doctor_machine, doctor_model
 from hermes.cli.command import Commands, add_command, add_json
@@ -31,13 +32,14 @@ def add(commands: Commands) -> None:
         commands, "doctor", "what works here and how to mend the rest", "hermes doctor --json", run
     )
     command.add_argument("--quick", action="store_true", help="no model, no server look-up")
+    command.set_defaults(needs_settings=False)  # bad ones are a finding
     add_json(command)
 
 
 async def run(args: argparse.Namespace, world: World) -> int:
     """Look at everything; exit code 1 when something essential fails."""
     try:
-        settings = settings_of(args, world)
+        settings = await anyio.to_thread.run_sync(settings_of, args, world)
     except HermesError as error:
         return _print([bad("config", error.message, error.remedy)], args, world)
     checks = [good("config", str(settings.config_dir / "config.toml"))]

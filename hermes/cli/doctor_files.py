@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from hermes.cli.doctor_check import Check, aside, bad, good
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.config import Settings
 
 _MAGIC = b"SQLite format 3\x00"
@@ -91,7 +91,7 @@ def _runtime(directory: Path) -> Check:
 
 
 def _root(world: World) -> Check:
-    root = project_root(world.cwd, world.home)
+    root = world.root
     wide = root in {world.home, Path("/")}
     return aside("project", str(root), "start in a project's directory", ok=not wide)
 

@@ -4,6 +4,8 @@ import platform
 import shutil
 import sys
 
+import anyio.to_thread
+
 from hermes.cli.doctor_check import Check, aside, bad, good, output_of
 from hermes.cli.world import World
 from hermes.config import Settings
@@ -25,7 +27,8 @@ _PROGRAMS = (
 async def look(settings: Settings, world: World) -> list[Check]:
     """Everything that does not depend on the settings."""
     del settings
-    return [_python(), await _sqlite(), *_programs(world), _terminal(world), _encoding(world)]
+    programs = await anyio.to_thread.run_sync(_programs, world)
+    return [_python(), await _sqlite(), *programs, _terminal(world), _encoding(world)]
 
 
 def _python() -> Check:

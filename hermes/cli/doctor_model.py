@@ -1,13 +1,14 @@
 """The doctor on models: the owner's word where one runs, the engine, servers, the prompt."""
 
 import sys
-import tempfile
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from hermes.cli.doctor_check import Check, aside, bad, good, output_of
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.config import Settings
 from hermes.core.event import Json
 from hermes.core.ids import TurnId, uuid7
@@ -23,7 +24,11 @@ _PROMPT_TOKENS = {"native": 300}
 
 async def look(settings: Settings, world: World) -> list[Check]:
     """What can be said without starting a model."""
-    return [await _owner(settings, world), await _engine(settings), *_file(settings)]
+    return [
+        await _owner(settings, world),
+        await _engine(settings),
+        *await anyio.to_thread.run_sync(_file, settings),
+    ]
 
 
 async def look_closer(settings: Settings, world: World) -> list[Check]:
@@ -32,7 +37,7 @@ async def look_closer(settings: Settings, world: World) -> list[Check]:
         async with world.find_owner(settings) as door:
             if door is not None:
                 return await _asked(door, settings, world)
-        with tempfile.TemporaryDirectory(prefix="hermes-doctor-") as home:
+        async with anyio.TemporaryDirectory(prefix="hermes-doctor-") as home:
             away = msgspec.structs.replace(
                 settings, data_dir=Path(home) / "data", runtime_dir=Path(home) / "run"
             )
@@ -90,7 +95,7 @@ async def _prompt(door: Door, settings: Settings, world: World) -> Check:
         turn_id=TurnId(uuid7()),
         text="",
         cwd=str(world.cwd),
-        root=str(project_root(world.cwd, world.home)),
+        root=str(world.root),
         model=settings.model,
         skin=settings.skin,
         profile=settings.profile,

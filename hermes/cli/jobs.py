@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+import anyio.to_thread
+
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.output import print_json, print_table
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import Usage
 
@@ -64,8 +66,8 @@ async def _add(args: argparse.Namespace, world: World) -> int:
         "jobs.add",
         when=args.when,
         cwd=str(world.cwd),
-        root=str(project_root(world.cwd, world.home)),
-        zone=args.zone or local_zone(world),
+        root=str(world.root),
+        zone=args.zone or await anyio.to_thread.run_sync(local_zone, world),
         **work,
     )
     if args.json:

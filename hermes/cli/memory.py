@@ -5,7 +5,7 @@ import argparse
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.errors import Usage
 
 _COLUMNS = (("id", "ID", 64), ("memory_type", "TYPE", 12), ("content", "CONTENT", 80))
@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 async def _add(args: argparse.Namespace, world: World) -> int:
     kind = {"type": args.type} if args.type else {}
-    added = await ask(args, world, "memory.add", root=_root(world), content=args.content, **kind)
+    added = await ask(args, world, "memory.add", root=str(world.root), content=args.content, **kind)
     if args.json:
         print_json(added, world.stdout)
     else:
@@ -42,7 +42,7 @@ async def _add(args: argparse.Namespace, world: World) -> int:
 
 async def _search(args: argparse.Namespace, world: World) -> int:
     found = await ask(
-        args, world, "memory.search", root=_root(world), query=args.query, limit=args.limit
+        args, world, "memory.search", root=str(world.root), query=args.query, limit=args.limit
     )
     if args.json:
         print_json(found, world.stdout)
@@ -53,7 +53,7 @@ async def _search(args: argparse.Namespace, world: World) -> int:
 
 async def _list(args: argparse.Namespace, world: World) -> int:
     found = await ask(
-        args, world, "memory.list", root=_root(world), limit=args.limit, offset=args.offset
+        args, world, "memory.list", root=str(world.root), limit=args.limit, offset=args.offset
     )
     if args.json:
         print_json(found, world.stdout)
@@ -71,7 +71,3 @@ async def _forget(args: argparse.Namespace, world: World) -> int:
     else:
         print("forgotten", file=world.stdout)
     return 0
-
-
-def _root(world: World) -> str:
-    return str(project_root(world.cwd, world.home))

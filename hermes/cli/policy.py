@@ -5,7 +5,7 @@ import argparse
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.output import print_json, print_text
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.core.event import Json
 
 
@@ -25,11 +25,11 @@ def add(commands: Commands) -> None:
 
 
 async def _show(args: argparse.Namespace, world: World) -> int:
-    return _print(await ask(args, world, "policy.show", root=_root(world)), args, world)
+    return _print(await ask(args, world, "policy.show", root=str(world.root)), args, world)
 
 
 async def _trust(args: argparse.Namespace, world: World) -> int:
-    return _print(await ask(args, world, "policy.trust", root=_root(world)), args, world)
+    return _print(await ask(args, world, "policy.trust", root=str(world.root)), args, world)
 
 
 def _print(answer: Json, args: argparse.Namespace, world: World) -> int:
@@ -71,7 +71,3 @@ def _word(value: Json) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value in (None, "", [], {}) else str(value)
-
-
-def _root(world: World) -> str:
-    return str(project_root(world.cwd, world.home))

@@ -9,6 +9,7 @@ import anyio
 
 from hermes import errors
 from hermes.cli.parser import build_parser
+from hermes.cli.settings import settings_of
 from hermes.cli.world import World, this_world
 from hermes.gateway.render_text import clean
 
@@ -38,6 +39,8 @@ def execute(argv: Sequence[str], world: World) -> int:
     except SystemExit as end:  # argparse has said why
         return int(end.code or 0)
     try:
+        if getattr(arguments, "needs_settings", True):
+            arguments.settings = settings_of(arguments, world)
         code: int = anyio.run(arguments.run, arguments, world)
     except KeyboardInterrupt:
         return INTERRUPTED

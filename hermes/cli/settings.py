@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hermes.cli.world import World, project_root
+from hermes.cli.world import World
 from hermes.config import Settings, read_settings
 from hermes.core.ids import ConversationId, TurnId, uuid7
 from hermes.core.request import TurnRequest
@@ -31,7 +31,7 @@ def absolute_model(model: str, world: World) -> str:
 
 def request_of(args: argparse.Namespace, world: World, settings: Settings) -> TurnRequest:
     """The request of one turn, its text still empty."""
-    root = project_root(world.cwd, world.home)
+    root = world.root
     if root in {world.home, Path("/")}:
         world.note(f"hermes: the project is all of {root}; start it in a project's directory")
     return TurnRequest(

@@ -37,10 +37,11 @@ class FindOwner(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """The process around a command."""
+    """The process around a command; `root` is the project that the person stands in."""
 
     environ: Mapping[str, str]
     cwd: Path
+    root: Path
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
@@ -50,7 +51,7 @@ class World:
     @property
     def home(self) -> Path:
         """The person's home directory."""
-        return Path(self.environ.get("HOME") or "/").absolute()
+        return home_of(self.environ)
 
     def complain(self, message: str, remedy: str = "") -> None:
         """Say on standard error what is the case and what to do."""
@@ -66,15 +67,22 @@ class World:
 
 def this_world() -> World:
     """The real process; what its streams cannot write is replaced, never an error."""
+    cwd = _cwd()
     return World(
         environ=os.environ,
-        cwd=_cwd(),
+        cwd=cwd,
+        root=project_root(cwd, home_of(os.environ)),
         stdin=_lenient(sys.stdin),
         stdout=_lenient(sys.stdout),
         stderr=_lenient(sys.stderr),
         open_client=_open_client,
         find_owner=_find_owner,
     )
+
+
+def home_of(environ: Mapping[str, str]) -> Path:
+    """The person's home directory."""
+    return Path(environ.get("HOME") or "/").absolute()
 
 
 def project_root(cwd: Path, home: Path) -> Path:

@@ -1,0 +1,111 @@
+import json
+import sqlite3
+
+from hermes.errors import StoreOwned
+from hermes.testing.door import ScriptedDoor
+
+SIZE = {
+    "profile": "native",
+    "window": 4096,
+    "total": 250,
+    "method": "tokenizer",
+    "parts": [{"name": "system", "tokens": 250, "bytes": 900}],
+}
+
+
+def door(**changes):
+    answers = {
+        "context": SIZE,
+        "models.list": [{"model": "ember", "current": True}],
+        "skins.list": [{"name": "hermes"}, {"name": "plain"}],
+    }
+    return ScriptedDoor(answers=answers | changes, status={"clients": 2})
+
+
+def checks(shell, *words):
+    code = shell.run("doctor", "--json", *words)
+    return code, {check["check"]: check for check in json.loads(shell.out)}
+
+
+def test_without_an_owner_everything_is_looked_at_from_outside(shell):
+    shell.door = door()
+    code, found = checks(shell)
+    assert code == 0
+    assert found["owner"]["detail"].startswith("none runs")
+    assert "native: 250 of 4,096 tokens (tokenizer), 900 bytes" in found["prompt"]["detail"]
+    assert set(found["python"]) == {"check", "ok", "detail", "remedy", "essential"}
+    assert found["sqlite"]["ok"]
+    live, _ = shell.opened[0]
+    assert not live.data_dir.is_relative_to(shell.home)  # a throw-away store
+    assert not (shell.home / "state").exists()
+
+
+def test_a_running_owner_is_asked_and_no_store_opened(shell):
+    shell.door, shell.running = door(), True
+    code, found = checks(shell)
+    assert code == 0
+    assert found["owner"]["detail"] == "pid 1, 2 clients"
+    assert shell.opened == []
+
+
+def test_quick_starts_nothing(shell):
+    shell.door = door()
+    code, found = checks(shell, "--quick")
+    assert code == 0
+    assert "prompt" not in found
+    assert shell.opened == []
+
+
+def test_a_store_is_judged_by_its_bytes_and_not_touched(shell):
+    data = shell.home / "state" / "data"
+    data.mkdir(parents=True, mode=0o700)
+    path = data / "hermes.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create table t(x)")
+    database.close()
+    whole = path.read_bytes()
+    before = path.stat()
+    code, found = checks(shell, "--quick")
+    assert code == 0
+    assert found["store"]["ok"]
+    path.write_bytes(whole[:-512])
+    code, found = checks(shell, "--quick")
+    assert code == 1
+    assert "is cut" in found["store"]["detail"]
+    path.write_bytes(b"x" * len(whole))
+    code, found = checks(shell, "--quick")
+    assert code == 1
+    assert "no database" in found["store"]["detail"]
+    assert sorted(p.name for p in data.iterdir()) == ["hermes.db"]
+    assert path.stat().st_ino == before.st_ino
+
+
+def test_what_stops_a_chat_fails_the_doctor(shell):
+    shell.door = door(**{"skins.list": [{"name": "plain"}]})
+    code, found = checks(shell)
+    assert code == 1
+    assert "plain" in found["skins"]["remedy"]
+    shell.error = StoreOwned("the engine does not start", "say why")
+    code, found = checks(shell)
+    assert code == 1
+    assert found["model"]["remedy"] == "say why"
+
+
+def test_a_bad_model_file_and_a_long_runtime_directory_are_found(shell):
+    model = shell.home / "m.gguf"
+    model.write_bytes(b"not one")
+    long = shell.home / ("x" * 90)
+    long.mkdir()
+    code = shell.run("doctor", "--quick", HERMES_V2_MODEL=str(model), XDG_RUNTIME_DIR=str(long))
+    assert code == 1
+    assert "is no GGUF" in shell.out
+    assert "too long for sockets" in shell.out
+
+
+def test_a_broken_config_is_a_finding_not_an_end(shell):
+    config = shell.home / "state" / "config"
+    config.mkdir(parents=True)
+    (config / "config.toml").write_text("mode = 'wild'")
+    code, found = checks(shell, "--quick")
+    assert code == 1
+    assert not found["config"]["ok"]

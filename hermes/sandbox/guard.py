@@ -24,7 +24,6 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-MAX_REQUEST = 64 << 20
 CALM = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 ROUND_S = 0.005
 LINUX = sys.platform == "linux"
@@ -45,6 +44,14 @@ def wake_on_child() -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     return reader
+
+
+def poll_of(*fds: int) -> select.poll:
+    """A poll for reading."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return poll
 
 
 def drain(fd: int) -> None:
@@ -146,11 +153,10 @@ def stdin_of(text: str) -> int:
     """A descriptor that reads the given text; /dev/null when there is none."""
     if not text:
         return os.open(os.devnull, os.O_RDONLY)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the command owns it now
-    file.write(os.fsencode(text))
-    file.flush()
-    file.seek(0)
-    return os.dup(file.fileno())
+    with tempfile.TemporaryFile() as file:
+        file.write(os.fsencode(text))
+        file.seek(0)
+        return os.dup(file.fileno())
 
 
 def become(request: dict, output: int, keeper: int) -> None:  # type: ignore[type-arg]  # JSON
@@ -197,20 +203,15 @@ def keep(control: socket.socket, output: int) -> None:
     wake = wake_on_child()
     try:
         (size,) = struct.unpack("!I", receive(control, 4))
-        request = json.loads(receive(control, min(size, MAX_REQUEST)))
+        request = json.loads(receive(control, size))
         pid = spawn(request, output)
-    except EOFError:
-        return
-    except (OSError, ValueError) as error:
-        send(control, {"error": str(error)})
-        return
+    except (EOFError, OSError, ValueError) as error:
+        return send(control, {"error": str(error)})
     finally:
         os.close(output)
     send(control, {"started": pid})
     ended: dict[int, int] = {}
-    poll = select.poll()
-    poll.register(wake, select.POLLIN)
-    poll.register(control, select.POLLIN)
+    poll = poll_of(wake, control.fileno())
     while pid not in ended:
         ready = {fd for fd, _ in poll.poll()}
         drain(wake)
@@ -218,8 +219,7 @@ def keep(control: socket.socket, output: int) -> None:
         if control.fileno() in ready:
             break  # closed, or a word to stop
     if not LINUX:
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
+        strike([pid])
     ended |= sweep(set())
     while pid not in ended:
         time.sleep(ROUND_S)
@@ -258,9 +258,7 @@ def main() -> None:
     door.set_inheritable(False)
     wake = wake_on_child()
     keepers: set[int] = set()
-    poll = select.poll()
-    poll.register(wake, select.POLLIN)
-    poll.register(door, select.POLLIN)
+    poll = poll_of(wake, door.fileno())
     while True:
         ready = {fd for fd, _ in poll.poll()}
         if wake in ready:

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,52 +20,14 @@ import anyio
 import anyio.abc
 
 from hermes.errors import NotAvailable, ToolFailure
+from hermes.sandbox.command import Command, Finished
 from hermes.sandbox.output import Output
+from hermes.sandbox.running import Running
+
+__all__ = ["Command", "Finished", "Shell"]
 
 GUARD = Path(__file__).with_name("guard.py")
-PIECE = 1 << 16
-END_S = 5.0
 GUARD_END_S = 2.0
-
-
-@dataclass(frozen=True)
-class Command:
-    """What to run: `env` is all it sees; `stdin` is text, empty: end of file at once."""
-
-    argv: tuple[str, ...]
-    cwd: Path
-    env: Mapping[str, str]
-    timeout_s: float = 120.0
-    cap_bytes: int = 1 << 20
-    stdin: str = ""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a command ended: exit code or minus the signal; head and tail of what it printed.
-
-    `tail` is apart from `head` only where `dropped` bytes are missing between them; `lines`
-    counts all lines that were printed.
-    """
-
-    status: int
-    head: bytes
-    tail: bytes
-    lines: int
-    dropped: int
-    timed_out: bool
-
-    @property
-    def output(self) -> bytes:
-        """Everything that was kept; a line says what is missing in the middle."""
-        if not self.dropped:
-            return self.head + self.tail
-        return b"%s\n[%d bytes left out]\n%s" % (self.head, self.dropped, self.tail)
-
-    @property
-    def truncated(self) -> bool:
-        """Whether something is missing."""
-        return self.dropped > 0
 
 
 class GuardLost(Exception):
@@ -117,7 +78,7 @@ class Shell:
         output = Output(command.cap_bytes)
         with contextlib.ExitStack() as stack:
             reader, control = await self._hand_over(stack)
-            run = _Run(reader, control, output, on_output)
+            run = Running(reader, control, output, on_output)
             words: dict[str, Any] = {"started": 0}
             with anyio.move_on_after(command.timeout_s) as scope:
                 try:
@@ -214,86 +175,3 @@ async def _pass(door: socket.socket, descriptors: list[int]) -> None:
             await anyio.wait_writable(door)
         else:
             return
-
-
-class _Run:
-    """One command that runs: its output pipe and its control socket."""
-
-    def __init__(
-        self,
-        reader: int,
-        control: socket.socket,
-        output: Output,
-        on_output: Callable[[bytes], None] | None,
-    ) -> None:
-        self._reader = reader
-        self._control = control
-        self._output = output
-        self._on_output = on_output
-        self._words = b""
-        self._over = False
-
-    async def attend(self, request: bytes) -> dict[str, Any]:
-        """Hand in the request, collect output, wait for the end; gives the keeper's words.
-
-        They hold `started`, and `status` or `error`; nothing when the keeper never began.
-        """
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._collect)
-            with contextlib.suppress(OSError):
-                await self._send(request)
-                while await self._listen():
-                    pass
-            self._over = True
-            group.cancel_scope.cancel()
-        words: dict[str, Any] = {}
-        for line in self._words.splitlines():
-            words |= json.loads(line)
-        return words
-
-    async def end(self) -> None:
-        """Have the tree killed if it still lives, and wait until it is gone."""
-        if self._over:
-            return
-        with anyio.move_on_after(END_S, shield=True), contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_WR)
-            while await self._listen():
-                pass
-
-    def drain(self) -> None:
-        """Take what still lies in the pipe; never waits."""
-        with contextlib.suppress(BlockingIOError):
-            while self._take():
-                pass
-
-    async def _collect(self) -> None:
-        while True:
-            await anyio.wait_readable(self._reader)
-            try:
-                if not self._take():
-                    return
-            except BlockingIOError:
-                continue
-
-    def _take(self) -> bool:
-        piece = os.read(self._reader, PIECE)
-        self._output.add(piece)
-        if piece and self._on_output is not None:
-            self._on_output(piece)
-        return bool(piece)
-
-    async def _send(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[self._control.send(view) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._control)
-
-    async def _listen(self) -> bool:
-        await anyio.wait_readable(self._control)
-        with contextlib.suppress(BlockingIOError):
-            piece = self._control.recv(4096)
-            self._words += piece
-            return bool(piece)
-        return True

@@ -13,7 +13,7 @@ import msgspec
 from hermes.core.tool import Effect, Outcome, Place, Subject, Tool, ToolContext
 from hermes.errors import ToolFailure
 from hermes.policy import paths
-from hermes.policy.readonly import bash_effect
+from hermes.policy.readonly import git_effect
 from hermes.sandbox.shell import Command, Shell
 from hermes.tools.disk import resolve
 from hermes.tools.shell import DEFAULT_S, told
@@ -118,8 +118,9 @@ def _stay_inside(words: list[str], place: Place) -> None:
 
 def _effect(args: Git, place: Place) -> Effect:
     words = words_of(args.command)
-    return "write" if words[0] in WRITES else bash_effect(shlex.join(["git", *words]), place)
+    return "write" if words[0] in WRITES else git_effect(shlex.join(words), place)
 
 
 def _subject(args: Git) -> Subject:
-    return Subject("command", shlex.join(["git", *words_of(args.command)]))
+    """The words after `git`, as policy wants them."""
+    return Subject("command", shlex.join(words_of(args.command)))

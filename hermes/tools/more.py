@@ -44,7 +44,7 @@ def more_tools(registry: Registry) -> Tool:
     """The tool; it answers for what is in the registry at the time."""
 
     async def run(_: ToolContext, args: MoreTools) -> Outcome:
-        tool = registry.get(args.name)
+        tool = registry.get(args.name) if args.name != MORE else None
         if tool is not None:
             schema = parameters(tool.arguments, terse=False)["properties"]
             return Outcome(f"{tool.description}\n{msgspec.json.encode(schema).decode()}")

@@ -23,7 +23,8 @@ SEARCH_S = 30.0
 _CAP = 16 << 20
 _MAX_PATTERN = 1_000
 _LINE_CHARS = 300
-_FOUND = re.compile(rb"([^\0\n]*)\0(\d+):([^\n]*)")
+_FOUND = re.compile(rb"([^\0]*)\0(\d+):([^\n]*)\n?")
+_WARNING = re.compile(rb"^[^\0\n]*: WARNING: stopped searching binary file[^\n]*\n", re.MULTILINE)
 _SCAN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from hermes.tools.scan import main; "
 _SCAN += "sys.exit(main(sys.argv[1:]))"
 _SOURCE = Path(hermes.__file__).parent.parent
@@ -68,10 +69,13 @@ class Glob(msgspec.Struct, frozen=True):
 class Search:
     """What both tools share: a shell, and ripgrep's path where there is one."""
 
-    def __init__(self, shell: Shell, env: Mapping[str, str], rg: str | None) -> None:
+    def __init__(
+        self, shell: Shell, env: Mapping[str, str], rg: str | None, limit_s: float
+    ) -> None:
         self._shell = shell
         self._env = env
         self._rg = rg
+        self._limit_s = limit_s
 
     async def grep(self, context: ToolContext, args: Grep) -> Outcome:
         """Lines that match, as `path:line: text`."""
@@ -119,10 +123,10 @@ class Search:
         return await self._run((sys.executable, "-I", "-c", _SCAN, str(_SOURCE), *words), top)
 
     async def _run(self, argv: tuple[str, ...], top: Path) -> Finished:
-        command = Command(argv, top, self._env, SEARCH_S, _CAP * 2)
+        command = Command(argv, top, self._env, self._limit_s, _CAP * 2)
         found = await self._shell.run(command)
         if found.timed_out:
-            raise ToolFailure(f"timed out after {SEARCH_S:.0f} s; search a smaller directory")
+            raise ToolFailure(f"timed out after {self._limit_s:.0f} s; search a smaller directory")
         return found
 
 
@@ -151,13 +155,15 @@ def _parse(output: bytes) -> list[tuple[str, int, str]]:
             int(number),
             line.decode("utf-8", "replace").removesuffix("\r"),
         )
-        for path, number, line in _FOUND.findall(output)
+        for path, number, line in _FOUND.findall(_WARNING.sub(b"", output))
     ]
 
 
-def search_tools(shell: Shell, env: Mapping[str, str], rg: str | None) -> tuple[Tool, Tool]:
+def search_tools(
+    shell: Shell, env: Mapping[str, str], rg: str | None, limit_s: float = SEARCH_S
+) -> tuple[Tool, Tool]:
     """Grep and Glob; `rg`: where ripgrep lies, None: the search process is used."""
-    search = Search(shell, env, rg)
+    search = Search(shell, env, rg, limit_s)
     grep = Tool(
         name="Grep",
         description="Search file contents.",

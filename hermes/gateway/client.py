@@ -148,7 +148,7 @@ class Client:
         status: dict[str, Json] = await self._call("status", conversation_id=conversation)
         return status
 
-    async def query(self, name: str, **arguments: Json) -> Json:
+    async def query(self, name: str, /, **arguments: Json) -> Json:
         """Look something up or change it, by name."""
         return await self._call("query", name=name, arguments=arguments)
 

@@ -157,7 +157,7 @@ async def test_what_was_accepted_is_written_although_the_body_is_cancelled(path,
             async with anyio.create_task_group() as tasks:
                 for text in "abcdef":
                     tasks.start_soon(store.conversations.append, message(text, made))
-                await anyio.lowlevel.checkpoint()
+                    await anyio.lowlevel.checkpoint()  # the next one waits behind its commit
                 scope.cancel()
     async with Store.open(path, clock) as store:
         assert (await store.size())["messages"] == 6

@@ -17,6 +17,7 @@ from hermes.errors import (
 )
 from hermes.store.database import Database
 from hermes.store.migrations import Migration, Plan
+from hermes.store.opening import open_writer
 from hermes.store.schema import plan
 from hermes.store.statement import Statement
 from hermes.store.store import Store
@@ -186,6 +187,21 @@ async def test_what_cannot_be_written_is_said(clock, file, directory):
         path.parent.chmod(0o777)
         assert ran.stdout.decode().startswith("StoreReadOnly | the store ")
         assert path.read_bytes() == before
+
+
+def test_the_writer_is_set_up_to_be_durable(path):
+    # No test without a power cut can see a missing fsync, so this looks at the settings.
+    with closing(open_writer(path, plan("node"))) as database:
+        found = {
+            name: database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "wal_autocheckpoint", "busy_timeout")
+        }
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "wal_autocheckpoint": 0,
+        "busy_timeout": 5000,
+    }
 
 
 APPLICATION = 77

@@ -15,16 +15,15 @@ from hermes.errors import Usage
 _JOBS = (
     ("id", "ID", 40),
     ("when", "WHEN", 30),
-    ("next", "NEXT", 26),
+    ("next_due", "NEXT", 26),
     ("state", "STATE", 10),
     ("task", "TASK", 60),
-    ("command", "COMMAND", 60),
 )
 _RUNS = (
-    ("due", "DUE", 26),
+    ("scheduled_for", "DUE", 26),
     ("state", "STATE", 10),
     ("finished", "FINISHED", 26),
-    ("detail", "DETAIL", 80),
+    ("result", "RESULT", 80),
 )
 _ZONES = "/zoneinfo/"
 

@@ -76,7 +76,9 @@ class View:
         return " " + self.marks.dot.join(word for word in words if word)
 
     def _model(self) -> str:
-        name = clean(str(self.request.model or self.status.get("model") or ""))
+        context = self.status.get("context") or {}
+        chosen = self.request.model or context.get("model") or self.status.get("model")
+        name = clean(str(chosen or "the model that ships"))
         return one_line(name.rpartition("/")[2].rpartition("#")[2], 28)
 
     def _numbers(self) -> list[str]:

@@ -16,7 +16,7 @@ TALK = {
 SHOWN = TALK | {
     "messages": [{"role": "user", "at": "T", "parts": [{"type": "text", "text": "hi\x1b[2J"}]}]
 }
-JOB = {"id": "j1", "when": "every day", "next": "2026-11-22T09:00:00.000Z", "task": "look"}
+JOB = {"id": "j1", "when": "every day", "next_due": "2026-11-22T09:00:00.000Z", "task": "look"}
 
 
 def door(**answers):

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import assert_never
 
+import anyio.to_thread
 import msgspec
 
 from hermes.conversation.kit import Kit
@@ -13,7 +15,7 @@ from hermes.core.event import ApprovalAsked, Json, ToolCalled, ToolFinished, Too
 from hermes.core.message import ToolCall, ToolResult
 from hermes.core.request import TurnRequest
 from hermes.core.tool import Change, Effect, Place, Tool, ToolContext
-from hermes.policy.gate import Call, Decision, with_yes
+from hermes.policy.gate import Call, Decision, Gate, with_yes
 from hermes.store.journal import JournalId
 from hermes.tools.diff import diff_of
 from hermes.tools.hooks import Admission
@@ -23,14 +25,20 @@ class TurnHooks:
     """The conversation's side of the router (`hermes.tools.router.Hooks`)."""
 
     def __init__(
-        self, kit: Kit, session: Session, request: TurnRequest, record: Record, meter: Meter
+        self,
+        kit: Kit,
+        session: Session,
+        request: TurnRequest,
+        record: Record,
+        meter: Meter,
+        gate: Gate,
     ) -> None:
         self._kit = kit
         self._session = session
         self._request = request
         self._record = record
         self._meter = meter
-        self._gate = kit.gate(request, session)
+        self._gate = gate
         self._place = Place(Path(request.cwd), Path(request.root))
 
     def context(self, call: ToolCall) -> ToolContext:
@@ -58,19 +66,23 @@ class TurnHooks:
         )
 
     async def admit(
-        self, call: ToolCall, tool: Tool, args: Json, effect: Effect, changes: Sequence[Change]
+        self,
+        call: ToolCall,
+        tool: Tool,
+        args: msgspec.Struct,
+        effect: Effect,
+        changes: Sequence[Change],
     ) -> Admission:
         """Let policy decide, and a person where policy asks."""
-        decision = self._gate.decide(
-            Call(
-                tool=tool.name,
-                effect=effect,
-                subject=tool.subject(args),
-                place=self._place,
-                mode=self._request.mode,
-                changes=tuple(change.path for change in changes),
-            )
+        asked = Call(
+            tool=tool.name,
+            effect=effect,
+            subject=tool.subject(args),
+            place=self._place,
+            mode=self._request.mode,
+            changes=tuple(change.path for change in changes),
         )
+        decision = await anyio.to_thread.run_sync(self._gate.decide, asked)
         if self._request.yes:
             decision = with_yes(decision)
         match decision.verdict:
@@ -80,6 +92,8 @@ class TurnHooks:
                 return self._refuse(f"denied by policy: {decision.reason or decision.rule}")
             case "ask":
                 return await self._ask(call, tool, decision, changes)
+            case _:
+                assert_never(decision.verdict)
 
     async def _ask(
         self, call: ToolCall, tool: Tool, decision: Decision, changes: Sequence[Change]
@@ -97,8 +111,8 @@ class TurnHooks:
                 )
             )
         if answered.answer == "always" and decision.always:
+            self._gate.add_session(decision.always)
             self._session.rules.append(decision.always)
-            self._gate = self._kit.gate(self._request, self._session)
         if answered.answer == "no":
             return self._refuse(f"not approved: {answered.reason or 'the person said no'}")
         return Admission(allowed=True)
@@ -120,6 +134,7 @@ class TurnHooks:
 
     async def started(self, call: ToolCall) -> None:
         """It runs."""
+        self._session.busy[call.id] = call.name
         self._record.tell(ToolStarted(**self._record.head(), call_id=call.id))
 
     async def outcome(self, token: JournalId, result: ToolResult) -> None:
@@ -128,6 +143,7 @@ class TurnHooks:
 
     async def finished(self, call: ToolCall, result: ToolResult, diff: str) -> None:
         """What the model will see."""
+        self._session.busy.pop(call.id, None)
         self._record.tell(
             ToolFinished(
                 **self._record.head(),
@@ -141,7 +157,7 @@ class TurnHooks:
             )
         )
 
-    async def bug(self, call: ToolCall, error: BaseException) -> None:
+    async def bug(self, call: ToolCall, error: Exception) -> None:
         """A tool broke in a way it should not."""
         self._kit.report(f"tool {call.name}", error)
 

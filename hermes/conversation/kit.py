@@ -1,6 +1,6 @@
 """What a turn needs from the rest of the house, handed in by `node`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,7 +48,7 @@ class Kit:
     bus: Bus
     approvals: Approvals
     router: Callable[[TurnRequest, Model], Router]
-    gate: Callable[[TurnRequest, Session], Gate]
+    gate: Callable[[TurnRequest, Session], Awaitable[Gate]]
     models: Models
     opening: Opening
     clock: Clock

@@ -29,6 +29,7 @@ class Loop:
         self._scope: anyio.CancelScope | None = None
         self._stopped = False
         self.running: TurnRequest | None = None
+        self.over = anyio.Event()  # of the running turn
         self.waiting: dict[TurnId, TurnRequest] = {}
         self._send: MemoryObjectSendStream[TurnRequest]
         self._receive: MemoryObjectReceiveStream[TurnRequest]
@@ -59,7 +60,7 @@ class Loop:
         with self._send, self._receive:
             while (request := await self._next()) is not None:
                 self.waiting.pop(request.turn_id, None)
-                self.running, self._stopped = request, False
+                self.running, self._stopped, self.over = request, False, anyio.Event()
                 record = Record(
                     self._kit.bus, self._kit.clock, self.session.conversation, request.turn_id
                 )
@@ -69,7 +70,9 @@ class Loop:
                     if self._stopped and self._scope.cancelled_caught:
                         await self._close(request, record, TurnStopped("stopped"))
                 finally:
+                    self.session.busy.clear()
                     self.running = self._scope = None
+                    self.over.set()
 
     def close(self) -> None:
         """Take no more turns."""

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from hermes.core.clock import Clock
-from hermes.core.ids import Cid, ConversationId, NodeId, SessionId, TurnId
+from hermes.core.ids import CallId, Cid, ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message, Part, Role, block_of
 from hermes.core.tool import FileStates
 from hermes.prompt.budget import Cut, Scale
@@ -47,9 +47,12 @@ class Session:
     messages: list[Message]
     heads: tuple[Cid, ...]
     new: bool = False  # nothing of it is stored yet
+    continues: SessionId | None = None  # the interrupted session that this one goes on with
     files: FileStates = field(default_factory=FileStates)
     views: dict[str, View] = field(default_factory=dict)
     rules: list[str] = field(default_factory=list)
+    busy: dict[CallId, str] = field(default_factory=dict)  # tools that run now
+    told: set[str] = field(default_factory=set)  # notes that the person has seen
     last: LastCall | None = None
 
     def write(

@@ -92,6 +92,19 @@ class Shards:
                 self._tasks.start_soon(self._keep, conversation, loop)
             return self._loops[conversation]
 
+    async def peek(self, conversation: ConversationId, request: TurnRequest) -> Session:
+        """A session to look at, open already or not; looking changes nothing."""
+        if loop := self._loops.get(conversation):
+            return loop.session
+        if not conversation:
+            return _new_session(self._kit, conversation, request)
+        info = await self._kit.store.conversations.get(conversation)
+        history = await self._kit.store.conversations.history(conversation)
+        session = _new_session(self._kit, conversation, request)
+        session.messages = [stored.message for stored in history]
+        session.root = info.root
+        return session
+
     def find(self, conversation: ConversationId) -> Loop | None:
         """The conversation's loop while it is open."""
         return self._loops.get(conversation)
@@ -131,26 +144,33 @@ class Shards:
         try:
             info = await store.conversations.get(conversation)
         except ConversationUnknown:
-            return Session(
-                conversation=conversation,
-                node=store.node,
-                id=SessionId(uuid7()),
-                root=request.root,
-                private=request.private,
-                messages=[],
-                heads=(),
-                new=True,
-            )
+            return _new_session(self._kit, conversation, request)
         history = await store.conversations.history(conversation)
+        messages = [stored.message for stored in history]
+        began = [message for message in messages if message.turn == request.turn_id]
         return Session(
             conversation=conversation,
             node=store.node,
             id=await store.conversations.open_session(conversation, now),
             root=info.root,
             private=info.private,
-            messages=[stored.message for stored in history],
+            messages=messages,
             heads=info.heads,
+            continues=began[0].session if began else None,
         )
+
+
+def _new_session(kit: Kit, conversation: ConversationId, request: TurnRequest) -> Session:
+    return Session(
+        conversation=conversation,
+        node=kit.store.node,
+        id=SessionId(uuid7()),
+        root=request.root,
+        private=request.private,
+        messages=[],
+        heads=(),
+        new=True,
+    )
 
 
 def _told(record: TurnRecord) -> tuple[Event, ...]:

@@ -60,7 +60,11 @@ async def _converse(
     model = await kit.models.open(request, session)
     view = await _view(kit, session, request, model)
     router = kit.router(request, model)
-    hooks = TurnHooks(kit, session, request, record, meter)
+    gate = await kit.gate(request, session)
+    for note in set(gate.notes) - session.told:
+        session.told.add(note)
+        record.notice(note)
+    hooks = TurnHooks(kit, session, request, record, meter, gate)
     if calls := open_calls(session, request.turn_id):  # a crash left them behind
         known = await settle(kit, request, record, calls)
         ran = await router.run(

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import anyio
 from anyio import to_thread
@@ -32,6 +32,8 @@ _MODULES: dict[EngineKind, str] = {
     "llama-cpp-python": "hermes.models.engine_llama_cpp",
 }
 _MOST_DEATHS = 3
+_DYING_S = 0.5  # a killed process closes its sockets a little before it can be waited for
+_NOTICED_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Engine(anyio.AsyncContextManagerMixin):
         self._key = secrets.token_urlsafe(32)
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
         self._reason = ""
+        self._dead: EngineServer | None = None
         self._uses = 0
         self._life: _Life | None = None
         self._home: EngineHome | None = None
@@ -123,6 +126,34 @@ class Engine(anyio.AsyncContextManagerMixin):
         self._rest()
         return life.server
 
+    async def death(self, server: EngineServer) -> str:
+        """Why this engine ended; empty where it runs or was stopped for being idle.
+
+        Waits up to a second: a stream that is cut is seen before the process's end.
+        """
+        if (life := self._life) is not None and life.server == server:
+            with anyio.move_on_after(_NOTICED_S):
+                await life.over.wait()
+        return self._reason if self._dead == server else ""
+
+    @property
+    def state(self) -> Literal["stopped", "starting", "ready"]:
+        """Whether the child runs."""
+        life = self._life
+        if life is None or life.is_ending():
+            return "stopped"
+        return "ready" if life.server is not None else "starting"
+
+    async def death(self, server: EngineServer) -> str:
+        """Say why a server that fell silent died, empty when it lives; waits for a moment."""
+        with anyio.move_on_after(_DYING_S):
+            while not _is_dead(server.pid):
+                await anyio.sleep(_DYING_S / 50)
+            if (life := self._life) is not None and life.server == server:
+                await life.over.wait()
+            return self._reason or "it ended"
+        return ""
+
     def _begin(self) -> _Life:
         """Start a life; raises EngineDied after three deaths in a short time."""
         since = anyio.current_time() - self.plan.calm_s
@@ -134,7 +165,7 @@ class Engine(anyio.AsyncContextManagerMixin):
             )
         if self._reason and self._on_restart is not None:
             self._on_restart(self._reason)
-        self._reason = ""
+        self._reason, self._dead = "", None
         self._life = life = _Life()
         self._tasks.start_soon(self._live, life)
         return life
@@ -172,6 +203,7 @@ class Engine(anyio.AsyncContextManagerMixin):
         with life.idle:
             await child.wait()
         if not life.idle.cancelled_caught:
+            self._dead = life.server
             self._died(await child.reason())
 
     def _died(self, reason: str) -> None:

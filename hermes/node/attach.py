@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from hermes.config import Settings
 from hermes.core.clock import SystemClock
-from hermes.errors import StoreOwned
+from hermes.errors import OwnerGone, StoreOwned
 from hermes.gateway.client import Client
 from hermes.gateway.wire import Lines, Wire
 from hermes.node.owner import Owner, open_owner
@@ -37,17 +38,18 @@ class _Opener:
 
     async def open(self) -> tuple[Wire, bool]:
         """A wire to the owner; raises StoreOwned when it does not answer in time."""
-        path = socket_path(self._settings)
+        path = await anyio.to_thread.run_sync(socket_path, self._settings)
         lock = OwnerLock(self._settings.data_dir)
         with anyio.move_on_after(_PATIENCE_S):
             while True:
-                if lock.try_acquire():
+                if await anyio.to_thread.run_sync(lock.try_acquire):
                     return await self._become(lock), True
                 with suppress(OSError):
                     return Wire(Lines(await anyio.connect_unix(path))), False
                 await anyio.sleep(_PAUSE_S)
+        holder = await anyio.to_thread.run_sync(lock.holder)
         raise StoreOwned(
-            f"another process ({lock.holder()}) owns the store and does not answer",
+            f"another process ({holder}) owns the store and does not answer",
             "end it, or set HERMES_V2_HOME to use another store",
         )
 
@@ -65,6 +67,36 @@ class _Opener:
                 await anyio.sleep_forever()
         finally:
             lock.release()
+
+
+@asynccontextmanager
+async def find_owner(settings: Settings) -> AsyncGenerator[Client | None]:
+    """Open a door to a running owner; None when there is none. Never becomes one."""
+    client = Client(_Finder(settings))
+    try:
+        await client.connect()
+    except OwnerGone:
+        yield None
+        return
+    async with anyio.create_task_group() as taking:
+        taking.start_soon(client.run)
+        yield client
+        taking.cancel_scope.cancel()
+
+
+class _Finder:
+    """Attaches only (`gateway.client.Opener`)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def open(self) -> tuple[Wire, bool]:
+        """A wire to the owner; raises OwnerGone when there is none."""
+        try:
+            path = await anyio.to_thread.run_sync(socket_path, self._settings)
+            return Wire(Lines(await anyio.connect_unix(path))), False
+        except OSError as error:
+            raise OwnerGone("nobody owns the store") from error
 
 
 @asynccontextmanager

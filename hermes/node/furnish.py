@@ -1,22 +1,64 @@
 """Puts the parts of the house together on an open store; called once, by `owner`."""
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+import shutil
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from hermes.config import Settings
+from hermes.conversation.approvals import Approvals
+from hermes.conversation.bus import Bus
+from hermes.conversation.kit import Kit
 from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
+from hermes.core.event import Notice
+from hermes.core.request import TurnRequest
+from hermes.memory.project import project_hash
+from hermes.models.model import Model
+from hermes.node.archive import Archive
+from hermes.node.chores import Chores
 from hermes.node.desk import Desk
+from hermes.node.inquiries import Inquiries
+from hermes.node.law import Law
+from hermes.node.memories import Memories
+from hermes.node.opening import Opening
+from hermes.node.shelf import Shelf
 from hermes.node.state import State
+from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
+from hermes.scheduler.runner import Scheduler, WallTimer, Work
+from hermes.scheduler.tools import scheduler_tools
+from hermes.scheduler.zones import local_zone
+from hermes.skin.places import read_soul, shipped
 from hermes.store.store import Store
+from hermes.telemetry.log import Log
+from hermes.tools.builtin import Programs, builtin_tools
+from hermes.tools.more import more_tools
+from hermes.tools.recall import memory_tools, session_search
+from hermes.tools.registry import Registry
+from hermes.tools.router import Router
+from hermes.tools.status import status
 
-_RESULT_SHARE = 6  # one result takes at most a sixth of the window
+_RESULT_SHARE = 6  # one result takes about a sixth of the window at most
 _RESULT_MOST = 8_000
 _RESULT_LEAST = 600
+_BYTES_PER_TOKEN = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the machine offers: looked up once, in a thread."""
+
+    soul: str
+    skins: tuple[Path, ...]
+    programs: Programs
+    env: Mapping[str, str]
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -26,16 +68,86 @@ class Rooms:
     desk: Desk
     shards: Shards
     state: State
+    scheduler: Scheduler
 
 
+def find(settings: Settings, environ: Mapping[str, str]) -> Found:
+    """Look up what lies on this machine; blocking."""
+    env = clean_environment(environ)
+    path = env.get("PATH")
+    return Found(
+        soul=read_soul(),
+        skins=(settings.config_dir / "skins", shipped("skins")),
+        programs=Programs(
+            bash=shutil.which("bash", path=path) or "/bin/sh", rg=shutil.which("rg", path=path)
+        ),
+        env=env,
+        zone=local_zone(environ.get("TZ", "")),
+    )
+
+
+@asynccontextmanager
 async def furnish(
     settings: Settings,
     environ: Mapping[str, str],
     clock: Clock,
     store: Store,
-    shell: Shell,
-    models: AsyncExitStack,
     tasks: TaskGroup,
-) -> Rooms:
-    """Build every part and hand each what it needs."""
-    raise NotImplementedError
+) -> AsyncGenerator[Rooms]:
+    """Build every part and hand each what it needs; closed in the opposite order."""
+    found = await anyio.to_thread.run_sync(find, settings, environ)
+    bus, log = Bus(), Log(settings.data_dir / "hermes.log")
+
+    def report(where: str, error: BaseException) -> None:
+        tasks.start_soon(anyio.to_thread.run_sync, log.write, clock.now_ms(), where, error)
+
+    def tell(text: str) -> None:
+        for loop in shards.running():
+            assert loop.running is not None
+            head = (loop.session.conversation, loop.running.turn_id, clock.now_ms())
+            bus.publish(Notice(conversation_id=head[0], turn_id=head[1], at=head[2], text=text))
+
+    async with AsyncExitStack() as stack:
+        shell = await stack.enter_async_context(Shell())
+        shelf = await stack.enter_async_context(Shelf(settings, tell))
+        state, law, memories = State(settings, store, shelf), Law(settings), Memories(store)
+        registry = Registry(builtin_tools(shell, found.env, found.programs))
+        for tool in (*memory_tools(store.memory, project_hash), session_search(store.search)):
+            registry.add(tool)
+        registry.add(status(state.lines))
+        kit = Kit(
+            store=store,
+            bus=bus,
+            approvals=Approvals(store, bus, clock, settings.limits.approval_s),
+            router=lambda request, model: _router(settings, registry, request, model),
+            gate=law.gate,
+            models=shelf,
+            opening=Opening(registry, memories, found.soul, found.skins, settings.skin),
+            clock=clock,
+            limits=settings.limits,
+            report=report,
+        )
+        shards = state.shards = Shards(kit, tasks)
+        chores = Chores(kit, shards, shell, found.programs.bash, found.env)
+        work = Work(chores.execute, chores.report, chores.failed)
+        scheduler = Scheduler(store.jobs, WallTimer(), work)
+        for tool in (*scheduler_tools(scheduler, found.zone), more_tools(registry)):
+            registry.add(tool)
+        inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
+        queries = {
+            **Archive(store, shards).queries(),
+            **memories.queries(),
+            **inquiries.queries(),
+        }
+        model = settings.model
+        desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
+        yield Rooms(desk, shards, state, scheduler)
+
+
+def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:
+    room = model.window * _BYTES_PER_TOKEN // _RESULT_SHARE
+    return Router(
+        registry,
+        limit=settings.limits.parallel_reads,
+        result_chars=max(_RESULT_LEAST, min(_RESULT_MOST, room)),
+    )

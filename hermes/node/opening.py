@@ -8,8 +8,8 @@ from hermes.core.model import ToolSpec
 from hermes.core.request import Profile, TurnRequest
 from hermes.prompt.sections import Recall, Section, Voice, fixed_sections
 from hermes.skin.skin import load_skin
+from hermes.tools.more import MORE
 from hermes.tools.registry import Registry
-from hermes.tools.schema import spec
 
 _MARKERS = 8
 
@@ -37,8 +37,7 @@ class Opening:
         return fixed_sections(profile, voice, markers, session.root, on_demand)
 
     def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
-        """Every tool for `full` and `native`; the core ones, tersely, for `lean`."""
-        tools = self._registry.tools()
+        """The core tools, tersely, for `lean`; for the others every tool there is."""
         if profile == "lean":
-            return tuple(spec(tool, terse=True) for tool in tools if tool.core)
-        return tuple(spec(tool, terse=False) for tool in tools)
+            return self._registry.specs(terse=True)
+        return tuple(tool for tool in self._registry.specs() if tool.name != MORE)

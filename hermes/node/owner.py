@@ -3,51 +3,53 @@
 The composition root. Whoever holds the store's lock runs this, as a chat or as a node.
 """
 
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import anyio
 import anyio.to_thread
-from anyio.abc import SocketListener, SocketStream, TaskGroup
+from anyio.abc import Listener, SocketStream, TaskGroup
 
 from hermes.config import Settings
-from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
 from hermes.gateway.server import Visitor
 from hermes.gateway.wire import Lines, Wire, memory_wires
-from hermes.node.desk import Desk
-from hermes.node.furnish import furnish
+from hermes.node.furnish import Rooms, furnish
 from hermes.node.rendezvous import socket_path
-from hermes.sandbox.shell import Shell
 from hermes.store.store import Store
 
 
 class Owner:
     """A running owner."""
 
-    def __init__(self, desk: Desk, shards: Shards, tasks: TaskGroup) -> None:
-        self._desk = desk
-        self._shards = shards
+    def __init__(self, rooms: Rooms, tasks: TaskGroup) -> None:
+        self._rooms = rooms
         self._tasks = tasks
         self._visits = 0
 
     def receive_here(self) -> Wire:
         """Let the front end of this very process in."""
         ours, theirs = memory_wires()
-        self._tasks.start_soon(Visitor(self._desk, ours, f"pid {os.getpid()}").serve)
+        self._tasks.start_soon(self._serve, ours, "this process")
         return theirs
 
     async def receive(self, stream: SocketStream) -> None:
         """Serve a front end that came through the socket."""
         self._visits += 1
-        await Visitor(self._desk, Wire(Lines(stream)), f"visitor {self._visits}").serve()
+        await self._serve(Wire(Lines(stream)), f"visitor {self._visits}")
+
+    async def _serve(self, wire: Wire, name: str) -> None:
+        self._rooms.state.clients += 1
+        try:
+            await Visitor(self._rooms.desk, wire, name).serve()
+        finally:
+            self._rooms.state.clients -= 1
 
     async def drain(self) -> None:
         """Wait until no turn runs: others may have come in while this process owned the store."""
-        while self._shards.running():
-            await anyio.sleep(0.02)
+        while running := self._rooms.shards.running():
+            await running[0].over.wait()
 
 
 @asynccontextmanager
@@ -63,16 +65,16 @@ async def open_owner(
         lasting: whether this owner goes on with what an earlier one left, and runs jobs.
     """
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(Store.open(settings.data_dir / "hermes.db", clock))
-        shell = await stack.enter_async_context(Shell())
-        models = await stack.enter_async_context(AsyncExitStack())
+        path = settings.data_dir / "hermes.db"
+        store = await stack.enter_async_context(Store.open(path, clock))
         listener = await _listen(settings, stack)
         tasks = await stack.enter_async_context(anyio.create_task_group())
-        rooms = await furnish(settings, environ, clock, store, shell, models, tasks)
-        owner = Owner(rooms.desk, rooms.shards, tasks)
+        rooms = await stack.enter_async_context(furnish(settings, environ, clock, store, tasks))
+        owner = Owner(rooms, tasks)
         tasks.start_soon(partial(listener.serve, owner.receive))
         if lasting:
-            tasks.start_soon(rooms.resume)
+            await stack.enter_async_context(rooms.scheduler)
+            await rooms.shards.resume()
         try:
             yield owner
         finally:
@@ -81,7 +83,7 @@ async def open_owner(
                 await rooms.shards.close()
 
 
-async def _listen(settings: Settings, stack: AsyncExitStack) -> SocketListener:
+async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream]:
     """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock."""
     path = await anyio.to_thread.run_sync(socket_path, settings)
     listener = await anyio.create_unix_listener(path, mode=0o600)

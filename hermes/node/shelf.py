@@ -4,73 +4,192 @@ A model is opened once and shared by all front ends of the owner; a script is pl
 conversation, going on where an earlier owner was cut off.
 """
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Literal, NamedTuple, Self
 
 import anyio
 import anyio.to_thread
 
 from hermes.config import Settings
 from hermes.conversation.session import Session
+from hermes.core.event import Json
 from hermes.core.request import Profile, TurnRequest
+from hermes.errors import Usage
+from hermes.models.client import ChatClient, describe
+from hermes.models.embedded import EmbeddedModel
 from hermes.models.engine import Engine
-from hermes.models.gguf import shipped_model
+from hermes.models.engine_plan import EnginePlan
+from hermes.models.gguf import read_gguf, shipped_model
 from hermes.models.model import Model
 from hermes.models.scripted import ScriptedModel
+from hermes.models.server import Server
+from hermes.models.servers import find_servers
 
 _WINDOW = 4_096  # where nobody says how large it is
 _FULL_FROM = 16_384  # tokens of window from which a model gets the full prompt
-_SHARE_WINDOW = 32_768  # an engine's window unless told otherwise: larger ones cost memory
+_ENGINE_WINDOW = 32_768  # an engine's window unless --context asks for more: it costs memory
+_SCRIPTED = "scripted:"
 
 
-class Shelf:
+class Wish(NamedTuple):
+    """What a turn asks for: the model's words, profile and window (0: the model's)."""
+
+    spec: str
+    profile: Profile | Literal[""]
+    window: int
+    api_key: str
+    cwd: str
+
+
+class Shelf(anyio.AsyncContextManagerMixin):
     """The owner's models, by what they were asked for with (`conversation.kit.Models`)."""
 
-    def __init__(
-        self, settings: Settings, stack: AsyncExitStack, notice: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: Settings, notice: Callable[[str], None]) -> None:
         self._settings = settings
-        self._stack = stack  # what is opened here is closed with the owner
         self._notice = notice
         self._opening = anyio.Lock()
         self._models: dict[tuple[str, ...], Model] = {}
-        self.engines: dict[Path, Engine] = {}
+        self._engines: dict[tuple[Path, int], Engine] = {}
+        self._stack: AsyncExitStack
 
-    def spec(self, request: TurnRequest) -> str:
-        """What the request asks for, in words: its own model, the settings', or empty."""
-        return request.model or self._settings.model
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
+        async with AsyncExitStack() as self._stack:
+            yield self
 
     async def open(self, request: TurnRequest, session: Session) -> Model:
         """Return the model, opened; raises ModelError or Usage."""
-        spec = self.spec(request)
-        profile = request.profile or self._settings.profile
-        context = request.context or self._settings.context
-        key = (spec, profile, str(context), request.api_key)
-        if spec.startswith("scripted:"):
-            path = Path(request.cwd, spec.removeprefix("scripted:"))
-            key += (session.conversation, *_state_of(path))
-        elif "://" not in spec and spec:
-            key += (request.cwd,)
+        wish = self._wish(request)
+        key = tuple(map(str, wish))
+        if wish.spec.startswith(_SCRIPTED):
+            path = _path_of(wish, _SCRIPTED)
+            state = await anyio.to_thread.run_sync(_state_of, path)
+            key += (session.conversation, state)
         async with self._opening:
             if key not in self._models:
-                self._models[key] = await self._make(spec, request, session, profile, context)
+                self._models[key] = await self._make(wish, session)
             return self._models[key]
 
-    async def _make(
-        self,
-        spec: str,
-        request: TurnRequest,
-        session: Session,
-        profile: Profile | str,
-        context: int,
-    ) -> Model:
-        if spec.startswith("scripted:"):
-            path = Path(request.cwd, spec.removeprefix("scripted:"))
+    def engine_facts(self) -> dict[str, Json]:
+        """Whether the embedded engine is loaded."""
+        states = {engine.state for engine in self._engines.values()}
+        known = ("ready", "starting", "stopped")
+        return {"state": next((state for state in known if state in states), "none")}
+
+    async def warm(self) -> None:
+        """Start the default model's engine while nobody waits for it yet."""
+        wish = Wish(self._settings.model, self._settings.profile, self._settings.context, "", "/")
+        if "://" not in wish.spec and not wish.spec.startswith(_SCRIPTED):
+            await (await self._engine(wish)).ensure()
+
+    async def models(self) -> Json:
+        """The models that can be chosen: the one that ships, and those of local servers."""
+        shipped = {"model": "", "kind": "embedded", "window": 0, "current": True}
+        info = await anyio.to_thread.run_sync(read_gguf, shipped_model())
+        found: list[Json] = [
+            shipped
+            | {
+                "model": str(info.path),
+                "window": info.context_length,
+                "current": not self._settings.model,
+            }
+        ]
+        for server in await find_servers() if self._settings.search_servers else ():
+            found += [
+                {
+                    "model": f"{server.base_url}#{model.name}",
+                    "kind": server.kind,
+                    "window": model.window,
+                    "current": self._settings.model == f"{server.base_url}#{model.name}",
+                }
+                for model in server.models
+            ]
+        return found
+
+    def _wish(self, request: TurnRequest) -> Wish:
+        return Wish(
+            request.model or self._settings.model,
+            request.profile or self._settings.profile,
+            request.context or self._settings.context,
+            request.api_key or self._settings.api_key,
+            request.cwd,
+        )
+
+    async def _make(self, wish: Wish, session: Session) -> Model:
+        if wish.spec.startswith(_SCRIPTED):
+            path = _path_of(wish, _SCRIPTED)
             script = await anyio.to_thread.run_sync(ScriptedModel.read, path)
-            script.skip(_played(session, request))
-            return script.sized(context or script.window, _profile(profile) or script.profile)
-        if "://" in spec:
-            return await self._server(spec, request, profile, context)
-        path = Path(request.cwd, spec).resolve() if spec else shipped_model()
-        return await self._embedded(path, profile, context)
+            script.skip(_played(session))
+            window = wish.window or script.window
+            return script.sized(window, wish.profile or _profile_for(window))
+        if "://" in wish.spec:
+            return await self._server(wish)
+        engine = await self._engine(wish)
+        profile = wish.profile or engine.info.profile or _profile_for(engine.window)
+        return await self._stack.enter_async_context(EmbeddedModel(engine, profile))
+
+    async def _server(self, wish: Wish) -> Model:
+        url, _, name = wish.spec.partition("#")
+        server = Server(model=name, base_url=url, api_key=wish.api_key)
+        if not (name and wish.window):
+            server = await describe(server)
+            if not server.model:
+                raise Usage(f"{url} offers no model", "name one: URL#MODEL")
+        window = wish.window or server.window or _WINDOW
+        profile = wish.profile or _profile_for(window)
+        return await self._stack.enter_async_context(
+            ChatClient(
+                Server(
+                    model=server.model,
+                    base_url=url,
+                    api_key=wish.api_key,
+                    window=window,
+                    profile=profile,
+                )
+            )
+        )
+
+    async def _engine(self, wish: Wish) -> Engine:
+        path = _path_of(wish, "") if wish.spec else shipped_model()
+        info = await anyio.to_thread.run_sync(read_gguf, path)
+        key = (info.path, wish.window)
+        if key not in self._engines:
+            plan = EnginePlan(
+                runtime_dir=self._settings.runtime_dir,
+                kind=self._settings.engine,
+                window=wish.window or min(info.context_length or _WINDOW, _ENGINE_WINDOW),
+                threads=self._settings.engine_threads,
+                keep_alive_s=self._settings.keep_alive_s,
+            )
+            told = partial(self._restarted, info.name)
+            self._engines[key] = await self._stack.enter_async_context(Engine(info, plan, told))
+        return self._engines[key]
+
+    def _restarted(self, name: str, reason: str) -> None:
+        self._notice(f"the engine of {name} was started again: {reason}")
+
+
+def _path_of(wish: Wish, prefix: str) -> Path:
+    return Path(wish.cwd, wish.spec.removeprefix(prefix))
+
+
+def _state_of(path: Path) -> str:
+    """Tells a script that was written anew from the one that was played."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _played(session: Session) -> int:
+    """The replies that an interrupted session has had already."""
+    before = [m for m in session.messages if m.session == session.continues]
+    return sum(message.role == "assistant" for message in before)
+
+
+def _profile_for(window: int) -> Profile:
+    return "full" if window >= _FULL_FROM else "lean"

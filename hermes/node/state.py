@@ -20,6 +20,7 @@ class State:
         self._settings = settings
         self._store = store
         self._shelf = shelf
+        self.clients = 0
         self.shards: Shards
 
     def facts(self, conversation: ConversationId) -> dict[str, Json]:
@@ -28,11 +29,14 @@ class State:
         return {
             "pid": os.getpid(),
             "node": self._store.node,
-            "engines": self._shelf.engine_facts(),
+            "model": self._settings.model,
+            "engine": self._shelf.engine_facts() | {"tokens_per_s": _speed(loop)},
+            "clients": self.clients,
             "running": [
                 {
                     "conversation_id": running.session.conversation,
                     "turn_id": running.running.turn_id if running.running else "",
+                    "tools": list(running.session.busy.values()),
                     "waiting": len(running.waiting),
                 }
                 for running in self.shards.running()
@@ -58,5 +62,8 @@ def _context(loop: Loop | None) -> dict[str, Json]:
         "window": last.window,
         "used": last.used,
         "cached": last.cached,
-        "tokens_per_s": last.tokens_per_s,
     }
+
+
+def _speed(loop: Loop | None) -> float:
+    return loop.session.last.tokens_per_s if loop and loop.session.last else 0.0

@@ -16,7 +16,6 @@ import resource
 import select
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -85,12 +84,9 @@ def children(pid: int) -> list[int]:
 
 def descendants(spared: set[int]) -> list[int]:
     """Everything below this process but the spared children and what is below them."""
-    found: list[int] = []
-    queue = [pid for pid in children(os.getpid()) if pid not in spared]
-    while queue:
-        pid = queue.pop()
-        found.append(pid)
-        queue += children(pid)
+    found = [pid for pid in children(os.getpid()) if pid not in spared]
+    for pid in found:  # grows as it goes
+        found.extend(children(pid))
     return found
 
 
@@ -98,10 +94,8 @@ def kill(pid: int) -> bool:
     """SIGKILL one process; False when it is another user's."""
     try:
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return True
 
 
@@ -117,8 +111,7 @@ def strike(pids: list[int]) -> bool:
             if group not in groups:
                 groups.add(group)
                 os.killpg(group, signal.SIGKILL)
-    killed = [kill(pid) for pid in pids]
-    return any(killed)
+    return sum(map(kill, pids)) > 0
 
 
 def sweep(spared: set[int]) -> dict[int, int]:
@@ -202,11 +195,12 @@ def keep(control: socket.socket, output: int) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     wake = wake_on_child()
     try:
-        (size,) = struct.unpack("!I", receive(control, 4))
+        size = int.from_bytes(receive(control, 4), "big")
         request = json.loads(receive(control, size))
         pid = spawn(request, output)
     except (EOFError, OSError, ValueError) as error:
-        return send(control, {"error": str(error)})
+        send(control, {"error": str(error)})
+        return
     finally:
         os.close(output)
     send(control, {"started": pid})

@@ -138,15 +138,16 @@ class Shell:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._guard = await anyio.open_process(
-                    [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                    env={},
-                )
+                with anyio.CancelScope(shield=True):  # half a start would leave a zombie
+                    self._guard = await anyio.open_process(
+                        [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno())],
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                        pass_fds=[theirs.fileno()],
+                        start_new_session=True,
+                        env={},
+                    )
             except BaseException:
                 ours.close()
                 raise

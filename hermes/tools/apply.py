@@ -107,7 +107,7 @@ def _compare(directory: int, name: str, before: bytes | None) -> None:
         raise ToolFailure("file changed since it was planned; read it again")
     if before is None:
         return
-    if not os.access(name, os.W_OK, dir_fd=directory):
+    if not os.access(name, os.W_OK, dir_fd=directory, effective_ids=True):
         raise ToolFailure("permission denied")
     with os.fdopen(os.open(name, _READ, dir_fd=directory), "rb") as file:
         if file.read(len(before) + 1) != before:

@@ -47,7 +47,7 @@ _QUIET = (
     "-c",
     "submodule.recurse=false",
 )
-_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_LITERAL_PATHSPECS": "0"}
+_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1"}
 
 
 class Git(msgspec.Struct, frozen=True):

@@ -246,3 +246,27 @@ async def test_limits_reach_the_command(command):
         finished = await shell.run(command("head -c 100000 /dev/zero >big; echo $?; ulimit -c"))
     assert finished.output.split()[-1] == b"0"
     assert b"153" in finished.output  # 128 + SIGXFSZ
+
+
+async def test_cancelled_at_any_moment_nothing_leaks(command, mark):
+    """A hundred runs, cancelled after a growing number of laps of the event loop."""
+    async with Shell() as shell:
+        await shell.run(command("true"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for laps in range(100):
+            async with anyio.create_task_group() as group:
+                group.start_soon(shell.run, command(f"setsid sleep {mark} & sleep {mark}"))
+                for _ in range(laps):
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+            assert alive(f"sleep\0{mark}") == []
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert (await shell.run(command("echo fine"))).output == b"fine\n"
+
+
+async def test_a_start_that_is_cancelled_leaves_a_shell_that_works(command):
+    async with Shell() as shell:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await shell.run(command("true"))
+        assert (await shell.run(command("echo fine"))).output == b"fine\n"

@@ -54,6 +54,11 @@ async def test_output_that_is_no_text(ask):
     assert (await ask("Bash", command=r"printf 'a\xff\r\nb\0c'")).text == "a�\nb\0c\nexit code 0"
 
 
+async def test_what_no_program_can_be_given(ask):
+    assert "rgument list too long" in (await ask("Bash", command="#" * 3_000_000)).text
+    assert "null byte" in (await ask("Bash", command="echo a\0b")).text
+
+
 async def test_time_out(ask):
     result = await ask("Bash", command="echo so far; sleep 30", timeout="1")
     assert result.text == "so far\nerror: timed out after 1 s"

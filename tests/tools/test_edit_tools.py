@@ -1,4 +1,3 @@
-import os
 import resource
 import subprocess
 import sys
@@ -143,14 +142,50 @@ async def test_a_link_put_there_during_the_approval_is_refused(ask, root, journa
     assert (outside / "f").read_text() == "one"
 
 
-async def test_no_access(ask, root):
-    if os.geteuid() == 0:
-        pytest.skip("root may do everything")
-    (root / "f").write_text("one")
-    (root / "f").chmod(0o400)
-    assert (await ask("FileEdit", path="f", old="one", new="2")).text == "error: permission denied"
-    (root / "f").chmod(0o000)
-    assert (await ask("FileRead", path="f")).text == "error: permission denied"
+FORBIDDEN = """
+import os, shutil, tempfile
+from pathlib import Path
+from hermes.core.tool import Change
+from hermes.errors import ToolFailure
+from hermes.tools.apply import apply_now
+from hermes.tools.disk import read_whole
+home = Path(tempfile.mkdtemp()).resolve()
+(home / "f").write_text("one")
+(home / "f").chmod(0o444)
+(home / "secret").write_text("x")
+(home / "secret").chmod(0)
+(home / "shut").mkdir()
+(home / "shut").chmod(0o555)
+home.chmod(0o777)
+if os.geteuid() == 0:
+    os.seteuid(65534)
+for work in (
+    lambda: apply_now([Change(home / "f", b"one", b"two")]),
+    lambda: apply_now([Change(home / "shut" / "new", None, b"two")]),
+    lambda: read_whole(home / "secret"),
+    lambda: read_whole(home / "f" / "below"),
+):
+    try:
+        work()
+    except ToolFailure as error:
+        print(error)
+print((home / "f").read_text(), sorted(path.name for path in home.iterdir()))
+os.seteuid(os.getuid())
+(home / "shut").chmod(0o755)
+shutil.rmtree(home)
+"""
+
+
+def test_no_access():
+    argv = [sys.executable, "-c", FORBIDDEN]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:5] == [
+        "permission denied",
+        "permission denied",
+        "permission denied",
+        "not a directory",
+        "one ['f', 'secret', 'shut']",
+    ]
 
 
 async def test_changes_are_all_or_none(root):

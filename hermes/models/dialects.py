@@ -63,7 +63,7 @@ def _tagged(text: str, schemas: Schemas, *, cut: bool) -> Parsed:
                 continue
             calls += _checked(read, cut=cut).calls
             if len(calls) > MOST:
-                raise Unreadable(f"more than {MOST} calls in one message")  # noqa: TRY301 - one place that ends the reading
+                raise Unreadable(f"more than {MOST} calls in one message")
         except ValueError as error:
             return Parsed("".join((*said, text[pos:start])).rstrip(), malformed=str(error))
         said.append(text[pos:start])

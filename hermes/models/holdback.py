@@ -162,11 +162,13 @@ def _fenced(begin: str) -> bool | None:
     line, end, rest = begin.partition("\n")
     if end:
         inside = rest.lstrip()[:1]
-        opened = _FENCED.fullmatch(line) and line.startswith("```")
-        return (inside in "{[" if inside else None) if opened else False
+        if not _FENCED.fullmatch(line) or not line.startswith("```"):
+            return False
+        return inside in "{[" if inside else None
     opened = _OPENED.fullmatch(line.rstrip())
-    may = opened and any(language.startswith(opened["word"]) for language in _LANGUAGES)
-    return None if may else False
+    if opened and any(language.startswith(opened["word"]) for language in _LANGUAGES):
+        return None
+    return False
 
 
 def _half(text: str, mark: str) -> str:

@@ -19,19 +19,55 @@ _GENERIC = (
     r"<unused[0-9]{1,5}>",
 )
 _KNOWN = frozenset(
-    "<start_of_turn> <end_of_turn> <bos> <eos> <pad> <s> </s> [INST] [/INST] <<SYS>> <</SYS>>"
-    " [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS]"
-    " [TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CONTENT] [ARGS] [CALL_ID] <|system|> <|user|>"
-    " <|assistant|> <tool_call> </tool_call> <tool_response> </tool_response> <think> </think>"
-    " <start_function_call> <end_function_call> <start_function_response>"
-    " <end_function_response> <escape> <|turn> <turn|> [gMASK] <sop> <eop>".split()
+    {
+        "<start_of_turn>",
+        "<end_of_turn>",
+        "<bos>",
+        "<eos>",
+        "<pad>",
+        "<s>",
+        "</s>",
+        "[INST]",
+        "[/INST]",
+        "<<SYS>>",
+        "<</SYS>>",
+        "[SYSTEM_PROMPT]",
+        "[/SYSTEM_PROMPT]",
+        "[AVAILABLE_TOOLS]",
+        "[/AVAILABLE_TOOLS]",
+        "[TOOL_CALLS]",
+        "[TOOL_RESULTS]",
+        "[/TOOL_RESULTS]",
+        "[TOOL_CONTENT]",
+        "[ARGS]",
+        "[CALL_ID]",
+        "<|system|>",
+        "<|user|>",
+        "<|assistant|>",
+        "<tool_call>",
+        "</tool_call>",
+        "<tool_response>",
+        "</tool_response>",
+        "<think>",
+        "</think>",
+        "<start_function_call>",
+        "<end_function_call>",
+        "<start_function_response>",
+        "<end_function_response>",
+        "<escape>",
+        "<|turn>",
+        "<turn|>",
+        "[gMASK]",
+        "<sop>",
+        "<eop>",
+    }  # fmt: skip
 )
-_LONGEST = 64  # characters of a token
+_SHORTEST, _LONGEST = 3, 64  # characters of a token
 # What a model writes itself inside its own turn: calls, thoughts and their quotes.
 _OWN = re.compile(
     r"(?!.*(?:response|result|output|available))"
     r'.*(?:tool|think|function|escape|channel|message|python_tag|ARGS|CALL_ID|")',
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -51,9 +87,11 @@ class Hygiene:
         first = f"[{re.escape(self._firsts)}]"
         whole = "|".join((*_GENERIC, *map(re.escape, exact)))
         # Looking ahead finds tokens that overlap, too: only the first character is consumed.
-        self._whole = re.compile(rf"(?={first})(?=(?P<token>{whole}))(?P<first>.)", re.S)
+        self._whole = re.compile(rf"(?={first})(?=(?P<token>{whole}))(?P<first>.)", re.DOTALL)
         loose = "|".join(_loosely(exact))
-        self._broken = re.compile(rf"(?={first}{BREAK})(?:(?={loose}))(?P<first>.){BREAK}", re.S)
+        self._broken = re.compile(
+            rf"(?={first}{BREAK})(?:(?={loose}))(?P<first>.){BREAK}", re.DOTALL
+        )
         self._open = re.compile(rf"{first}{BREAK}\S*\Z")
         self._longest = 2 * max((len(token) for token in exact), default=0) + 140
 
@@ -114,7 +152,7 @@ class Mender:
 def _is_marker(token: str) -> bool:
     """Whether a token is worth breaking: user-defined ones may be plain words or blanks."""
     plain = token[:1].isalnum() or any(c.isspace() for c in token)
-    return 2 < len(token) <= _LONGEST and not plain and BREAK not in token
+    return _SHORTEST <= len(token) <= _LONGEST and not plain and BREAK not in token
 
 
 def _break_foreign(found: re.Match[str]) -> str:

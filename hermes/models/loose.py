@@ -13,15 +13,15 @@ from typing import Any
 _DEPTH = 32
 _NODES = 20_000
 _SPACE = re.compile(r"\s*")
-_DOUBLE = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.S)
-_SINGLE = re.compile(r"'((?:[^'\\]++|\\.)*+)'", re.S)
+_DOUBLE = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_SINGLE = re.compile(r"'((?:[^'\\]++|\\.)*+)'", re.DOTALL)
 _QUOTES = ('<|"|>', "<escape>")
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,18})?(?:[eE][-+]?\d{1,3})?(?=[\s,:}\])]|$)")
 _WORD = re.compile(r"[^\s,:{}\[\]()\"'=][^,:{}\[\]()\"'=\n]*")
 _ENDINGS = ("</tool_call>", "<tool_call|>", "<end_function_call>", "</function>", "```")
 _CONSTANTS = {"true": True, "True": True, "false": False, "False": False}
 _NOTHING = ("null", "None", "none")
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.S)
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\n": ""}
 
 

@@ -8,12 +8,14 @@ import re
 
 MARKS = ("<tool_call>", "<function=", "<|tool_call>", "<start_function_call>")
 
-FENCE = re.compile(r"^[ \t]{0,3}(`{3,20}|~{3,20})", re.M)
+FENCE = re.compile(r"^[ \t]{0,3}(`{3,20}|~{3,20})", re.MULTILINE)
 _MARK = "|".join(map(re.escape, MARKS))
 # A span of code is short: the bound keeps hostile text linear.
 _SPAN = r"``[^\n]{1,500}?``|`[^`\n]{1,500}`"
 _LINE = re.compile(rf"{_SPAN}|(?P<mark>{_MARK})")
-_TEXT = re.compile(rf"^[ \t]{{0,3}}(?P<fence>`{{3,20}}|~{{3,20}})|{_SPAN}|(?P<mark>{_MARK})", re.M)
+_TEXT = re.compile(
+    rf"^[ \t]{{0,3}}(?P<fence>`{{3,20}}|~{{3,20}})|{_SPAN}|(?P<mark>{_MARK})", re.MULTILINE
+)
 
 
 def find_mark(text: str, pos: int = 0) -> int | None:
@@ -37,7 +39,7 @@ def mark_in_line(line: str, pos: int = 0) -> int | None:
 
 def closing_fence(opened: str) -> re.Pattern[str]:
     """Return what closes a fence: as many of the same signs or more, alone on a line."""
-    return re.compile(rf"^[ \t]{{0,3}}{opened}{opened[0]}*[ \t]*$", re.M)
+    return re.compile(rf"^[ \t]{{0,3}}{opened}{opened[0]}*[ \t]*$", re.MULTILINE)
 
 
 def half_mark(text: str) -> int:

@@ -25,6 +25,7 @@ from hermes.gateway.terminal_models import about, offer
 from hermes.gateway.terminal_output import open_output
 from hermes.gateway.terminal_pick import Picker
 from hermes.gateway.terminal_screen import Screen
+from hermes.gateway.terminal_signals import interrupts_ignored
 from hermes.gateway.terminal_state import Chat
 from hermes.gateway.terminal_transcript import Transcript
 from hermes.gateway.terminal_turns import Turns
@@ -43,16 +44,19 @@ async def run_terminal(
     """Chat until the person leaves; `streams` stand for the terminal in tests."""
     given, output = streams or (create_input(), open_output(environ))
     with create_app_session(input=given, output=output):
-        chat = await _open(door, settings, request, output, environ)
-        turns = Turns(chat)
-        loop = _Loop(chat, turns)
-        await _welcome(chat)
-        async with anyio.create_task_group() as tasks:
-            for job in (turns.run, turns.listen, turns.poll, _warm_up):
-                tasks.start_soon(job)
-            await loop.run()
-            tasks.cancel_scope.cancel()
+        async with interrupts_ignored():
+            await _chat(await _open(door, settings, request, output, environ))
     return 0
+
+
+async def _chat(chat: Chat) -> None:
+    turns = Turns(chat)
+    await _welcome(chat)
+    async with anyio.create_task_group() as tasks:
+        for job in (turns.run, turns.listen, turns.poll, _warm_up):
+            tasks.start_soon(job)
+        await _Loop(chat, turns).run()
+        tasks.cancel_scope.cancel()
 
 
 class _Loop:

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import tomllib
 
 import anyio
@@ -225,6 +227,18 @@ async def test_search_memory_context_status_and_help(tmp_path, terminal):
         "there is no /nonsense",
     ):
         assert words in terminal.text
+
+
+async def test_ctrl_c_while_no_prompt_is_open_does_not_end_the_chat(tmp_path, terminal):
+    def interrupted(**_):
+        os.kill(os.getpid(), signal.SIGINT)
+        return []
+
+    before = signal.getsignal(signal.SIGINT)
+    keys = "/search a\r/search b\r/quit\r"
+    door = await chat(terminal, tmp_path, keys, answers={"conversations.search": interrupted})
+    assert len(door.asked("conversations.search")) == 2
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 async def test_export_never_replaces_a_file_unasked(tmp_path, terminal):

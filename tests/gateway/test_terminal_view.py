@@ -1,0 +1,56 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+from prompt_toolkit.utils import get_cwidth
+
+from hermes.core.event import ApprovalAsked
+from hermes.core.request import TurnRequest
+from hermes.gateway.render_event import ASCII
+from hermes.gateway.terminal_view import View, clip
+
+
+def view(**changes):
+    request = TurnRequest(turn_id="", text="", cwd="/", root="/", **changes)
+    return View(request, ASCII)
+
+
+def shown(here, rows=24, columns=80):
+    return "".join(text for _, text in here.message(rows, columns))
+
+
+def test_the_status_line():
+    here = view(model="http://127.0.0.1:1/v1#llama3:8b", mode="auto", private=True)
+    here.status = {
+        "context": {"used": 512, "window": 4096},
+        "engine": {"state": "loading", "tokens_per_s": 45.4},
+    }
+    here.title, here.waiting = "A \x1b[2Jtalk", 2
+    assert here.status_line() == snapshot(
+        " llama3:8b - 12% of 4,096 - 45 tok/s - loading - 2 queued - auto - private - A talk"
+    )
+
+
+def test_what_is_unknown_is_left_out():
+    assert view().status_line() == " the model that ships - ask"
+
+
+def test_the_tail_leaves_room_on_a_small_screen():
+    here = view()
+    here.blocks.feed("```\n" + "line\n" * 50)
+    assert shown(here, rows=10).count("line") == 2
+    assert shown(here, rows=4).count("line") == 1
+    assert shown(here, rows=60).count("line") == 6
+
+
+def test_a_waiting_approval_changes_the_prompt():
+    here = view()
+    assert shown(here).endswith("\n> ")
+    here.approvals["c"] = ApprovalAsked(
+        conversation_id="c", turn_id="t", at=0, call_id="c", name="Bash", arguments={}, rule="Bash"
+    )
+    assert shown(here).endswith("\ny/a/n/d > ")
+
+
+@given(st.text("aä漢🙂\t "), st.integers(20, 100))
+def test_a_clipped_line_fits(text, columns):
+    assert sum(map(get_cwidth, clip(text, columns))) < max(columns, 1)

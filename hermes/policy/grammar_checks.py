@@ -50,12 +50,11 @@ def heredoc_fault(node: Node, source: bytes) -> str:
     found = _START.fullmatch(source[start.start_byte : start.end_byte])
     if not found or source.count(b"<<", _line_start(source, start.start_byte), end.start_byte) > 1:
         return "a here-document whose delimiter is unclear"
-    tabs = b"\t" if b"<<-" in source[start.start_byte - 6 : start.start_byte] else b""
     at = source.find(b"\n", start.end_byte) + 1
     if at == 0:
         return "a here-document without a body"
     for line in source[at:].split(b"\n"):
-        if line.lstrip(tabs or b"\0") == found[2]:
+        if (line.lstrip(b"\t") if "<<-" in by_type else line) == found[2]:
             stop = at + len(line) - len(found[2])
             return "" if stop == end.start_byte else "a here-document's end is unclear"
         at += len(line) + 1

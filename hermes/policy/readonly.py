@@ -69,7 +69,10 @@ def reading(parsed: Parsed, place: Place) -> Reading | None:
     """What a text reads, when everything in it is known only to read; None otherwise."""
     if not isinstance(parsed, ParsedCommand) or not parsed.plain:
         return None
-    cwds = [place.cwd]
+    try:
+        cwds = [resolve(".", place)]
+    except Refused:
+        return None
     paths: list[Path] = []
     for part in parsed.parts:
         if part.texts[:1] == ("cd",):

@@ -240,8 +240,8 @@ def _redirect(redirect: Redirect, shell: Shell, book: Rulebook, bare: Rule | Non
         return by_rule("allow", bare) if bare else _ask("a redirection's target is not known")
     if target.text.startswith(("/dev/tcp", "/dev/udp")):
         return by_rule("allow", bare) if bare else _ask("it opens a network connection")
-    tool, effect = ("FileWrite", "write") if redirect.writes else ("FileRead", "read")
-    access = Access(
-        tool, "write" if effect == "write" else "read", target.text, shell.place, shell.mode, bare
-    )
-    return judge_path(access, book)
+    # A file that a shell writes is in no journal, so mode auto does not extend to it.
+    mode: Mode = "ask" if shell.mode == "auto" else shell.mode
+    if redirect.writes:
+        return judge_path(Access("FileWrite", "write", target.text, shell.place, mode, bare), book)
+    return judge_path(Access("FileRead", "read", target.text, shell.place, mode, bare), book)

@@ -41,8 +41,8 @@ _EXPLICIT = (
     | _PLAIN_WRAPPERS
     | names(
         "sudo doas su pkexec runuser run0 ssh xargs ionice setsid stdbuf chrt taskset flock "
-        "unshare "
-        "chroot systemd-run strace watch script parallel entr busybox toybox rlwrap setpriv"
+        "chroot unshare systemd-run strace watch script parallel entr busybox toybox rlwrap "
+        "setpriv"
     )
 )
 _EXACT = names("eval trap source . builtin exec coproc enable alias mapfile readarray")
@@ -72,6 +72,7 @@ _GIT_LONG = (
     "--open-files-in-pager",
     "--extcmd",
 )
+_GIT_SHORT = {"rebase": ("-x",), "grep": ("-O",), "clone": ("-u", "-c"), "difftool": ("-x",)}
 _GIT_RUNNERS = names("foreach bisect config filter-branch difftool mergetool send-email")
 MOVERS = names(
     "cd pushd popd eval source . builtin command exec trap alias unalias enable hash shopt set "
@@ -175,12 +176,16 @@ def _runs(name: str, rest: tuple[str, ...]) -> bool:
 
 
 def _git_runs(rest: tuple[str, ...]) -> bool:
-    """Abbreviated options count as the whole ones."""
+    """Abbreviated options count as the whole ones; `-c` before the subcommand sets an alias."""
+    at = next((i for i, text in enumerate(rest) if not text.startswith("-")), len(rest))
     long = [t.partition("=")[0] for t in rest if t.startswith("--") and len(t) > 3]  # noqa: PLR2004 - `--x`
+    short = _GIT_SHORT.get(rest[at], ()) if at < len(rest) else ()
     return (
-        any(t.startswith(("-c", "-O", "-x", "-u", "ext::")) for t in rest)
+        any(t.startswith("-c") for t in rest[:at])
+        or any(t.startswith(short) for t in rest[at + 1 :] if short)
+        or any("ext::" in t for t in rest)
         or any(full.startswith(t) for full in _GIT_LONG for t in long)
-        or bool(_GIT_RUNNERS & set(rest[:2]))
+        or bool(_GIT_RUNNERS & set(rest[: at + 2]))
     )
 
 

@@ -32,7 +32,6 @@ _MODULES: dict[EngineKind, str] = {
     "llama-cpp-python": "hermes.models.engine_llama_cpp",
 }
 _MOST_DEATHS = 3
-_DYING_S = 0.5  # a killed process closes its sockets a little before it can be waited for
 _NOTICED_S = 1.0
 
 
@@ -143,16 +142,6 @@ class Engine(anyio.AsyncContextManagerMixin):
         if life is None or life.is_ending():
             return "stopped"
         return "ready" if life.server is not None else "starting"
-
-    async def death(self, server: EngineServer) -> str:
-        """Say why a server that fell silent died, empty when it lives; waits for a moment."""
-        with anyio.move_on_after(_DYING_S):
-            while not _is_dead(server.pid):
-                await anyio.sleep(_DYING_S / 50)
-            if (life := self._life) is not None and life.server == server:
-                await life.over.wait()
-            return self._reason or "it ended"
-        return ""
 
     def _begin(self) -> _Life:
         """Start a life; raises EngineDied after three deaths in a short time."""

@@ -4,6 +4,7 @@ The second engine, for machines where a native build pays. Run as a process of i
 by nobody. Tool calls come back as text here; one conversation is answered at a time.
 """
 
+import os
 import socket
 import sys
 
@@ -31,6 +32,7 @@ def app_of(options: EngineOptions) -> "uvicorn._types.ASGIApplication":
         cache_size=options.cache_ram_mib << 20,
         verbose=False,
     )
+    os.environ.pop("CONFIG_FILE", None)  # the app would take its key and its model from there
     # With `interrupt_requests` a second conversation would cut the first one short.
     server = ServerSettings(api_key=options.key, interrupt_requests=False)
     return create_app(server_settings=server, model_settings=[model])

@@ -189,8 +189,8 @@ class _Walk:
                 self._array(depth - 1)
         elif kind == _STRING:
             self._room(count * 8)
-            self.at = _pass_strings(self.data, self.at, count)
-            self._skip(0)
+            end = _pass_strings(self.data, self.at, count)
+            self._skip(end - self.at)
         else:
             self._skip(count * self._code(kind).size)
         return array

@@ -48,9 +48,10 @@ def heredoc_fault(node: Node, source: bytes) -> str:
     if start is None or end is None:
         return "a here-document has no end"
     found = _START.fullmatch(source[start.start_byte : start.end_byte])
-    if not found or source.count(b"<<", _line_start(source, start.start_byte), end.start_byte) > 1:
-        return "a here-document whose delimiter is unclear"
     at = source.find(b"\n", start.end_byte) + 1
+    line = source[source.rfind(b"\n", 0, start.start_byte) + 1 : max(at - 1, start.end_byte)]
+    if not found or line.count(b"<<") > 1:
+        return "a here-document whose delimiter is unclear"
     if at == 0:
         return "a here-document without a body"
     for line in source[at:].split(b"\n"):
@@ -78,10 +79,6 @@ def _is_quoted(body: Node, source: bytes) -> bool:
     siblings = body.parent.children if body.parent else []
     start = next((c for c in siblings if c.type == "heredoc_start"), None)
     return start is not None and source[start.start_byte : start.start_byte + 1] in b"'\"\\"
-
-
-def _line_start(source: bytes, at: int) -> int:
-    return source.rfind(b"\n", 0, at) + 1
 
 
 def _leaves(node: Node) -> Iterator[Node]:

@@ -98,7 +98,8 @@ def part_reads(part: Part, cwds: tuple[Path, ...], place: Place) -> tuple[Path, 
     if part.strange or not part.known or not part.words or not harmless(part.assigns):
         return None
     texts = [*part.texts]
-    named = _operands(texts[0], tuple(texts[1:]), len(cwds) == 1)
+    at_home = texts[0] == "git" and len(cwds) == 1 and not _within_bare(cwds[0], place)
+    named = _operands(texts[0], tuple(texts[1:]), at_home=at_home)
     if named is None:
         return None
     operands, no_directories = named
@@ -124,6 +125,16 @@ def _after_cd(part: Part, cwds: list[Path], place: Place) -> list[Path] | None:
     return None if found is None else list(found)
 
 
+def _within_bare(cwd: Path, place: Place) -> bool:
+    """Whether git would take a directory of the tree for a repository with its own programs."""
+    for each in (cwd, *cwd.parents):
+        if (each / ".git").exists() or not inside(each, place.root):
+            return False
+        if (each / "HEAD").exists() and (each / "objects").exists():
+            return True
+    return False
+
+
 def _resolved(
     operands: tuple[str, ...], cwds: tuple[Path, ...], place: Place, *, no_directories: bool
 ) -> tuple[Path, ...] | None:
@@ -143,9 +154,7 @@ def _resolved(
 
 
 def _operands(
-    name: str,
-    rest: tuple[str, ...],
-    at_home: bool,  # noqa: FBT001 - a fact, passed on by one caller
+    name: str, rest: tuple[str, ...], *, at_home: bool
 ) -> tuple[tuple[str, ...], bool] | None:
     """The words that are paths, and whether directories are refused; None: not known to read."""
     if special := _SPECIAL.get(name):

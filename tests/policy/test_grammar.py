@@ -31,6 +31,7 @@ def heads(text: str) -> list[str]:
         ("a ${x:-$(b)} $((1 + $(c)))", [*"abc"]),
         ("a <<E\n$(b) ${x:-$(c)}\nE\nd", [*"abcd"]),
         ("a <<'E'\n$(b)\nE\nd", [*"ad"]),
+        ("cat <<'E' > f\ncout << x << y;\nE", ["cat"]),
         ("a <<-E | b\n\tx\n\tE", [*"ab"]),
         ('a <<< "$(b)"', [*"ab"]),
         ("A=$(a) B=`b` c", [*"cab"]),

@@ -99,6 +99,15 @@ def test_a_root_that_is_a_link(place: Place, tmp_path: Path) -> None:
     assert not is_read_only("cat ../outside/key", linked)
 
 
+def test_a_repository_hidden_in_the_tree_brings_its_own_programs(place: Place) -> None:
+    hidden = place.root / "src"
+    assert is_read_only("git status", Place(hidden, place.root))
+    (hidden / "objects").mkdir()
+    (hidden / "HEAD").write_text("ref: refs/heads/main\n")
+    assert not is_read_only("git status", Place(hidden, place.root))
+    assert is_read_only("git status", place)
+
+
 def test_a_directory_is_no_file_to_compare(place: Place) -> None:
     assert not is_read_only("diff src src", place)
     assert is_read_only("diff README.md src/a.py", place)

@@ -1,3 +1,5 @@
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,19 @@ def test_rules_that_do_not(text: str) -> None:
     found = parse_rule(text, "user")
     assert isinstance(found, Malformed)
     assert found.why
+
+
+def test_the_rules_in_the_documentation_read() -> None:
+    text = Path("docs/policy.md").read_text()
+    config = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert config
+    lists = tomllib.loads(re.sub("^  ", "", config[1], flags=re.MULTILINE))["rules"]
+    assert not read_rules(lists, "user").malformed
+    table = text.split("## Scopes")[0]
+    rules = [r for line in table.splitlines() if line.startswith("| `")
+             for r in re.findall(r"`([^`]+)`", line.split("|")[1])]  # fmt: skip
+    assert len(rules) == 11
+    assert all(isinstance(parse_rule(rule, "user"), Rule) for rule in rules)
 
 
 def test_an_unknown_list_is_malformed() -> None:

@@ -233,6 +233,10 @@ async def test_kill_9_of_the_owner_leaves_nothing(mark, guard_too):
     await owner.aclose()
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def parent(pid: int) -> int:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -252,7 +256,7 @@ async def test_cancelled_at_any_moment_nothing_leaks(command, mark):
     """A hundred runs, cancelled after a growing number of laps of the event loop."""
     async with Shell() as shell:
         await shell.run(command("true"))
-        before = len(list(Path("/proc/self/fd").iterdir()))
+        before = open_descriptors()
         for laps in range(100):
             async with anyio.create_task_group() as group:
                 group.start_soon(shell.run, command(f"setsid sleep {mark} & sleep {mark}"))
@@ -260,7 +264,7 @@ async def test_cancelled_at_any_moment_nothing_leaks(command, mark):
                     await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
             assert alive(f"sleep\0{mark}") == []
-        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert open_descriptors() == before
         assert (await shell.run(command("echo fine"))).output == b"fine\n"
 
 

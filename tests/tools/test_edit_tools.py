@@ -77,7 +77,9 @@ async def test_a_file_changed_since_it_was_read_is_refused(ask, root, name):
     assert (await ask(name, **arguments)).ok
 
 
-async def test_own_writes_are_known(ask):
+async def test_own_writes_are_known(ask, root):
+    (root / "f").write_text("read before\n")
+    await ask("FileRead", path="f")
     assert (await ask("FileWrite", path="f", content="a\n")).ok
     assert (await ask("FileEdit", path="f", old="a", new="b")).ok
     assert (await ask("FileWrite", path="f", content="c\n")).ok
@@ -211,6 +213,8 @@ async def test_a_file_that_came_meanwhile_is_not_overwritten(root):
         await apply([Change(root / "a", None, b"x")])
     with pytest.raises(ToolFailure):
         await apply([Change(root / "gone", b"x", b"y")])
+    with pytest.raises(ToolFailure):
+        await apply([Change(root / "a", b"was this", None)])
     with pytest.raises(ToolFailure):
         await apply([Change(root / ".." / "up", None, b"y")])
     assert (root / "a").read_text() == "mine"

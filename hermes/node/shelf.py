@@ -5,20 +5,23 @@ conversation, going on where an earlier owner was cut off.
 """
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
+from anyio.abc import TaskGroup, TaskStatus
 
 from hermes.config import Settings
 from hermes.conversation.session import Session
 from hermes.core.event import Json
 from hermes.core.request import Profile, TurnRequest
 from hermes.errors import Usage
-from hermes.models.client import ChatClient, describe
+from hermes.models.client import ChatClient
+from hermes.models.describe import describe
 from hermes.models.embedded import EmbeddedModel
 from hermes.models.engine import Engine
 from hermes.models.engine_plan import EnginePlan
@@ -28,6 +31,7 @@ from hermes.models.scripted import ScriptedModel
 from hermes.models.server import Server
 from hermes.models.servers import find_servers
 
+T = TypeVar("T")
 _WINDOW = 4_096  # where nobody says how large it is
 _FULL_FROM = 16_384  # tokens of window from which a model gets the full prompt
 _ENGINE_WINDOW = 32_768  # an engine's window unless --context asks for more: it costs memory
@@ -53,12 +57,13 @@ class Shelf(anyio.AsyncContextManagerMixin):
         self._opening = anyio.Lock()
         self._models: dict[tuple[str, ...], Model] = {}
         self._engines: dict[tuple[Path, int], Engine] = {}
-        self._stack: AsyncExitStack
+        self._tasks: TaskGroup
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        async with AsyncExitStack() as self._stack:
+        async with anyio.create_task_group() as self._tasks:
             yield self
+            self._tasks.cancel_scope.cancel()
 
     async def open(self, request: TurnRequest, session: Session) -> Model:
         """Return the model, opened; raises ModelError or Usage."""
@@ -129,28 +134,20 @@ class Shelf(anyio.AsyncContextManagerMixin):
             return await self._server(wish)
         engine = await self._engine(wish)
         profile = wish.profile or engine.info.profile or _profile_for(engine.window)
-        return await self._stack.enter_async_context(EmbeddedModel(engine, profile))
+        return await self._hold(EmbeddedModel(engine, profile))
 
     async def _server(self, wish: Wish) -> Model:
         url, _, name = wish.spec.partition("#")
         server = Server(model=name, base_url=url, api_key=wish.api_key)
-        if not (name and wish.window):
-            server = await describe(server)
-            if not server.model:
+        window = wish.window
+        if not (name and window):
+            found = await describe(server)
+            if not name and not found.models:
                 raise Usage(f"{url} offers no model", "name one: URL#MODEL")
-        window = wish.window or server.window or _WINDOW
+            name, window = name or found.models[0], window or found.window or _WINDOW
         profile = wish.profile or _profile_for(window)
-        return await self._stack.enter_async_context(
-            ChatClient(
-                Server(
-                    model=server.model,
-                    base_url=url,
-                    api_key=wish.api_key,
-                    window=window,
-                    profile=profile,
-                )
-            )
-        )
+        opened = msgspec.structs.replace(server, model=name, window=window, profile=profile)
+        return await self._hold(ChatClient(opened))
 
     async def _engine(self, wish: Wish) -> Engine:
         path = _path_of(wish, "") if wish.spec else shipped_model()
@@ -165,11 +162,22 @@ class Shelf(anyio.AsyncContextManagerMixin):
                 keep_alive_s=self._settings.keep_alive_s,
             )
             told = partial(self._restarted, info.name)
-            self._engines[key] = await self._stack.enter_async_context(Engine(info, plan, told))
+            self._engines[key] = await self._hold(Engine(info, plan, told))
         return self._engines[key]
+
+    async def _hold(self, opened: AbstractAsyncContextManager[T]) -> T:
+        """Open something in a task of its own: whoever asked first may be gone long before it."""
+        held: T = await self._tasks.start(_keep, opened)
+        return held
 
     def _restarted(self, name: str, reason: str) -> None:
         self._notice(f"the engine of {name} was started again: {reason}")
+
+
+async def _keep(opened: AbstractAsyncContextManager[T], *, task_status: TaskStatus[T]) -> None:
+    async with opened as held:
+        task_status.started(held)
+        await anyio.sleep_forever()
 
 
 def _path_of(wish: Wish, prefix: str) -> Path:

@@ -63,9 +63,9 @@ def parse(command: str) -> Parsed:
     except (_UnsureError, RecursionError) as error:
         return Unparseable(str(error) or "nested too deeply")
     second = split(command)
-    if second is not None and second != parts:
+    if second is not None and second != parts and all(part.known for part in parts):
         return Unparseable("two readings of it differ; write it more simply")
-    return ParsedCommand(command, parts, plain=second is not None)
+    return ParsedCommand(command, parts, plain=second is not None and second == parts)
 
 
 class _Reader:

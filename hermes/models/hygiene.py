@@ -60,7 +60,7 @@ _KNOWN = frozenset(
         "[gMASK]",
         "<sop>",
         "<eop>",
-    }  # fmt: skip
+    }
 )
 _SHORTEST, _LONGEST = 3, 64  # characters of a token
 # What a model writes itself inside its own turn: calls, thoughts and their quotes.

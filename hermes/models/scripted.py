@@ -63,7 +63,7 @@ class ScriptedModel(AbstractAsyncContextManager["ScriptedModel"]):
         window: int = _WINDOW,
         profile: Profile = "full",
     ) -> None:
-        self._lines = tuple(lines)
+        self.lines = tuple(lines)
         self._next = 0
         self.name = name
         self.window = window
@@ -88,7 +88,7 @@ class ScriptedModel(AbstractAsyncContextManager["ScriptedModel"]):
 
     def sized(self, window: int, profile: Profile) -> "ScriptedModel":
         """Return the same script at the same place, with another window and profile."""
-        other = ScriptedModel(self._lines, self.name, window, profile)
+        other = ScriptedModel(self.lines, self.name, window, profile)
         other.skip(self._next)
         return other
 
@@ -99,13 +99,13 @@ class ScriptedModel(AbstractAsyncContextManager["ScriptedModel"]):
         self, request: ModelRequest
     ) -> AbstractAsyncContextManager[AsyncIterator[Piece | Reply]]:
         """Play the next line; raises ScriptExhausted when there is none."""
-        if self._next >= len(self._lines):
+        if self._next >= len(self.lines):
             raise ScriptExhausted(
-                f"the script {self.name} has only {len(self._lines)} replies",
+                f"the script {self.name} has only {len(self.lines)} replies",
                 "add a line, or ask for fewer steps",
             )
         self._next += 1
-        return aclosing(self._play(self._lines[self._next - 1], self._next, request))
+        return aclosing(self._play(self.lines[self._next - 1], self._next, request))
 
     async def count(self, request: ModelRequest) -> int:
         """Estimate the prompt's tokens from its bytes."""

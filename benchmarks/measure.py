@@ -38,8 +38,9 @@ def home() -> Iterator[dict[str, str]]:
     root = Path(tempfile.mkdtemp(prefix="hb-"))
     (root / "work").mkdir()
     (root / "run").mkdir(mode=0o700)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "TERM") if name in os.environ}
     env = kept | {
+        "LANG": "C.UTF-8",
         "HOME": str(root),
         "PWD": str(root / "work"),
         "HERMES_V2_HOME": str(root / "hermes"),

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.measure import HERMES
 from benchmarks.terminal import terminal
 
-PROMPT = "[\u203a\u276f>] "
+PROMPT = "(?m)^[\u203a>]"
 """What the chat shows when it takes a message."""
 
 FINAL = frozenset({"turn_finished", "turn_failed"})

@@ -49,10 +49,22 @@ async def run(args: argparse.Namespace, world: World) -> int:
 
 
 async def _looked(look: Look, settings: Settings, world: World) -> list[Check]:
-    with anyio.move_on_after(_LONGEST_S):
-        return await look(settings, world)
+    """Look; what goes wrong on the way is a finding too."""
     name = look.__module__.rpartition(".doctor_")[2]
-    return [bad(name, f"no answer within {_LONGEST_S:.0f} s", "hermes doctor --quick")]
+    found = [bad(name, f"no answer within {_LONGEST_S:.0f} s", "hermes doctor --quick")]
+    try:
+        with anyio.move_on_after(_LONGEST_S):
+            found = await look(settings, world)
+    except* HermesError as group:
+        found = [bad(name, error.message, error.remedy) for error in _leaves(group)]
+    return found
+
+
+def _leaves(group: BaseExceptionGroup[HermesError]) -> list[HermesError]:
+    leaves: list[HermesError] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
 
 
 def _print(checks: list[Check], args: argparse.Namespace, world: World) -> int:

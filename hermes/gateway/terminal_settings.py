@@ -25,7 +25,7 @@ async def status(chat: Chat, _: str) -> None:
             "engine",
             f"{engine.get('state', '-')}, {float(engine.get('tokens_per_s') or 0):.1f} tok/s",
         ),
-        ("context", f"{context.get('used', 0):,} of {context.get('window', 0):,} tokens"),
+        ("context", _filled(context)),
         ("conversation", f"{chat.conversation or 'new'} {chat.view.title}"),
         ("mode", chat.view.request.mode),
         ("project", chat.view.request.root),
@@ -36,6 +36,12 @@ async def status(chat: Chat, _: str) -> None:
     await chat.screen.commit(
         "".join(chat.screen.paint.line(f"  {name:<13} {text}") for name, text in lines)
     )
+
+
+def _filled(context: Json) -> str:
+    if not context.get("window"):
+        return "-"
+    return f"{context.get('used', 0):,} of {context['window']:,} tokens"
 
 
 async def context(chat: Chat, _: str) -> None:

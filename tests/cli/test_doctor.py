@@ -1,7 +1,7 @@
 import json
 import sqlite3
 
-from hermes.errors import StoreOwned
+from hermes.errors import OwnerGone, StoreOwned
 from hermes.testing.door import ScriptedDoor
 
 SIZE = {
@@ -89,6 +89,15 @@ def test_what_stops_a_chat_fails_the_doctor(shell):
     code, found = checks(shell)
     assert code == 1
     assert found["model"]["remedy"] == "say why"
+
+
+def test_an_owner_that_breaks_off_is_a_finding_not_an_end(shell):
+    broke = OwnerGone("the connection is closed", "try again")
+    shell.error = ExceptionGroup("g", [ExceptionGroup("h", [broke])])
+    code, found = checks(shell)
+    assert code == 1
+    assert found["model"]["detail"] == "the connection is closed"
+    assert found["python"]["ok"]
 
 
 def test_a_bad_model_file_and_a_long_runtime_directory_are_found(shell):

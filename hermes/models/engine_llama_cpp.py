@@ -28,10 +28,8 @@ def app_of(options: EngineOptions) -> "uvicorn._types.ASGIApplication":
         n_ctx=options.window,
         n_threads=options.threads,
         n_threads_batch=options.threads,
-        cache=True,
-        cache_size=options.cache_ram_mib << 20,
         verbose=False,
-    )
+    )  # no `cache`: it would copy the logits of a whole batch after every answer
     os.environ.pop("CONFIG_FILE", None)  # the app would take its key and its model from there
     # With `interrupt_requests` a second conversation would cut the first one short.
     server = ServerSettings(api_key=options.key, interrupt_requests=False)

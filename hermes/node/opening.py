@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import anyio.to_thread
+
 from hermes.conversation.session import Session
 from hermes.core.model import ToolSpec
 from hermes.core.request import Profile, TurnRequest
@@ -30,7 +32,8 @@ class Opening:
         self, profile: Profile, request: TurnRequest, session: Session
     ) -> tuple[Section, ...]:
         """The system block's sections for one conversation."""
-        skin = load_skin(request.skin or self._skin, self._skins)
+        name = request.skin or self._skin
+        skin = await anyio.to_thread.run_sync(load_skin, name, self._skins)
         voice = Voice(soul=self._soul, persona=skin.persona, prompt=skin.prompt)
         markers = await self._recall.markers(session.root, _MARKERS)
         on_demand = [tool.name for tool in self._registry.tools() if not tool.core]

@@ -16,7 +16,7 @@ from hermes.core.clock import Clock
 from hermes.gateway.server import Visitor
 from hermes.gateway.wire import Lines, Wire, memory_wires
 from hermes.node.furnish import Rooms, furnish
-from hermes.node.rendezvous import socket_path
+from hermes.node.rendezvous import fresh_socket
 from hermes.store.store import Store
 
 
@@ -85,7 +85,8 @@ async def open_owner(
 
 async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream]:
     """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock."""
-    path = await anyio.to_thread.run_sync(socket_path, settings)
+    path = await anyio.to_thread.run_sync(fresh_socket, settings)
+    stack.push_async_callback(anyio.to_thread.run_sync, fresh_socket, settings)
     listener = await anyio.create_unix_listener(path, mode=0o600)
     await stack.enter_async_context(listener)
     return listener

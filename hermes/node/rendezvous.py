@@ -20,6 +20,13 @@ def socket_path(settings: Settings) -> Path:
     return settings.runtime_dir / f"{name}.sock"
 
 
+def fresh_socket(settings: Settings) -> Path:
+    """The socket's path, with nothing there; only for the holder of the store's lock."""
+    path = socket_path(settings)
+    path.unlink(missing_ok=True)
+    return path
+
+
 def private_directory(path: Path) -> None:
     """Make a directory that only this user can enter; raises NotAvailable when it is not."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -62,9 +62,10 @@ class Wire:
             case "user":
                 return {"role": "user", "content": self._hygiene.neutralise(message.content)}
             case "tool":
-                named = {"name": message.name} if message.name else {}
-                wire = {"role": "tool", "tool_call_id": message.call_id, **named}
-                return wire | {"content": self._hygiene.neutralise(message.content)}
+                clean = self._hygiene.neutralise
+                named = {"name": clean(message.name)} if message.name else {}
+                wire = {"role": "tool", "tool_call_id": clean(message.call_id), **named}
+                return wire | {"content": clean(message.content)}
             case "assistant":
                 return self._assistant(message)
 
@@ -74,7 +75,7 @@ class Wire:
         if message.calls and not message.raw:
             wire["tool_calls"] = [
                 {
-                    "id": call.id,
+                    "id": self._hygiene.neutralise(call.id),
                     "type": "function",
                     "function": {
                         "name": self._hygiene.neutralise(call.name),

@@ -1,7 +1,7 @@
 """Puts the parts of the house together on an open store; called once, by `owner`."""
 
 import shutil
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
 from hermes.core.event import Notice
 from hermes.core.request import TurnRequest
+from hermes.errors import HermesError
 from hermes.memory.project import project_hash
 from hermes.models.model import Model
 from hermes.node.archive import Archive
@@ -69,6 +70,7 @@ class Rooms:
     shards: Shards
     state: State
     scheduler: Scheduler
+    warm: Callable[[], Awaitable[None]]
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
@@ -141,7 +143,14 @@ async def furnish(
         }
         model = settings.model
         desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
-        yield Rooms(desk, shards, state, scheduler)
+
+        async def warm() -> None:
+            try:
+                await shelf.warm()
+            except HermesError as error:  # the first turn says it to the person
+                report("warming the model", error)
+
+        yield Rooms(desk, shards, state, scheduler, warm)
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

@@ -75,6 +75,7 @@ async def open_owner(
         if lasting:
             await stack.enter_async_context(rooms.scheduler)
             await rooms.shards.resume()
+            tasks.start_soon(rooms.warm)
         try:
             yield owner
         finally:

@@ -13,7 +13,8 @@ def table(rows: list[Row]) -> str:
     """Lay the rows out in columns."""
     lines = [("", "value", "unit", "limit or peer", "ok")]
     for row in rows:
-        value = "-" if math.isnan(row.value) else f"{row.value:,.4g}".rstrip()
+        form = ",.0f" if abs(row.value) >= 1000 else ".4g"
+        value = "-" if math.isnan(row.value) else f"{row.value:{form}}"
         word = {True: "ok", False: "MISSED", None: ""}[row.ok]
         lines.append((row.name, value, row.unit, row.limit, word))
     width = [max(len(line[column]) for line in lines) for column in range(5)]

@@ -67,7 +67,7 @@ def _rows(peers: Sequence[Peer], turns: Turns) -> list[Row]:
         first = next((a for a in turns[peer.name, ROUNDS][0].asked if a.tools), None)
         if first:
             parts = f"system {first.system}, {first.tools} tools {first.tools_size}"
-            rows.append(told(f"first request: {peer.name}", first.size, "B", parts))
+            rows.append(_row(peer, f"first request ({parts})", first.size, "B", 6000))
     for peer in peers:
         gaps = [gap for t in turns[peer.name, ROUNDS] for gap in gaps_ms(t.asked)]
         rows.append(_row(peer, "a tool round", median(gaps), "ms", 20.0))

@@ -20,6 +20,7 @@ _BEFORE = 200  # characters that tell whether a marker stands in a sentence
 _OPENING = re.compile(r"\s*(?:```\w*\s*)?")
 _CLOSING = re.compile(r"\s*(?:```\s*)?(?:</tool_call>|<tool_call\|>|<end_function_call>)")
 _FUNCTION = re.compile(r"\s*<function=\s*[\"']?([^\s>\"']{1,128})[\"']?\s*>")
+_FUNCTION_BODY = re.compile(_FUNCTION.pattern + r"\s*(?:<parameter=|</function>|</tool_call>|\Z)")
 _PARAMETER = re.compile(r"\s*<parameter=\s*[\"']?([^\s>\"']{1,128})[\"']?\s*>")
 _PARAMETER_END = re.compile(r"</parameter>(?=\s*(?:<parameter=|</function>|</tool_call>|\Z))")
 _PARAMETER_STOP = re.compile(r"\n<parameter=|</function>|</tool_call>")
@@ -35,17 +36,17 @@ def read_tag(text: str, start: int, schemas: Schemas) -> Read | None:
 
     Raises Unreadable where a call was begun and can't be read.
     """
-    if text.startswith("<function=", start):
-        return _close(text, _function(text, start, schemas))
-    inside = text.index(">", start) + 1
-    body = _OPENING.match(text, inside)
-    pos = body.end() if body else inside
-    for seems, read in _BODIES:
+    pos, bodies = start, _BARE_BODIES
+    if not text.startswith("<function=", start):
+        pos, bodies = text.index(">", start) + 1, _BODIES
+        body = _OPENING.match(text, pos)
+        pos = body.end() if body else pos
+    for seems, read in bodies:
         if seems.match(text, pos):
             return _close(text, read(text, pos, schemas))
     if text[max(0, start - _BEFORE) : start].rpartition("\n")[2].strip():
         return None  # in the middle of a sentence
-    raise Unreadable("no JSON object with a name and arguments follows the marker")
+    raise Unreadable("no tool's name and arguments follow the marker")
 
 
 def _close(text: str, read: Read) -> Read:
@@ -132,9 +133,11 @@ def _typed(value: str, name: str, key: str, schemas: Schemas) -> Any:  # noqa: A
         return value
 
 
-_BODIES: tuple[tuple[re.Pattern[str], Callable[[str, int, Schemas], Read]], ...] = (
+_Bodies = tuple[tuple[re.Pattern[str], Callable[[str, int, Schemas], Read]], ...]
+_BARE_BODIES: _Bodies = ((_FUNCTION_BODY, _function),)
+_BODIES: _Bodies = (
     (re.compile(r"[{\[]"), _hermes),
-    (_FUNCTION, _function),
+    *_BARE_BODIES,
     (_GEMMA, _gemma),
     (_GLM_NAME, _glm),
 )

@@ -8,11 +8,40 @@ from hermes.models.holdback import Holdback
 TOOLS = [ToolSpec(name, "", {"type": "object"}) for name in ("FileRead", "Bash", "Jobs")]
 NAMES = [tool.name for tool in TOOLS]
 CALL = '<tool_call>\n{"name": "Bash", "arguments": {"command": "ls"}}\n</tool_call>'
-FRAGMENTS = st.sampled_from([
-    "Hello", " ", "\n", "\n\n", "`", "``", "```", "```json\n", "~~~\n", "<", "<tool", "_call>", "<b>",
-    "<function=Bash>", "<|tool_call>", CALL, "[", "[1]", "Bash(", "{", '{"name": "Bash"}', "}", "]",
-    "a < b", "<think>", "</think>", "<start_function_call>", "x" * 40, "é\U0001f600", "<|python_tag|>",
-])  # fmt: skip
+FRAGMENTS = st.sampled_from(
+    [
+        "Hello",
+        " ",
+        "\n",
+        "\n\n",
+        "`",
+        "``",
+        "```",
+        "```json\n",
+        "~~~\n",
+        "<",
+        "<tool",
+        "_call>",
+        "<b>",
+        "<function=Bash>",
+        "<|tool_call>",
+        CALL,
+        "[",
+        "[1]",
+        "Bash(",
+        "{",
+        '{"name": "Bash"}',
+        "}",
+        "]",
+        "a < b",
+        "<think>",
+        "</think>",
+        "<start_function_call>",
+        "x" * 40,
+        "é\U0001f600",
+        "<|python_tag|>",
+    ]
+)
 TEXTS = st.lists(st.one_of(FRAGMENTS, st.text(max_size=4)), max_size=25).map("".join)
 
 
@@ -59,7 +88,13 @@ def test_a_bracket_that_calls_nothing_passes_at_once():
 
 
 def test_a_call_never_shows():
-    for text in (CALL, "ok " + CALL, "[Bash(command='ls')]", '{"name": "Bash"}', "```json\n{}\n```"):
+    for text in (
+        CALL,
+        "ok " + CALL,
+        "[Bash(command='ls')]",
+        '{"name": "Bash"}',
+        "```json\n{}\n```",
+    ):
         out, _ = stream(text, [1])
         assert out in ("", "ok")
 

@@ -7,11 +7,31 @@ from hermes.models.hygiene import BREAK, Hygiene, Mender
 FOUND = frozenset({"<|im_end|>", "||x||", "<b>", "[@BOS@]", "]>[", "word", "  ", "\n\n", "<"})
 HYGIENE = Hygiene(FOUND)
 MARKERS = [
-    "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>", "<|begin_of_text|>",
-    "<start_of_turn>", "<end_of_turn>", "<|turn>", "<turn|>", "[INST]", "[/INST]", "<s>", "</s>",
-    "<|user|>", "<|end|>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5cUser\uff5c>",
-    "<tool_response>", "<tool_call>", "<|tool_call>", "<unused42>", "[@BOS@]", "<think>", "<b>",
-]  # fmt: skip
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<|begin_of_text|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<|turn>",
+    "<turn|>",
+    "[INST]",
+    "[/INST]",
+    "<s>",
+    "</s>",
+    "<|user|>",
+    "<|end|>",
+    "<\uff5cbegin\u2581of\u2581sentence\uff5c>",
+    "<\uff5cUser\uff5c>",
+    "<tool_response>",
+    "<tool_call>",
+    "<|tool_call>",
+    "<unused42>",
+    "[@BOS@]",
+    "<think>",
+    "<b>",
+]
 TEXTS = st.lists(
     st.one_of(
         st.sampled_from([*MARKERS, "]>[", "||x||", "<|", "|>", "<", ">", "|", "[", "x", " ", "\n"]),

@@ -6,7 +6,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hermes.conversation.kit import Kit
-from hermes.conversation.mend import fail_turn
+from hermes.conversation.mend import close_earlier, fail_turn
 from hermes.conversation.record import Record
 from hermes.conversation.session import Session
 from hermes.conversation.turn import run_turn
@@ -86,6 +86,7 @@ class Loop:
     async def _one(self, request: TurnRequest, record: Record) -> None:
         """Begin and run one turn; a bug ends the turn, not the conversation."""
         try:
+            await close_earlier(self._kit, self.session, request, record)
             resumed = await self._begin(request)
             record.started(request.model, resumed=resumed)
             await run_turn(self._kit, self.session, request, record)

@@ -5,6 +5,7 @@ may run.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from hermes.core.ids import CallId, TurnId
 from hermes.core.message import Message, Text, ToolCall, ToolResult
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnStopped
+from hermes.store.turns import TurnState
 
 _UNKNOWN = "error: interrupted: it is not known whether this was done; check before you repeat it"
 
@@ -58,30 +60,52 @@ def answered(
 async def fail_turn(
     kit: Kit, session: Session, request: TurnRequest, record: Record, error: HermesError
 ) -> None:
-    """Close a turn that has no answer; the conversation stays valid for the next one."""
-    closing: list[Message] = []
+    """Close a turn that has no answer, and say so."""
+    stopped = isinstance(error, TurnStopped)
+    said = "".join(record.partial) if stopped else ""
+    ending = Ending("stopped" if stopped else "failed", error, said)
+    await _close(kit, session, request, record, ending)
+    record.failed(error)
+
+
+async def close_earlier(kit: Kit, session: Session, request: TurnRequest, record: Record) -> None:
+    """Close what an earlier owner left unfinished in this conversation, before a new turn."""
+    for left in await kit.store.turns.unfinished():
+        if left.conversation == session.conversation and left.id != request.turn_id:
+            error = TurnStopped("interrupted")
+            ending = Ending("interrupted", error, "")
+            await _close(kit, session, left.request, record, ending)
+
+
+class Ending(NamedTuple):
+    """How a turn without an answer ended; `said` is what was generated of one."""
+
+    state: TurnState
+    error: HermesError
+    said: str
+
+
+async def _close(
+    kit: Kit, session: Session, request: TurnRequest, record: Record, ending: Ending
+) -> None:
+    """End a turn in the store; the conversation stays valid for the next one."""
     if calls := open_calls(session, request.turn_id):
         known = await settle(kit, request, record, calls)
-        missing = f"error: not run: {error.message}"
+        missing = f"error: not run: {ending.error.message}"
         results = [
             known.get(call.id) or ToolResult(call.id, call.name, missing, ok=False)
             for call in calls
         ]
-        message = answered(kit, session, request, results)
-        await session.append(kit.store, message)
-    stopped = isinstance(error, TurnStopped)
-    said = "".join(record.partial) if stopped else ""
-    note = f"{said}\n[{error.message}]".strip()
-    closing.append(session.write(kit.clock, request.turn_id, "assistant", (Text(note),)))
+        await session.append(kit.store, answered(kit, session, request, results))
+    note = f"{ending.said}\n[{ending.error.message}]".strip()
+    closing = session.write(kit.clock, request.turn_id, "assistant", (Text(note),))
     await kit.store.turns.finish(
         request.turn_id,
-        "stopped" if stopped else "failed",
-        text=said,
-        error=error.message,
-        remedy=error.remedy,
+        ending.state,
+        text=ending.said,
+        error=ending.error.message,
+        remedy=ending.error.remedy,
         usage=msgspec.to_builtins(record.total()),
-        messages=closing,
+        messages=(closing,),
     )
-    for message in closing:
-        session.stored(message)
-    record.failed(error)
+    session.stored(closing)

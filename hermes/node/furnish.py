@@ -1,7 +1,7 @@
 """Puts the parts of the house together on an open store; called once, by `owner`."""
 
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Rooms:
     shards: Shards
     state: State
     scheduler: Scheduler
-    warm: Callable[[], Awaitable[None]]
+    warm: Callable[[], Coroutine[None, None, None]]
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:

@@ -20,6 +20,7 @@ import pytest
 
 from benchmarks.crash import databases, hammer, integrity
 from benchmarks.measure import home
+from benchmarks.terminal import terminal
 
 CLI = str(Path(sys.executable).with_name("hermes"))
 MARK = "HERMES_KILL9"
@@ -110,7 +111,7 @@ class Case:
         # Unique, so that another run's sleepers are not taken for ours.
         self.sleep = f"31.{rng.randrange(10**9):09d}{os.getpid()}"
 
-    def _script(self, name, replies):
+    def script(self, name, replies):
         path = Path(self.env["PWD"]) / f"{name}.jsonl"
         path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
         return ("--model", f"scripted:{path}")
@@ -126,7 +127,7 @@ class Case:
     def tool(self, text):
         """A command writes and sleeps; the strike falls while it runs."""
         command = f"touch began.txt; sleep {self.sleep}"
-        model = self._script("tool", [{"tool_calls": [call("Bash", command=command)]}])
+        model = self.script("tool", [{"tool_calls": [call("Bash", command=command)]}])
         owner = Owner(self.env, "-m", text, *model)
         assert owner.read_until({"tool_started"}, 20), owner.events
         owner.read_until({"tool_finished"}, self.rng.uniform(0, 0.1))
@@ -136,14 +137,14 @@ class Case:
         """Files are written as fast as they can be; the strike falls among the commits."""
         writes = [call("FileWrite", path=f"f{i}.txt", content=text) for i in range(8)]
         replies = [{"tool_calls": writes}] * 3 + [{"text": "done"}]
-        owner = Owner(self.env, "-m", text, *self._script("commit", replies))
+        owner = Owner(self.env, "-m", text, *self.script("commit", replies))
         owner.read_until({"turn_started"}, 20)
         owner.read_until({"turn_finished", "turn_failed"}, self.rng.uniform(0, 0.25))
         return owner
 
     def opening(self, text):
         """The strike falls while it starts and opens the store."""
-        model = self._script("opening", [{"text": "pong"}])
+        model = self.script("opening", [{"text": "pong"}])
         owner = Owner(self.env, "-m", text, *model)
         owner.read_until({"turn_finished", "turn_failed"}, self.rng.uniform(0.05, 0.6))
         return owner
@@ -205,17 +206,31 @@ def test_a_hundred_killed_owners_lose_nothing():
     kill_often(100, ["streaming", "commit", "tool", "commit", "opening"])
 
 
-def test_unfinished_write_is_told_to_the_next():
+@pytest.fixture
+def interrupted():
+    """A home where an owner was killed while a command ran: case, conversation."""
     with home() as env:
-        env[MARK] = f"kill9-{os.getpid()}-notice"
+        env[MARK] = f"kill9-{os.getpid()}-{time.monotonic_ns()}"
         case = Case(env, random.Random(SEED))
         _, conversation, events = strike(case, "tool", 0)
         assert unfinished_writes(events)
-        model = case._script("next", [{"text": "pong"}] * 4)
-        owner = Owner(env, "--conversation", conversation, "-m", "go on", *model)
-        owner.finish()
-        notices = [e["text"] for e in owner.events if e["type"] == "notice"]
-        assert any("Bash" in text and case.sleep in text for text in notices), owner.events
+        yield case, conversation
+
+
+def test_unfinished_write_is_told_in_the_terminal(interrupted):
+    case, conversation = interrupted
+    command = [CLI, "chat", "--conversation", conversation]
+    with terminal(command, case.env) as screen:
+        screen.wait_for("unfinished write: Bash", 20)
+
+
+def test_unfinished_write_is_told_to_a_single_turn(interrupted):
+    case, conversation = interrupted
+    model = case.script("next", [{"text": "pong"}] * 4)
+    owner = Owner(case.env, "--conversation", conversation, "-m", "go on", *model)
+    assert owner.finish() == 0
+    notices = [e["text"] for e in owner.events if e["type"] == "notice"]
+    assert any("Bash" in text and case.sleep in text for text in notices), owner.events
 
 
 @pytest.mark.slow

@@ -169,7 +169,7 @@ def _ours(server: Server) -> Iterator[None]:
         yield
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
         raise ModelUnreachable(
-            f"no model server answers at {server.uds or server.root}",
+            f"no model server answers at {server.uds or server.root}: {_reason(error)}",
             "start it, or check the address (--model URL#NAME)",
         ) from error
     except httpcore2.TimeoutException as error:
@@ -184,6 +184,13 @@ def _ours(server: Server) -> Iterator[None]:
         raise ModelGarbled(f"the server does not speak HTTP: {reason}", _ADDRESS) from error
     except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol) as error:
         raise ModelGarbled(f"the request cannot be sent: {error}", _ADDRESS) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the system said, which httpcore2 keeps behind its own words."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return plain(str(error)) or type(error).__name__
 
 
 def _late(wait_s: float) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def anyio_backend() -> str:
 def _is_near(address: object) -> bool:
     if not isinstance(address, tuple):
         return True  # a unix socket's path
-    host = str(address[0])
+    host = os.fsdecode(address[0]) if isinstance(address[0], bytes | str) else ""
     if host in {"localhost", ""}:
         return True
     try:

@@ -25,6 +25,8 @@ from benchmarks.terminal import terminal
 CLI = str(Path(sys.executable).with_name("hermes"))
 MARK = "HERMES_KILL9"
 SEED = 20261121
+ANY = None
+FINAL = {"turn_finished", "turn_failed"}
 
 
 class Owner:
@@ -53,10 +55,15 @@ class Owner:
             *lines, self._buffer = (self._buffer + data).split(b"\n")
             fresh = [json.loads(line) for line in lines]
             self.events += fresh
-            for event in fresh:
-                if event["type"] in kinds:
-                    return event
+            if found := next((e for e in fresh if kinds is ANY or e["type"] in kinds), None):
+                return found
         return None
+
+    def read_some(self, count, limit_s=20):
+        """Take events until there are so many, or the turn is over."""
+        while len(self.events) < count:
+            if self.read_until(ANY, limit_s) is None or self.events[-1]["type"] in FINAL:
+                return
 
     def kill(self):
         """Kill it, take what it still said, and reap it."""
@@ -121,7 +128,7 @@ class Case:
         (Path(self.env["PWD"]) / "notes.txt").write_text("alpha\n" * 200)
         owner = Owner(self.env, "-m", f"read notes.txt {text}")
         owner.read_until({"turn_started"}, 20)
-        owner.read_until({"turn_finished", "turn_failed"}, self.rng.uniform(0, 0.5))
+        owner.read_until(FINAL, self.rng.uniform(0, 0.3))
         return owner
 
     def tool(self, text):
@@ -138,15 +145,15 @@ class Case:
         writes = [call("FileWrite", path=f"f{i}.txt", content=text) for i in range(8)]
         replies = [{"tool_calls": writes}] * 3 + [{"text": "done"}]
         owner = Owner(self.env, "-m", text, *self.script("commit", replies))
-        owner.read_until({"turn_started"}, 20)
-        owner.read_until({"turn_finished", "turn_failed"}, self.rng.uniform(0, 0.25))
+        owner.read_some(self.rng.randrange(1, 70))
+        owner.read_until(FINAL, self.rng.uniform(0, 0.005))
         return owner
 
     def opening(self, text):
         """The strike falls while it starts and opens the store."""
         model = self.script("opening", [{"text": "pong"}])
         owner = Owner(self.env, "-m", text, *model)
-        owner.read_until({"turn_finished", "turn_failed"}, self.rng.uniform(0.05, 0.6))
+        owner.read_until(FINAL, self.rng.uniform(0, 0.3))
         return owner
 
 
@@ -183,11 +190,14 @@ def kill_often(times, kinds):
         env[MARK] = f"kill9-{os.getpid()}-{rng.randrange(10**9)}"
         case = Case(env, rng)
         acknowledged = []
+        over = 0
         for number in range(times):
-            text, conversation, _ = strike(case, kinds[number % len(kinds)], number)
+            text, conversation, events = strike(case, kinds[number % len(kinds)], number)
+            over += any(event["type"] == "turn_finished" for event in events)
             if conversation:
                 acknowledged.append((text, conversation))
         assert acknowledged, "no message was acknowledged: the strikes fall too early"
+        assert over < times / 2 + 1, "most turns were over: the strikes fall too late"
         for text, conversation in acknowledged:
             shown = json.dumps(ask(env, "conversations", "show", conversation, "--json"))
             assert text in shown

@@ -1,6 +1,8 @@
 """Runs a command: the only event loop, and the one place where errors become exit codes."""
 
+import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from hermes.cli.world import World, this_world
 from hermes.gateway.render_text import clean
 
 INTERRUPTED = 130
+TERMINATED = 143
 _PIPE_BROKEN = 141
 _DEBUG = "HERMES_V2_DEBUG"
 
@@ -41,12 +44,29 @@ def execute(argv: Sequence[str], world: World) -> int:
     try:
         if getattr(arguments, "needs_settings", True):
             arguments.settings = settings_of(arguments, world)
-        code: int = anyio.run(arguments.run, arguments, world)
+        code: int = anyio.run(_until_ended, arguments, world)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BaseException as error:  # noqa: BLE001 - the edge: every error gets its exit code
         return _failed(_leaf(error), world)
     return code
+
+
+async def _until_ended(arguments: argparse.Namespace, world: World) -> int:
+    """Run a command; asked to end, it closes what it opened: a turn stays to be resumed."""
+    code = TERMINATED
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_cancel_when_asked, tasks.cancel_scope)
+        code = await arguments.run(arguments, world)
+        tasks.cancel_scope.cancel()
+    return code
+
+
+async def _cancel_when_asked(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
 
 
 def _failed(error: BaseException, world: World) -> int:

@@ -1,6 +1,7 @@
 """What happens to one call around its run: events, policy, approval, journal."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -14,7 +15,7 @@ from hermes.conversation.session import Session
 from hermes.core.event import ApprovalAsked, Json, ToolCalled, ToolFinished, ToolStarted
 from hermes.core.message import ToolCall, ToolResult
 from hermes.core.request import TurnRequest
-from hermes.core.tool import Change, Effect, Place, Tool, ToolContext
+from hermes.core.tool import Change, Effect, Place, Tool, ToolContext, hides_nothing
 from hermes.policy.gate import Call, Decision, Gate, with_yes
 from hermes.store.journal import JournalId
 from hermes.tools.diff import diff_of
@@ -40,6 +41,7 @@ class TurnHooks:
         self._meter = meter
         self._gate = gate
         self._place = Place(Path(request.cwd), Path(request.root))
+        self._hides = partial(gate.hides, place=self._place) if gate.restricts else hides_nothing
 
     def context(self, call: ToolCall) -> ToolContext:
         """What one call may know."""
@@ -51,6 +53,7 @@ class TurnHooks:
             place=self._place,
             files=self._session.files,
             private=self._session.private,
+            hides=self._hides,
         )
 
     async def called(self, call: ToolCall, effect: Effect) -> None:

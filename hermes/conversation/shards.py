@@ -40,7 +40,8 @@ class Shards:
             conversation = await self._kit.store.conversations.resolve(request.conversation_id)
         else:
             conversation = ConversationId(uuid7())
-        return msgspec.structs.replace(request, conversation_id=conversation)
+        text = request.text.encode("utf-8", "replace").decode()  # a lone surrogate is no text
+        return msgspec.structs.replace(request, conversation_id=conversation, text=text)
 
     async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take an addressed turn: run it, resume it, or tell how it ended.

@@ -42,9 +42,18 @@ class FileStates:
     seen: dict[Path, str] = field(default_factory=dict)
 
 
+def hides_nothing(_path: Path) -> bool:
+    """No file is kept from a search."""
+    return False
+
+
 @dataclass(frozen=True)
 class ToolContext:
-    """What one call may know; `result_chars`: what its result may take, set by the router."""
+    """What one call may know.
+
+    `result_chars`: what its result may take, set by the router. `hides`: whether policy
+    keeps a file from being read, so that walkers leave it out (blocking: ask in a thread).
+    """
 
     conversation: ConversationId
     session: SessionId
@@ -54,6 +63,7 @@ class ToolContext:
     files: FileStates
     private: bool = False
     result_chars: int = 8_000
+    hides: Callable[[Path], bool] = hides_nothing
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ async def furnish(
             **memories.queries(),
             **inquiries.queries(),
         }
-        model = settings.model
+        model = settings.model or shelf.shipped
         desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
 
         async def warm() -> None:

@@ -58,6 +58,7 @@ class Shelf(anyio.AsyncContextManagerMixin):
         self._models: dict[tuple[str, ...], Model] = {}
         self._engines: dict[tuple[Path, int], Engine] = {}
         self._tasks: TaskGroup
+        self.shipped = shipped_model().stem
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:

@@ -29,7 +29,7 @@ class State:
         return {
             "pid": os.getpid(),
             "node": self._store.node,
-            "model": self._settings.model,
+            "model": self._settings.model or self._shelf.shipped,
             "engine": self._shelf.engine_facts() | {"tokens_per_s": _speed(loop)},
             "clients": self.clients,
             "running": [

@@ -55,6 +55,12 @@ class Gate:
             judged.append(judge_path(access, book))
         return worst(judged)
 
+    @property
+    def restricts(self) -> bool:
+        """Whether any rule can keep a file from being read."""
+        book = self._book()
+        return bool(book.deny or book.malformed or book.broken)
+
     def hides(self, path: Path, place: Place) -> bool:
         """Whether a deny rule keeps this file from being read: walkers leave it out."""
         book = self._book()

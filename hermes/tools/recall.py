@@ -30,7 +30,11 @@ class Memories(Protocol):
     """Keeps memories by project (`hermes.store.memory.ProjectMemory`)."""
 
     async def add(
-        self, project_hash: str, memory_type: Literal["fact"], content: str, source_session_id: str
+        self,
+        project_hash: str,
+        memory_type: Literal["decision"],
+        content: str,
+        source_session_id: str,
     ) -> int:
         """Keep one; returns its id."""
         ...
@@ -93,7 +97,7 @@ def memory_tools(memories: Memories, project: Callable[[Path], str]) -> tuple[To
         if not content or len(content) > MAX_MEMORY:
             raise ToolFailure(f"content: 1 to {MAX_MEMORY} characters")
         name = await anyio.to_thread.run_sync(project, context.place.root)
-        await memories.add(name, "fact", content, context.session)
+        await memories.add(name, "decision", content, context.session)
         return Outcome("remembered")
 
     async def recall(context: ToolContext, args: Recall) -> Outcome:

@@ -11,7 +11,7 @@ import anyio.to_thread
 import msgspec
 
 import hermes
-from hermes.core.tool import Outcome, Place, Subject, Tool, ToolContext
+from hermes.core.tool import Outcome, Place, Subject, Tool, ToolContext, hides_nothing
 from hermes.errors import ToolFailure
 from hermes.sandbox.shell import Command, Finished, Shell
 from hermes.tools.disk import resolve
@@ -84,9 +84,12 @@ class Search:
         target, place = await anyio.to_thread.run_sync(_target, args.path, context.place)
         file = "" if target.is_dir else target.name
         found = await self._grep(target.top, file, args.pattern)
+        rows = _parse(found.head)
+        seen = await _visible(context, target.top, {path for path, _, _ in rows})
         lines = [
             f"{shown(place + path)}:{number}: {cut_line(text, _LINE_CHARS)}"
-            for path, number, text in _parse(found.head)
+            for path, number, text in rows
+            if path in seen
         ]
         total = found.lines if found.dropped else len(lines)
         if args.limit > 0:
@@ -115,9 +118,8 @@ class Search:
         else:
             found = await self._scan(("files", str(target.top)), target.top)
         names = [os.fsdecode(raw).removeprefix("./") for raw in found.head.split(b"\0")[:-1]]
-        return listing(
-            sorted(shown(place + name) for name in names if fits(name)), context.result_chars
-        )
+        seen = await _visible(context, target.top, set(filter(fits, names)))
+        return listing(sorted(shown(place + name) for name in seen), context.result_chars)
 
     async def _scan(self, words: tuple[str, ...], top: Path) -> Finished:
         return await self._run((sys.executable, "-I", "-c", _SCAN, str(_SOURCE), *words), top)
@@ -134,6 +136,14 @@ class _Target(msgspec.Struct, frozen=True):
     top: Path
     name: str
     is_dir: bool
+
+
+async def _visible(context: ToolContext, top: Path, names: set[str]) -> set[str]:
+    """The names that policy does not keep from being read."""
+    if context.hides is hides_nothing:
+        return names
+    hides = context.hides
+    return await anyio.to_thread.run_sync(lambda: {name for name in names if not hides(top / name)})
 
 
 def _target(text: str, place: Place) -> tuple[_Target, str]:

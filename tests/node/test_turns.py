@@ -215,3 +215,23 @@ async def test_asking_twice_is_asking_once(house):
         first = await play(client, request)
         second = await play(client, request)
     assert first[-1].text == second[-1].text == "once"
+
+
+async def test_what_may_not_be_read_is_not_found_either(tmp_path):
+    house = House(tmp_path, rules={"deny": ("FileRead(.env)",)})
+    (house.project / ".env").write_text("KEY=walrus\n")
+    (house.project / "a.txt").write_text("walrus\n")
+    model = house.script(
+        calls(
+            ("Grep", {"pattern": "walrus", "path": "."}),
+            ("Glob", {"pattern": "**/*", "path": "."}),
+            ("FileRead", {"path": ".env"}),
+        ),
+        {"text": "ok"},
+    )
+    async with house.client() as client:
+        events = await play(client, house.request(model=model, yes=True))
+    results = [e.result for e in events if type(e).__name__ == "ToolFinished"]
+    assert sorted(results[:3])[0] == "a.txt"
+    assert not any("KEY" in result or ".env\n" in result for result in results)
+    assert events[-1].denied == 1

@@ -105,7 +105,7 @@ async def test_memory_and_status(bench, all_tools, shelf):
     bench.use(*all_tools)
     assert (await bench("Recall", query="tea")).text == "nothing found"
     assert (await bench("Remember", content=" likes\ntea ")).text == "remembered"
-    assert shelf.kept == [("project project", "fact", "likes\ntea", "s")]
+    assert shelf.kept == [("project project", "decision", "likes\ntea", "s")]
     assert (await bench("Recall", query="tea")).text == "likes tea"
     assert (await bench("SessionSearch", query="x")).text == "2023-11-14 user: likes tea"
     assert (await bench("Status")).text == "node here\nload 0.1"

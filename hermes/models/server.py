@@ -29,6 +29,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool = False
     tokens: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        """Everything but the key and headers, which may hold one."""
+        where = self.uds or self.base_url
+        return f"Server(model={self.model!r}, at={where!r}, window={self.window})"
+
     @property
     def root(self) -> str:
         """The address without `/v1`; raises Usage where it is none."""

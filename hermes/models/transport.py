@@ -18,7 +18,13 @@ import anyio
 import anyio.to_thread
 import httpcore2
 
-from hermes.errors import ModelError, ModelGarbled, ModelTimedOut, ModelUnreachable
+from hermes.errors import (
+    ModelError,
+    ModelGarbled,
+    ModelRefused,
+    ModelTimedOut,
+    ModelUnreachable,
+)
 from hermes.models.refusal import plain, refusal
 from hermes.models.server import Server, Timeouts
 from hermes.models.sse import ANSWER_MOST
@@ -30,6 +36,7 @@ _DRAIN_S = 0.25
 _OK, _REFUSED = 200, 400
 _CUTS = ("disconnected", "peer closed")  # how httpcore2 and h11 word a connection that ended
 _AGAIN = "try again; if it stays so, look at the server's log"
+_KEY = "look for blanks or line breaks in the key (HERMES_V2_API_KEY)"
 _ADDRESS = "check the model's address (--model URL#NAME)"
 
 
@@ -149,7 +156,7 @@ class Exchange:
 async def _refused(response: httpcore2.Response, exchange: Exchange, deadline: float) -> ModelError:
     headers = {name.lower(): value for name, value in response.headers}
     if response.status < _REFUSED:
-        where = headers.get(b"location", b"").decode("latin-1")[:200]
+        where = plain(headers.get(b"location", b"").decode("latin-1"))
         said = f"the server answered {response.status} instead of a completion"
         return ModelGarbled(said, f"use its real address {where}" if where else "")
     body = bytearray()
@@ -182,8 +189,11 @@ def _ours(server: Server) -> Iterator[None]:
         if any(word in reason for word in _CUTS):
             raise ModelUnreachable(f"the connection was cut: {reason}", _AGAIN) from error
         raise ModelGarbled(f"the server does not speak HTTP: {reason}", _ADDRESS) from error
-    except (httpcore2.LocalProtocolError, httpcore2.UnsupportedProtocol) as error:
-        raise ModelGarbled(f"the request cannot be sent: {error}", _ADDRESS) from error
+    except httpcore2.LocalProtocolError:
+        # The library's words would repeat the header, and with it the key.
+        raise ModelRefused(
+            "the request cannot be sent: a header has an illegal value", _KEY
+        ) from None
 
 
 def _reason(error: BaseException) -> str:

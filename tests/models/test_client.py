@@ -325,6 +325,17 @@ async def test_foreign_text_cannot_forge_a_role():
     assert "<|im_" not in msgspec.json.decode(texts[0]["function"]["arguments"])["a"]
 
 
+async def test_the_key_never_shows():
+    server = {"api_key": "s3cret\nX-Evil: 1"}
+    async with talk([say("x")], server=server) as (client, endpoint):
+        with pytest.raises(ModelRefused) as caught:
+            await answer(client)
+        assert not endpoint.requests
+    assert "s3cret" not in caught.value.message + caught.value.remedy
+    assert caught.value.__cause__ is None
+    assert "s3cret" not in repr(Server(model="m", **server))
+
+
 async def test_an_address_that_is_none_is_a_usage_error():
     for bad in ("ftp://x", "http://", "localhost:80", "http://a b", "http://x:99999999"):
         with pytest.raises(Usage, match="no server's address"):

@@ -94,9 +94,11 @@ def terminal(
     screen = Terminal(child, master)
     try:
         yield screen
-        screen.type(quit_by)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(10)
+        for _ in range(10):  # a key pressed before the program reads keys is lost
+            with contextlib.suppress(subprocess.TimeoutExpired, OSError):
+                screen.type(quit_by)
+                child.wait(1)
+                break
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)

@@ -124,11 +124,11 @@ class Case:
         return ("--model", f"scripted:{path}")
 
     def streaming(self, text):
-        """The shipped model answers; the strike falls anywhere from start to end."""
+        """The shipped model answers; the strike falls while the engine loads or among words."""
         (Path(self.env["PWD"]) / "notes.txt").write_text("alpha\n" * 200)
         owner = Owner(self.env, "-m", f"read notes.txt {text}")
-        owner.read_until({"turn_started"}, 20)
-        owner.read_until(FINAL, self.rng.uniform(0, 0.3))
+        owner.read_some(self.rng.randrange(1, 12))
+        owner.read_until(FINAL, self.rng.uniform(0, 0.1 if len(owner.events) == 1 else 0.005))
         return owner
 
     def tool(self, text):

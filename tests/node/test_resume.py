@@ -100,8 +100,8 @@ async def test_an_unfinished_write_is_reported_and_not_repeated(house):
             async with house.client(interactive=True) as client, client.turn(request) as events:
                 async for event in events:
                     if type(event).__name__ == "ToolStarted":
-                        with anyio.fail_after(5):
-                            while not (house.project / "log").exists():
+                        with anyio.fail_after(5):  # a file says nothing when it comes
+                            while not (house.project / "log").exists():  # noqa: ASYNC110
                                 await anyio.sleep(0.01)
                         owning.cancel_scope.cancel()
 

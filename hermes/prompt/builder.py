@@ -71,7 +71,7 @@ def chat_messages(message: Message) -> tuple[ChatMessage, ...]:
             return (ChatMessage("user", _words(message)),)
         case "assistant":
             if message.raw:
-                return (ChatMessage("assistant", message.raw, message.calls),)
+                return (ChatMessage("assistant", message.raw, message.calls, raw=True),)
             return (ChatMessage("assistant", _words(message), message.calls),)
         case "tool":
             return tuple(_result(result) for result in message.results)

@@ -18,6 +18,7 @@ _NAMED = re.compile(
     r"[\"']?(?:name|function|tool)[\"']?\s*:\s*(?:\{\s*[\"']?name[\"']?\s*:\s*)?[\"']([\w.-]+)[\"']"
 )
 _CALLED = re.compile(r"\s*([A-Za-z_][\w.-]{0,127})\s*(?=\()")
+_SEEMS = re.compile(r"\{|\[\s*[{A-Za-z_]")
 _LIST = re.compile(r"\[\s*[A-Za-z_]")
 _HEAD = 400  # characters within which a broken call must name its tool
 
@@ -31,13 +32,14 @@ def read_whole(text: str, names: Container[str]) -> Read | None:
     start = edge.end() if edge else 0
     fence = _FENCED.match(text, start)
     start = fence.end() if fence else start
-    if text[start : start + 1] not in ("{", "["):
+    if not _SEEMS.match(text, start):
         return None
     called = bool(_LIST.match(text, start))
     try:
         read = _brackets(text, start, names) if called else read_objects(text, start)
     except ValueError as error:
-        named = (_CALLED if called else _NAMED).search(text, start, start + _HEAD)
+        head = text[start : start + _HEAD]
+        named = _CALLED.match(head, 1) if called else _NAMED.search(head)
         if named and named[1] in names:
             raise Unreadable(str(error)) from error
         return None

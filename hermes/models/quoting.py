@@ -34,6 +34,8 @@ def find_mark(text: str, pos: int = 0) -> int | None:
 
 def mark_in_line(line: str, pos: int = 0) -> int | None:
     """The same within one line that stands in no fence."""
+    if "<" not in line:  # nearly always, and once for every token
+        return None
     return next((f.start() for f in _LINE.finditer(line, pos) if f["mark"]), None)
 
 

@@ -158,7 +158,8 @@ def test_any_text_is_read_without_a_crash(text, cut):
     parsed = parse(text, TOOLS, cut=cut)
     assert not (parsed.calls and parsed.malformed)
     assert len(parsed.calls) <= 64
-    assert parsed.text == "" or parsed.text[0] == text[0]
+    letters = iter(text)
+    assert all(letter in letters for letter in parsed.text)  # nothing is added or moved
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=10) | st.integers(), max_size=3))

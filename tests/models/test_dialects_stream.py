@@ -60,6 +60,8 @@ def stream(text: str, sizes: list[int]) -> tuple[str, Holdback]:
 
 @given(TEXTS, st.lists(st.integers(1, 12), min_size=1, max_size=5))
 @example("a `b <tool_call>{}` c\n" + CALL, [3])
+@example('[0{"name": "Bash"}', [1])
+@example('[see Bash("x")]', [1])
 @example("```\n" + CALL + "\n```\n" + CALL, [1])
 @example("I read it.\n\n" + CALL, [2])
 def test_what_was_shown_begins_the_final_text(text, sizes):

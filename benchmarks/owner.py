@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import stat
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,8 +33,8 @@ class Door:
         self._number = 0
         json.loads(self._file.readline())  # the greeting
 
-    def turn(self, text: str, model: str) -> list[dict[str, Any]]:
-        """Run a turn in a new conversation; its events."""
+    def turn(self, text: str, model: str = "", conversation: str = "") -> list[dict[str, Any]]:
+        """Run a turn, in a new conversation if none is named; its events, `seen` when."""
         self._number += 1
         turn_id = str(uuid.uuid4())
         params = {
@@ -43,6 +44,7 @@ class Door:
             "root": self._work,
             "model": model,
             "yes": True,
+            "conversation_id": conversation,
         }
         message = {"jsonrpc": "2.0", "id": self._number, "method": "turn", "params": params}
         self._file.write(json.dumps(message).encode() + b"\n")
@@ -54,7 +56,7 @@ class Door:
                 raise RuntimeError(answer["error"])
             event = answer.get("params") or {}
             if event.get("turn_id") == turn_id:
-                events.append(event)
+                events.append(event | {"seen": time.perf_counter()})
                 if event["type"] in FINAL:
                     return events
         raise EOFError("the owner hung up")

@@ -9,7 +9,7 @@ import anyio
 from hermes.core.model import ModelRequest, Piece, Reply
 from hermes.core.request import Profile
 from hermes.errors import EngineDied, ModelUnreachable
-from hermes.models.client import ChatClient
+from hermes.models.client import ChatClient, Retry
 from hermes.models.engine import Engine, EngineServer
 from hermes.models.server import Server
 
@@ -72,17 +72,16 @@ class EmbeddedModel(anyio.AsyncContextManagerMixin):
     async def _at(self, server: EngineServer) -> ChatClient:
         """The client; socket and key stay the same when the engine is started again."""
         if self._client is None:
-            self._client = await self._stack.enter_async_context(
-                ChatClient(
-                    Server(
-                        model=self.name,
-                        uds=server.uds,
-                        api_key=server.key,
-                        window=server.window,
-                        profile=self._profile,
-                        embedded=True,
-                        tokens=self._engine.info.control_tokens,
-                    )
-                )
+            place = Server(
+                model=self.name,
+                uds=server.uds,
+                api_key=server.key,
+                window=server.window,
+                profile=self._profile,
+                embedded=True,
+                tokens=self._engine.info.control_tokens,
             )
+            # No second try: an engine that died is started anew by the next turn.
+            client = ChatClient(place, retry=Retry(times=0))
+            self._client = await self._stack.enter_async_context(client)
         return self._client

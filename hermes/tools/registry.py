@@ -16,6 +16,7 @@ class Registry:
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         self._tools: dict[str, Tool] = {}
+        self._specs: dict[bool, tuple[ToolSpec, ...]] = {}
         self.revision = 0
         for tool in tools:
             self.add(tool)
@@ -29,12 +30,14 @@ class Registry:
         if (tool.run is None) == (tool.plan is None):
             raise Usage(f"{tool.name} needs either run or plan")
         self._tools[tool.name] = tool
+        self._specs.clear()
         self.revision += 1
 
     def remove(self, name: str) -> None:
         """Let a tool go; raises Usage when there is none."""
         if self._tools.pop(name, None) is None:
             raise Usage(f"no tool named {name}")
+        self._specs.clear()
         self.revision += 1
 
     def get(self, name: str) -> Tool | None:
@@ -51,6 +54,8 @@ class Registry:
 
     def specs(self, *, terse: bool = False) -> tuple[ToolSpec, ...]:
         """All tools as offered to a model; terse: the core ones, as short as they go."""
-        return tuple(
-            spec(tool, terse=terse) for tool in self._tools.values() if tool.core or not terse
-        )
+        if terse not in self._specs:  # schemas are asked for at every step of every turn
+            self._specs[terse] = tuple(
+                spec(tool, terse=terse) for tool in self._tools.values() if tool.core or not terse
+            )
+        return self._specs[terse]

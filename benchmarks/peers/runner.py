@@ -66,8 +66,9 @@ def _rows(peers: Sequence[Peer], turns: Turns) -> list[Row]:
     for peer in peers:
         first = next((a for a in turns[peer.name, ROUNDS][0].asked if a.tools), None)
         if first:
+            row = _row(peer, "first request", first.size, "B", 6000)
             parts = f"system {first.system}, {first.tools} tools {first.tools_size}"
-            rows.append(_row(peer, f"first request ({parts})", first.size, "B", 6000))
+            rows.append(row._replace(limit="; ".join(filter(None, (row.limit, parts)))))
     for peer in peers:
         gaps = [gap for t in turns[peer.name, ROUNDS] for gap in gaps_ms(t.asked)]
         rows.append(_row(peer, "a tool round", median(gaps), "ms", 20.0))
@@ -100,5 +101,6 @@ def main(quick: bool) -> list[Row]:  # noqa: FBT001 - the scripts' one signature
     rows = _rows([peer for peer in found if peer.name not in failed], turns) + rows
     rows += failed.values()
     if missing:
-        rows.append(note("peers not installed", f"{', '.join(missing)} (make bench-peers)"))
+        how = "make bench-peers brings two, the others are searched on PATH"
+        rows.append(note("peers not found", f"{', '.join(missing)}: {how}"))
     return rows

@@ -3,7 +3,7 @@
 Nobody attached, or nobody in time, is a no.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -13,26 +13,38 @@ from hermes.core.event import Answer, ApprovalAnswered, ApprovalAsked
 from hermes.core.ids import CallId
 from hermes.store.store import Store
 
+_AWAY_S = 10.0  # a person whose front end went away may come back within this
+
 
 @dataclass
 class _Open:
     asked: ApprovalAsked
-    answered: anyio.Event
     answer: ApprovalAnswered | None = None
+    wait: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    settled: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Approvals:
     """The questions that are open in this owner."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, timeout_s: float) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, timeout_s: float, away_s: float = _AWAY_S
+    ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._timeout_s = timeout_s
+        self._away_s = away_s
         self._open: dict[CallId, _Open] = {}
 
-    async def ask(self, asked: ApprovalAsked) -> ApprovalAnswered:
-        """Ask and wait; the answer is durable when it comes back."""
+    async def ask(self, asked: ApprovalAsked, *, expected: bool) -> ApprovalAnswered:
+        """Ask and wait; the answer is durable when it comes back.
+
+        Args:
+            asked: the question.
+            expected: whether a person was there when the turn began: then one who is away
+                just now, as when the owner changes, may come back.
+        """
         await self._store.approvals.ask(
             call_id=asked.call_id,
             turn=asked.turn_id,
@@ -43,19 +55,18 @@ class Approvals:
             diff=asked.diff,
             at=asked.at,
         )
-        waiting = self._open[asked.call_id] = _Open(asked, anyio.Event())
+        waiting = self._open[asked.call_id] = _Open(asked)
         try:
             self._bus.publish(asked)
-            if self._bus.someone_answers(asked.conversation_id):
-                with anyio.move_on_after(self._timeout_s):
-                    await waiting.answered.wait()
-                why = f"no answer within {self._timeout_s:g} s"
-            else:
+            why = f"no answer within {self._timeout_s:g} s"
+            with waiting.wait, anyio.move_on_after(self._timeout_s):
+                away_s = self._away_s if expected else 0
+                await self._bus.deserted(asked.conversation_id, away_s)
                 why = "nobody is here to ask"
-            if waiting.answer is None:
-                await self.answer(asked.call_id, "no", by="timeout", reason=why)
+            await self.answer(asked.call_id, "no", by="timeout", reason=why)
+            await waiting.settled.wait()
         finally:
-            self._open.pop(asked.call_id, None)
+            del self._open[asked.call_id]
         assert waiting.answer is not None
         return waiting.answer
 
@@ -73,9 +84,13 @@ class Approvals:
             by=by,
             reason=reason,
         )
-        await self._store.approvals.answer(call_id, answer, by, reason)
-        self._bus.publish(waiting.answer)
-        waiting.answered.set()
+        try:
+            with anyio.CancelScope(shield=True):  # who answers may leave at once
+                await self._store.approvals.answer(call_id, answer, by, reason)
+        finally:
+            self._bus.publish(waiting.answer)
+            waiting.wait.cancel()
+            waiting.settled.set()
         return True
 
     def asked(self) -> tuple[ApprovalAsked, ...]:

@@ -4,7 +4,7 @@ Publishing never waits: a watcher that reads too slowly is cut off and has to as
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,44 +20,63 @@ _BACKLOG = 50_000  # events a slow watcher may be behind
 class Bus:
     """Fan-out of events by conversation, in order."""
 
-    def __init__(self) -> None:
-        self._watchers: dict[ConversationId, dict[MemoryObjectSendStream[Event], bool]] = (
-            defaultdict(dict)
+    def __init__(self, backlog: int = _BACKLOG) -> None:
+        self._backlog = backlog
+        self._watchers: dict[ConversationId, list[MemoryObjectSendStream[Event]]] = defaultdict(
+            list
         )
+        self._people: Counter[ConversationId] = Counter()
+        self._moved = anyio.Event()
 
     @contextmanager
-    def watch(
-        self, conversation: ConversationId, *, interactive: bool
-    ) -> Iterator[MemoryObjectReceiveStream[Event]]:
-        """Receive a conversation's events from now on.
-
-        Args:
-            conversation: whose events.
-            interactive: whether somebody can answer an approval here.
-        """
+    def watch(self, conversation: ConversationId) -> Iterator[MemoryObjectReceiveStream[Event]]:
+        """Receive a conversation's events from now on; the stream ends for who is too slow."""
         send, receive = anyio.create_memory_object_stream[Event](math.inf)
-        watchers = self._watchers[conversation]
-        watchers[send] = interactive
+        self._watchers[conversation].append(send)
         try:
             with send, receive:
                 yield receive
         finally:
-            watchers.pop(send, None)
-            if not watchers:
-                self._watchers.pop(conversation, None)
+            self._forget(conversation, send)
 
     def publish(self, event: Event) -> None:
         """Hand an event to everybody who watches its conversation."""
         for send in list(self._watchers.get(event.conversation_id, ())):
-            if send.statistics().current_buffer_used >= _BACKLOG:
-                send.close()
-                self._watchers[event.conversation_id].pop(send, None)
-                continue
-            try:
+            if send.statistics().current_buffer_used < self._backlog:
                 send.send_nowait(event)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-                self._watchers[event.conversation_id].pop(send, None)
+            else:
+                send.close()
+                self._forget(event.conversation_id, send)
 
-    def someone_answers(self, conversation: ConversationId) -> bool:
-        """Whether an interactive front end watches the conversation."""
-        return any(self._watchers.get(conversation, {}).values())
+    @contextmanager
+    def attend(self, conversation: ConversationId) -> Iterator[None]:
+        """Be there to answer the conversation's approvals."""
+        self._move(conversation, 1)
+        try:
+            yield
+        finally:
+            self._move(conversation, -1)
+
+    async def deserted(self, conversation: ConversationId, away_s: float) -> None:
+        """Return once nobody attended a conversation for so many seconds."""
+        while True:
+            while self._people[conversation]:
+                await self._moved.wait()
+            with anyio.move_on_after(away_s):
+                while not self._people[conversation]:
+                    await self._moved.wait()
+            if not self._people[conversation]:
+                return
+
+    def _move(self, conversation: ConversationId, step: int) -> None:
+        self._people[conversation] += step
+        self._people += Counter()  # forgets who is at zero
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+
+    def _forget(self, conversation: ConversationId, send: MemoryObjectSendStream[Event]) -> None:
+        watchers = self._watchers.get(conversation, [])
+        if send in watchers:
+            watchers.remove(send)
+        if not watchers:
+            self._watchers.pop(conversation, None)

@@ -111,7 +111,8 @@ class TurnHooks:
                     rule=decision.always,
                     reason=decision.reason or decision.rule,
                     diff=diff_of(changes),
-                )
+                ),
+                expected=self._request.interactive,
             )
         if answered.answer == "always" and decision.always:
             self._gate.add_session(decision.always)

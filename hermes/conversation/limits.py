@@ -1,5 +1,6 @@
 """What one turn may use. Reaching a limit ends the run with a clear message, never a crash."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,15 +22,16 @@ class Meter:
         self._calls: Counter[tuple[str, str]] = Counter()
         self._tokens = 0
         self._scope: anyio.CancelScope | None = None
+        self._people = 0  # approvals that wait
+        self._left = 0.0
         self.steps = 0
 
     @contextmanager
     def wall(self) -> Iterator[None]:
         """Bound the wall time of what runs inside; raises TurnLimitReached."""
-        with anyio.CancelScope(deadline=anyio.current_time() + self._limits.wall_s) as scope:
-            self._scope = scope
+        with anyio.move_on_after(self._limits.wall_s) as self._scope:
             yield
-        if scope.cancelled_caught:
+        if self._scope.cancelled_caught:
             raise TurnLimitReached(
                 f"the turn took longer than {self._limits.wall_s:g} s",
                 "ask again in smaller steps, or raise limits.wall_s",
@@ -38,15 +40,17 @@ class Meter:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Stop the wall clock while a person decides."""
-        started = anyio.current_time()
-        if self._scope is not None:
-            self._scope.deadline += self._limits.approval_s
+        assert self._scope is not None, "waits inside wall"
+        if not self._people:
+            self._left = self._scope.deadline - anyio.current_time()
+            self._scope.deadline = math.inf
+        self._people += 1
         try:
             yield
         finally:
-            if self._scope is not None:
-                waited = anyio.current_time() - started
-                self._scope.deadline += waited - self._limits.approval_s
+            self._people -= 1
+            if not self._people:  # several that wait at once stop one clock
+                self._scope.deadline = anyio.current_time() + self._left
 
     def step(self) -> None:
         """Count a model call; raises TurnLimitReached."""

@@ -1,9 +1,6 @@
 """One conversation's actor: takes turns one after the other, and lets a turn be stopped."""
 
-from contextlib import suppress
-
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from hermes.conversation.kit import Kit
 from hermes.conversation.mend import close_earlier, fail_turn
@@ -27,13 +24,12 @@ class Loop:
         self._kit = kit
         self.session = session
         self._scope: anyio.CancelScope | None = None
-        self._stopped = False
+        self._stopped = self._closed = False
+        self._news = anyio.Event()
         self.running: TurnRequest | None = None
-        self.over = anyio.Event()  # of the running turn
         self.waiting: dict[TurnId, TurnRequest] = {}
-        self._send: MemoryObjectSendStream[TurnRequest]
-        self._receive: MemoryObjectReceiveStream[TurnRequest]
-        self._send, self._receive = anyio.create_memory_object_stream[TurnRequest](_QUEUE)
+        self.idle = anyio.Event()
+        self.idle.set()
 
     def has(self, turn: TurnId) -> bool:
         """Whether a turn runs or waits here."""
@@ -41,53 +37,59 @@ class Loop:
 
     def submit(self, request: TurnRequest) -> None:
         """Queue a turn; raises TurnError when too many wait."""
-        try:
-            self._send.send_nowait(request)
-        except anyio.WouldBlock:
-            raise TurnError(f"{_QUEUE} messages wait already", "wait, or /stop") from None
+        if len(self.waiting) >= _QUEUE:
+            raise TurnError(f"{_QUEUE} messages wait already", "wait, or /stop")
         self.waiting[request.turn_id] = request
+        if self.idle.is_set():
+            self.idle = anyio.Event()
+        self._news.set()
 
     def stop(self) -> bool:
         """Stop the running turn; False when none runs."""
-        if self._scope is None or self.running is None:
+        if self._scope is None:
             return False
         self._stopped = True
         self._scope.cancel()
         return True
 
-    async def run(self) -> None:
-        """Run turns until closed, cancelled, or quiet for long."""
-        with self._send, self._receive:
-            while (request := await self._next()) is not None:
-                self.waiting.pop(request.turn_id, None)
-                self.running, self._stopped, self.over = request, False, anyio.Event()
-                record = Record(
-                    self._kit.bus, self._kit.clock, self.session.conversation, request.turn_id
-                )
-                try:
-                    with anyio.CancelScope() as self._scope:
-                        await self._one(request, record)
-                    if self._stopped and self._scope.cancelled_caught:
-                        await self._close(request, record, TurnStopped("stopped"))
-                finally:
-                    self.session.busy.clear()
-                    self.running = self._scope = None
-                    self.over.set()
-
     def close(self) -> None:
         """Take no more turns."""
-        self._send.close()
+        self._closed = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """Run turns until closed, cancelled, or quiet for long."""
+        while (request := await self._next()) is not None:
+            record = Record(
+                self._kit.bus, self._kit.clock, self.session.conversation, request.turn_id
+            )
+            self.running, self._stopped = request, False
+            try:
+                with anyio.CancelScope() as self._scope:
+                    await self._one(request, record)
+            finally:
+                if self._stopped:
+                    await self._end(request, record, TurnStopped("stopped"))
+                self.session.busy.clear()
+                self.running = self._scope = None
+                if not self.waiting:
+                    self.idle.set()
 
     async def _next(self) -> TurnRequest | None:
-        with anyio.move_on_after(_QUIET_S), suppress(anyio.EndOfStream):
-            return await self._receive.receive()
-        return None
+        # From the last look at the queue to the end of `run` nothing awaits: no message that
+        # comes meanwhile can be lost in a loop that takes none.
+        with anyio.move_on_after(_QUIET_S):
+            while not (self.waiting or self._closed):
+                self._news = anyio.Event()
+                await self._news.wait()
+        return self.waiting.pop(next(iter(self.waiting))) if self.waiting else None
 
     async def _one(self, request: TurnRequest, record: Record) -> None:
         """Begin and run one turn; a bug ends the turn, not the conversation."""
         try:
-            await close_earlier(self._kit, self.session, request, record)
-            resumed = await self._begin(request)
+            with anyio.CancelScope(shield=True):  # a stop finds the turn begun
+                await close_earlier(self._kit, self.session, request, record)
+                resumed = await self._begin(request)
             record.started(request.model, resumed=resumed)
             await run_turn(self._kit, self.session, request, record)
         except HermesError as error:
@@ -95,7 +97,7 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - the edge of a background task
             self._kit.report("turn", error)
             broken = TurnError(f"internal error: {type(error).__name__}: {error}", "see the log")
-            await self._close(request, record, broken)
+            await self._end(request, record, broken)
 
     async def _begin(self, request: TurnRequest) -> bool:
         """Make the user's message durable; True when it was already, by an earlier owner."""
@@ -112,6 +114,13 @@ class Loop:
             await kit.store.turns.attempt(request.turn_id)
         return not fresh
 
-    async def _close(self, request: TurnRequest, record: Record, error: HermesError) -> None:
-        with anyio.CancelScope(shield=True):
-            await fail_turn(self._kit, self.session, request, record, error)
+    async def _end(self, request: TurnRequest, record: Record, error: HermesError) -> None:
+        """Close a turn that has no answer; said in any case, stored where the store can."""
+        if record.over:
+            return
+        try:
+            with anyio.CancelScope(shield=True):
+                await fail_turn(self._kit, self.session, request, record, error)
+        except Exception as worse:  # noqa: BLE001 - the edge of a background task
+            self._kit.report("the end of a turn", worse)
+            record.failed(error)

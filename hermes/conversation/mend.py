@@ -89,6 +89,10 @@ async def _close(
     kit: Kit, session: Session, request: TurnRequest, record: Record, ending: Ending
 ) -> None:
     """End a turn in the store; the conversation stays valid for the next one."""
+    for asked in await kit.store.approvals.of_turn(request.turn_id):
+        if asked.answer is None:
+            why = ending.error.message
+            await kit.store.approvals.answer(asked.call, "no", ending.state, why)
     if calls := open_calls(session, request.turn_id):
         known = await settle(kit, request, record, calls)
         missing = f"error: not run: {ending.error.message}"

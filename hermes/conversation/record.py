@@ -19,7 +19,6 @@ from hermes.core.event import (
 from hermes.core.ids import ConversationId, TurnId
 from hermes.core.model import ModelUsage
 from hermes.errors import HermesError
-from hermes.prompt.budget import Cut
 
 
 class Record:
@@ -32,6 +31,7 @@ class Record:
         self._began = clock.now_ms()
         self.usage = Usage()
         self.denied = 0
+        self.over = False  # the final event was told
         self.partial: list[str] = []
 
     def head(self) -> dict[str, Any]:
@@ -55,13 +55,13 @@ class Record:
         """Something the person should know."""
         self.tell(Notice(**self.head(), text=text))
 
-    def compacted(self, before: Cut, after: Cut, saved_tokens: int) -> None:
+    def compacted(self, elided_results: int, dropped_turns: int, saved_tokens: int) -> None:
         """The model is shown less than before."""
         self.tell(
             Compacted(
                 **self.head(),
-                elided_results=max(0, after.results - before.results),
-                dropped_turns=max(0, after.dropped - before.dropped),
+                elided_results=elided_results,
+                dropped_turns=dropped_turns,
                 saved_tokens=saved_tokens,
             )
         )
@@ -83,11 +83,13 @@ class Record:
 
     def finished(self, text: str) -> None:
         """The final answer."""
+        self.over = True
         usage = self.total()
         self.tell(TurnFinished(**self.head(), text=text, usage=usage, denied=self.denied))
 
     def failed(self, error: HermesError) -> None:
         """No answer."""
+        self.over = True
         self.tell(
             TurnFailed(
                 **self.head(),

@@ -6,6 +6,8 @@ The store holds the truth; this is the copy that a turn reads without touching t
 import secrets
 from dataclasses import dataclass, field
 
+import anyio
+
 from hermes.core.clock import Clock
 from hermes.core.ids import CallId, Cid, ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message, Part, Role, block_of
@@ -78,9 +80,10 @@ class Session:
         self.heads = (block_of(message).cid,)
 
     async def append(self, store: Store, message: Message) -> None:
-        """Store a message; durable when this returns."""
-        await store.conversations.append(message)
-        self.stored(message)
+        """Store a message; durable when this returns, and known here whoever cancels."""
+        with anyio.CancelScope(shield=True):
+            await store.conversations.append(message)
+            self.stored(message)
 
     def of_turn(self, turn: TurnId) -> list[Message]:
         """The messages of one turn, oldest first."""

@@ -4,7 +4,8 @@ A conversation is loaded when its first message comes and put away when it was q
 while; its session is closed then, and the historian of a later issue works on closed ones.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 import msgspec
@@ -14,9 +15,9 @@ from hermes.conversation.kit import Kit
 from hermes.conversation.loop import Loop
 from hermes.conversation.session import Session
 from hermes.core.event import Event, TurnFailed, TurnFinished, TurnStarted, Usage
-from hermes.core.ids import ConversationId, SessionId, uuid7
+from hermes.core.ids import ConversationId, SessionId, TurnId, uuid7
 from hermes.core.request import TurnRequest
-from hermes.errors import ConversationUnknown, TurnError
+from hermes.errors import ConversationUnknown, HermesError, TurnError
 from hermes.store.turns import TurnRecord
 
 _ATTEMPTS = 3  # a turn that took its owner down so often is not tried again
@@ -30,18 +31,24 @@ class Shards:
         self._kit = kit
         self._tasks = tasks
         self._loops: dict[ConversationId, Loop] = {}
+        self._addressed: dict[TurnId, ConversationId] = {}  # new ones, until they are submitted
         self._opening = anyio.Lock()
 
     async def address(self, request: TurnRequest) -> TurnRequest:
         """Give a turn its conversation: where it was begun, the named one, or a new id."""
-        if (record := await self._kit.store.turns.get(request.turn_id)) is not None:
-            conversation = record.conversation
-        elif request.conversation_id:
-            conversation = await self._kit.store.conversations.resolve(request.conversation_id)
-        else:
-            conversation = ConversationId(uuid7())
-        text = request.text.encode("utf-8", "replace").decode()  # a lone surrogate is no text
-        return msgspec.structs.replace(request, conversation_id=conversation, text=text)
+        conversation = await self._place(request)
+        return msgspec.structs.replace(request, conversation_id=conversation)
+
+    async def _place(self, request: TurnRequest) -> ConversationId:
+        turn = request.turn_id
+        for conversation, loop in self._loops.items():
+            if loop.has(turn):
+                return conversation
+        if (record := await self._kit.store.turns.get(turn)) is not None:
+            return record.conversation
+        if request.conversation_id:
+            return await self._kit.store.conversations.resolve(request.conversation_id)
+        return self._addressed.setdefault(turn, ConversationId(uuid7()))
 
     async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take an addressed turn: run it, resume it, or tell how it ended.
@@ -50,48 +57,49 @@ class Shards:
             request: a turn that `address` has seen.
             catch_up: gets the events of a turn that is over already.
         """
-        loop = await self.loop(request.conversation_id, request)
-        if loop.has(request.turn_id):
-            return
-        record = await self._kit.store.turns.get(request.turn_id)
-        if record is not None and record.state != "running":
-            for event in _told(record):
-                catch_up(event)
-            return
-        if record is not None and record.attempts >= _ATTEMPTS:
-            raise TurnError(f"this turn was interrupted {record.attempts} times", "ask again")
-        loop.submit(request)
+        turn, conversation = request.turn_id, request.conversation_id
+        async with self._opening:
+            self._addressed.pop(turn, None)
+            if (running := self._loops.get(conversation)) and running.has(turn):
+                return
+            record = await self._kit.store.turns.get(turn)
+            if record is not None and record.state != "running":
+                for event in _told(record):
+                    catch_up(event)
+                return
+            if record is not None and record.attempts >= _ATTEMPTS:
+                raise TurnError(f"this turn was interrupted {record.attempts} times", "ask again")
+            # The last step awaits nothing, so that the loop cannot end in between.
+            (await self._loop(conversation, request)).submit(request)
 
-    async def resume(self) -> int:
-        """Go on with the turns that an earlier owner left unfinished; returns how many."""
+    async def resume(self) -> None:
+        """Go on with the turns that an earlier owner left unfinished a short while ago."""
         young = self._kit.clock.now_ms() - _RESUME_AGE_MS
-        count = 0
         for record in await self._kit.store.turns.unfinished():
             if record.attempts >= _ATTEMPTS or record.started < young:
                 continue
-            loop = await self.loop(record.conversation, record.request)
-            if not loop.has(record.id):
-                loop.submit(msgspec.structs.replace(record.request, interactive=False))
-                count += 1
-        return count
+            place = {"conversation_id": record.conversation}
+            try:
+                await self.submit(msgspec.structs.replace(record.request, **place), _unheard)
+            except HermesError as error:
+                self._kit.report("resuming a turn", error)
 
     def stop(self, conversation: ConversationId) -> bool:
         """Stop a conversation's running turn; False when none runs."""
         loop = self._loops.get(conversation)
         return loop.stop() if loop else False
 
-    def running(self) -> list[Loop]:
-        """The loops with a turn under way."""
-        return [loop for loop in self._loops.values() if loop.running is not None]
+    def busy(self) -> list[Loop]:
+        """The loops with a turn under way or waiting."""
+        return [loop for loop in self._loops.values() if not loop.idle.is_set()]
 
-    async def loop(self, conversation: ConversationId, request: TurnRequest) -> Loop:
+    async def _loop(self, conversation: ConversationId, request: TurnRequest) -> Loop:
         """The conversation's loop; loads it when it is not open."""
-        async with self._opening:
-            if conversation not in self._loops:
-                session = await self._session(conversation, request)
-                self._loops[conversation] = loop = Loop(self._kit, session)
-                self._tasks.start_soon(self._keep, conversation, loop)
-            return self._loops[conversation]
+        if conversation not in self._loops:
+            session = await self._session(conversation, request)
+            self._loops[conversation] = loop = Loop(self._kit, session)
+            self._tasks.start_soon(self._keep, conversation, loop)
+        return self._loops[conversation]
 
     async def peek(self, conversation: ConversationId, request: TurnRequest) -> Session:
         """A session to look at, open already or not; looking changes nothing."""
@@ -110,21 +118,27 @@ class Shards:
         """The conversation's loop while it is open."""
         return self._loops.get(conversation)
 
-    async def put_away(self, conversation: ConversationId) -> None:
-        """Close an idle conversation, so that it is loaded afresh; raises TurnError when busy."""
-        loop = self._loops.get(conversation)
-        if loop is None:
-            return
-        if loop.running is not None or loop.waiting:
-            raise TurnError("a turn is running in this conversation", "wait for it, or /stop")
-        loop.close()
-        del self._loops[conversation]
-        await self._close(loop)
+    @asynccontextmanager
+    async def away(self, conversation: ConversationId) -> AsyncGenerator[None]:
+        """Keep a conversation closed meanwhile: the next turn loads it afresh.
+
+        Raises TurnError when a turn is under way in it.
+        """
+        async with self._opening:
+            if loop := self._loops.get(conversation):
+                if not loop.idle.is_set():
+                    raise TurnError(
+                        "a turn is running in this conversation", "wait for it, or /stop"
+                    )
+                loop.close()
+                del self._loops[conversation]
+                await self._close(loop)
+            yield
 
     async def close(self) -> None:
         """Close every session; what still runs stays unfinished in the store."""
         for loop in list(self._loops.values()):
-            if loop.running is None:
+            if loop.idle.is_set():
                 await self._close(loop)
         self._loops.clear()
 
@@ -172,6 +186,10 @@ def _new_session(kit: Kit, conversation: ConversationId, request: TurnRequest) -
         heads=(),
         new=True,
     )
+
+
+def _unheard(_event: Event) -> None:
+    """Nobody asked."""
 
 
 def _told(record: TurnRecord) -> tuple[Event, ...]:

@@ -40,13 +40,14 @@ async def run_turn(kit: Kit, session: Session, request: TurnRequest, record: Rec
     try:
         with meter.wall():
             final = await _converse(kit, session, request, record, meter)
-        await kit.store.turns.finish(
-            request.turn_id,
-            "finished",
-            text=final.text,
-            usage=msgspec.to_builtins(record.total()),
-            messages=(final,),
-        )
+        with anyio.CancelScope(shield=True):  # from here a stop comes too late
+            await kit.store.turns.finish(
+                request.turn_id,
+                "finished",
+                text=final.text,
+                usage=msgspec.to_builtins(record.total()),
+                messages=(final,),
+            )
         session.stored(final)
         record.finished(final.text)
     except HermesError as error:
@@ -79,10 +80,13 @@ async def _converse(
         meter.step()
         reply = await _generate(kit, session, model, view, record)
         message = _said(kit, session, request, reply)
-        meter.spend(reply.usage)
         if not message.calls and not reply.malformed:
+            if reply.finish == "length":
+                record.notice("the answer was cut at its longest: say 'go on' for the rest")
             return message
+        meter.spend(reply.usage)
         await session.append(kit.store, message)
+        record.partial.clear()
         if reply.malformed:
             malformed += 1
             if malformed > _MALFORMED_MOST:
@@ -111,7 +115,7 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
         )
         if prompt.cut != view.cut:
             saved = view.scale.tokens(prompt.full_size - prompt.size)
-            record.compacted(view.cut, prompt.cut, saved)
+            record.compacted(prompt.elided_results, prompt.dropped_turns, saved)
             view.cut = prompt.cut
         try:
             return await _stream(kit, session, model, prompt, view, record)

@@ -6,7 +6,7 @@ decided by the socket's directory (0700), not here.
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -57,6 +57,30 @@ class Desk(Protocol):
         """Approvals that wait for an answer."""
         ...
 
+    def report(self, where: str, error: BaseException) -> None:
+        """Write a bug down."""
+        ...
+
+
+class _Place(msgspec.Struct, frozen=True):
+    conversation_id: ConversationId = ConversationId("")
+
+
+class _Watch(msgspec.Struct, frozen=True):
+    conversation_id: ConversationId
+    interactive: bool = False
+
+
+class _Approve(msgspec.Struct, frozen=True):
+    call_id: CallId
+    answer: Answer
+    reason: str = ""
+
+
+class _Query(msgspec.Struct, frozen=True):
+    name: str
+    arguments: dict[str, Json] = {}
+
 
 class Visitor:
     """One connected front end."""
@@ -66,14 +90,15 @@ class Visitor:
         self._wire = wire
         self._name = name
         self._watched: dict[ConversationId, anyio.CancelScope] = {}
-        self._verbs: dict[str, Callable[[TaskGroup, dict[str, Json]], Awaitable[Json]]] = {
-            "turn": self._turn,
-            "watch": self._watch,
-            "unwatch": self._unwatch,
-            "approve": self._approve,
-            "stop": self._stop,
-            "status": self._status,
-            "query": self._query,
+        self._attended: dict[ConversationId, anyio.CancelScope] = {}
+        self._verbs: dict[str, _Verb] = {
+            "turn": (TurnRequest, self._turn),
+            "watch": (_Watch, self._watch),
+            "unwatch": (_Place, self._unwatch),
+            "approve": (_Approve, self._approve),
+            "stop": (_Place, self._stop),
+            "status": (_Place, self._status),
+            "query": (_Query, self._query),
         }
 
     async def serve(self) -> None:
@@ -90,86 +115,115 @@ class Visitor:
             await self._wire.aclose()
 
     async def _answer(self, tasks: TaskGroup, message: dict[str, Json]) -> None:
-        number, verb = message.get("id"), self._verbs.get(str(message.get("method")))
-        answer: dict[str, Json] = {"jsonrpc": "2.0", "id": number}
-        try:
-            if verb is None:
-                answer["error"] = {"code": -32601, "message": "no such method"}
-            else:
-                params = message.get("params") or {}
-                answer["result"] = await verb(tasks, dict(params))
-        except HermesError as error:
-            answer["error"] = {
-                "code": -32000,
-                "message": error.message,
-                "data": {"kind": type(error).__name__, "remedy": error.remedy},
-            }
-        except (msgspec.ValidationError, KeyError, TypeError, ValueError) as error:
-            answer["error"] = {"code": -32602, "message": f"bad parameters: {error}"}
+        answer = await self._reply(tasks, message)
+        number = message.get("id")
         if number is not None:
             with suppress(OwnerGone):
-                await self._wire.send(answer)
+                await self._wire.send({"jsonrpc": "2.0", "id": number, **answer})
 
-    async def _turn(self, tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        request = await self._desk.address(msgspec.convert(params, TurnRequest))
+    async def _reply(self, tasks: TaskGroup, message: dict[str, Json]) -> dict[str, Json]:
+        verb = self._verbs.get(str(message.get("method")))
+        if verb is None:
+            return _error(-32601, "no such method", "Usage")
+        kind, work = verb
+        try:
+            params = msgspec.convert(message.get("params") or {}, kind)
+        except msgspec.ValidationError as error:
+            return _error(-32602, f"bad parameters: {error}", "Usage")
+        try:
+            return {"result": await work(tasks, params)}
+        except HermesError as error:
+            return _error(-32000, error.message, type(error).__name__, error.remedy)
+        except Exception as error:  # noqa: BLE001 - a defect costs a request, not the visit
+            self._desk.report("a request", error)
+            what = f"internal error: {type(error).__name__}: {error}"
+            return _error(-32603, what, "", "see the log")
+
+    async def _turn(self, tasks: TaskGroup, asked: TurnRequest) -> Json:
+        request = await self._desk.address(asked)
         await self._follow(tasks, request.conversation_id, interactive=request.interactive)
         late: list[Event] = []
         await self._desk.turn(request, late.append)
         for event in late:
-            await self._wire.send(_note("event", to_plain(event)))
+            await self._tell(event)
         return {"conversation_id": request.conversation_id, "turn_id": request.turn_id}
 
-    async def _watch(self, tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        conversation = ConversationId(str(params["conversation_id"]))
-        await self._follow(tasks, conversation, interactive=bool(params.get("interactive")))
-        for event in self._desk.waiting(conversation):
-            await self._wire.send(_note("event", to_plain(event)))
+    async def _watch(self, tasks: TaskGroup, asked: _Watch) -> Json:
+        known = asked.conversation_id in self._watched
+        await self._follow(tasks, asked.conversation_id, interactive=asked.interactive)
+        for event in self._desk.waiting(asked.conversation_id) if known else ():
+            await self._tell(event)
         return {}
 
-    async def _unwatch(self, _tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        scope = self._watched.pop(ConversationId(str(params["conversation_id"])), None)
-        if scope is not None:
-            scope.cancel()
+    async def _unwatch(self, _tasks: TaskGroup, asked: _Place) -> Json:
+        for stays in (self._watched, self._attended):
+            if scope := stays.pop(asked.conversation_id, None):
+                scope.cancel()
         return {}
 
     async def _follow(
         self, tasks: TaskGroup, conversation: ConversationId, *, interactive: bool
     ) -> None:
+        if interactive and conversation not in self._attended:
+            scope = self._attended[conversation] = anyio.CancelScope()
+            await tasks.start(self._attend, conversation, scope)
         if conversation not in self._watched:
-            self._watched[conversation] = anyio.CancelScope()
-            await tasks.start(self._forward, conversation, interactive)
+            scope = self._watched[conversation] = anyio.CancelScope()
+            await tasks.start(self._forward, conversation, scope)
+
+    async def _attend(
+        self,
+        conversation: ConversationId,
+        scope: anyio.CancelScope,
+        *,
+        task_status: TaskStatus[None],
+    ) -> None:
+        with scope, self._desk.bus.attend(conversation):
+            task_status.started()
+            await anyio.sleep_forever()
 
     async def _forward(
         self,
         conversation: ConversationId,
-        interactive: bool,  # noqa: FBT001 - task groups pass by position
+        scope: anyio.CancelScope,
         *,
         task_status: TaskStatus[None],
     ) -> None:
-        with (
-            self._watched[conversation],
-            self._desk.bus.watch(conversation, interactive=interactive) as events,
-        ):
+        with scope, self._desk.bus.watch(conversation) as events:
+            waiting = self._desk.waiting(conversation)
             task_status.started()
             with suppress(OwnerGone):
+                for event in waiting:
+                    await self._tell(event)
                 async for event in events:
-                    await self._wire.send(_note("event", to_plain(event)))
+                    await self._tell(event)
+            await self._wire.aclose()  # too slow for the bus: let it come again
 
-    async def _approve(self, _tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        answer = msgspec.convert(params["answer"], Answer)
-        reason = str(params.get("reason", ""))
-        call = CallId(str(params["call_id"]))
-        return await self._desk.approve(call, answer, by=self._name, reason=reason)
+    async def _tell(self, event: Event) -> None:
+        await self._wire.send(_note("event", to_plain(event)))
 
-    async def _stop(self, _tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        return await self._desk.stop(ConversationId(str(params["conversation_id"])))
+    async def _approve(self, _tasks: TaskGroup, asked: _Approve) -> Json:
+        return await self._desk.approve(
+            asked.call_id, asked.answer, by=self._name, reason=asked.reason
+        )
 
-    async def _status(self, _tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        return await self._desk.status(ConversationId(str(params.get("conversation_id", ""))))
+    async def _stop(self, _tasks: TaskGroup, asked: _Place) -> Json:
+        return await self._desk.stop(asked.conversation_id)
 
-    async def _query(self, _tasks: TaskGroup, params: dict[str, Json]) -> Json:
-        return await self._desk.query(str(params["name"]), dict(params.get("arguments") or {}))
+    async def _status(self, _tasks: TaskGroup, asked: _Place) -> Json:
+        return await self._desk.status(asked.conversation_id)
+
+    async def _query(self, _tasks: TaskGroup, asked: _Query) -> Json:
+        return await self._desk.query(asked.name, asked.arguments)
+
+
+_Verb = tuple[type[msgspec.Struct], Callable[[TaskGroup, Any], Awaitable[Json]]]
 
 
 def _note(method: str, params: dict[str, Json]) -> dict[str, Json]:
     return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def _error(code: int, message: str, kind: str, remedy: str = "") -> dict[str, Json]:
+    data = {"kind": kind, "remedy": remedy}
+    return {"error": {"code": code, "message": message, "data": data}}

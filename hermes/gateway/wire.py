@@ -3,9 +3,11 @@
 The same bytes go over the owner's unix socket and over memory streams in one process.
 """
 
+import json
 import math
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from anyio.abc import ByteStream, ObjectStream
 from anyio.streams.stapled import StapledObjectStream
@@ -26,7 +28,10 @@ class Wire:
 
     async def send(self, message: dict[str, Json]) -> None:
         """Send a message; raises OwnerGone when the other side is away."""
-        data = msgspec.json.encode(message)
+        try:
+            data = msgspec.json.encode(message)
+        except UnicodeEncodeError:  # lone surrogates, as of an argument that is no UTF-8
+            data = json.dumps(message, ensure_ascii=False).encode(errors="replace")
         try:
             async with self._sending:
                 await self._lines.send(data)
@@ -74,8 +79,14 @@ class Lines(ObjectStream[bytes]):
         return line
 
     async def send(self, item: bytes) -> None:
-        """Send one line."""
-        await self._stream.send(item + b"\n")
+        """Send one line; a line that was cut off ends the connection: nothing may follow it."""
+        await anyio.lowlevel.checkpoint()
+        try:
+            await self._stream.send(item + b"\n")
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
 
     async def send_eof(self) -> None:
         """Say that no more comes."""

@@ -1,6 +1,7 @@
 """Queries about conversations: list, show, search, export, import, fork, undo, private."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import msgspec
 
@@ -89,8 +90,8 @@ class Archive:
     async def undo(self, id: str, *, apply: bool = False, **_place: str) -> Json:  # noqa: A002
         """Show, or carry out, the way back over the last turn."""
         conversation = await self._store.conversations.resolve(id)
-        await self._shards.put_away(conversation)
-        return await undo(self._store, conversation, carry_out=apply)
+        async with self._shards.away(conversation) if apply else nullcontext():
+            return await undo(self._store, conversation, carry_out=apply)
 
     async def private(self, id: str, *, on: bool = True) -> Json:  # noqa: A002
         """Mark as never used for training and never replicated."""

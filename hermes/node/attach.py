@@ -4,8 +4,8 @@ Whoever holds the store's lock is the owner. A waiting client takes the lock wit
 the owner's end, the others find its socket.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 import anyio.to_thread
@@ -22,6 +22,7 @@ from hermes.store.lock import OwnerLock
 
 _PATIENCE_S = 10.0  # an owner that starts or quits gets so long
 _PAUSE_S = 0.02
+_TRIES = 5  # owners that may quit while we come in
 
 
 class _Opener:
@@ -72,16 +73,17 @@ class _Opener:
 @asynccontextmanager
 async def find_owner(settings: Settings) -> AsyncGenerator[Client | None]:
     """Open a door to a running owner; None when there is none. Never becomes one."""
-    client = Client(_Finder(settings))
+    client = Client(_Finder(settings), SystemClock())
     try:
         await client.connect()
     except OwnerGone:
         yield None
         return
-    async with anyio.create_task_group() as taking:
-        taking.start_soon(client.run)
-        yield client
-        taking.cancel_scope.cancel()
+    with _plainly():
+        async with anyio.create_task_group() as taking:
+            taking.start_soon(client.run)
+            yield client
+            taking.cancel_scope.cancel()
 
 
 class _Finder:
@@ -111,14 +113,27 @@ async def open_client(
             of others that attached to it are over, and resumes nothing it was not asked to.
         environ: the environment that commands of an owner inherit, filtered.
     """
-    async with anyio.create_task_group() as owning:
-        opener = _Opener(settings, environ, owning, lasting=interactive)
-        client = Client(opener)
-        await client.connect()
-        async with anyio.create_task_group() as taking:
-            taking.start_soon(client.run)
-            yield client
-            if opener.owner is not None and not interactive:
-                await opener.owner.drain()
-            taking.cancel_scope.cancel()
-        owning.cancel_scope.cancel()
+    with _plainly():
+        async with anyio.create_task_group() as owning:
+            opener = _Opener(settings, environ, owning, lasting=interactive)
+            client = Client(opener, SystemClock())
+            await client.connect(_TRIES)
+            async with anyio.create_task_group() as taking:
+                taking.start_soon(client.run)
+                yield client
+                if opener.owner is not None and not interactive:
+                    await opener.owner.drain()
+                taking.cancel_scope.cancel()
+            owning.cancel_scope.cancel()
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Let a lone error out as itself: task groups wrap it, callers should not have to know."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from error.__cause__

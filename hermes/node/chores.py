@@ -80,7 +80,7 @@ class Chores:
             root=job.root,
             private=private,
         )
-        with self._kit.bus.watch(request.conversation_id, interactive=False) as events:
+        with self._kit.bus.watch(request.conversation_id) as events:
             await self._shards.submit(request, lambda _event: None)
             try:
                 async for event in events:

@@ -1,7 +1,11 @@
 """What the owner does for its front ends (`gateway.server.Desk`)."""
 
+import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
 
 import hermes
 from hermes.conversation.kit import Kit
@@ -12,6 +16,7 @@ from hermes.core.request import TurnRequest
 from hermes.errors import Usage
 
 Query = Callable[..., Awaitable[Json]]
+"""Answers by name; its signature says which arguments it takes."""
 
 
 class Desk:
@@ -66,11 +71,35 @@ class Desk:
 
     async def query(self, name: str, arguments: dict[str, Json]) -> Json:
         """Look something up or change it, by name; raises Usage for an unknown name."""
-        if name not in self._queries:
+        query = self._queries.get(name)
+        if query is None:
             raise Usage(f"no query is called {name!r}")
-        return await self._queries[name](**arguments)
+        try:
+            given = msgspec.convert(arguments, _arguments_of(name, query), strict=False)
+        except msgspec.ValidationError as error:
+            raise Usage(f"{name}: {error}") from error
+        return await query(**msgspec.structs.asdict(given))
 
     def waiting(self, conversation: ConversationId) -> tuple[Event, ...]:
         """Approvals of a conversation that wait for an answer."""
         asked = self._kit.approvals.asked()
         return tuple(event for event in asked if event.conversation_id == conversation)
+
+    def report(self, where: str, error: BaseException) -> None:
+        """Write a bug down."""
+        self._kit.report(where, error)
+
+
+def _arguments_of(name: str, query: Query) -> type[msgspec.Struct]:
+    """A query's parameters as a Struct, so that what comes through the door is validated."""
+    fields: list[tuple[str, Any, Any]] = []
+    open_ended = False
+    for given in inspect.signature(query).parameters.values():
+        if given.kind is given.VAR_KEYWORD:
+            open_ended = True
+            continue
+        default = msgspec.NODEFAULT if given.default is given.empty else given.default
+        fields.append((given.name, given.annotation, default))
+    return msgspec.defstruct(
+        name, fields, forbid_unknown_fields=not open_ended, kw_only=True, frozen=True
+    )

@@ -17,6 +17,7 @@ from hermes.conversation.kit import Kit
 from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
 from hermes.core.event import Notice
+from hermes.core.ids import TurnId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError
 from hermes.memory.project import project_hash
@@ -104,10 +105,10 @@ async def furnish(
         tasks.start_soon(anyio.to_thread.run_sync, log.write, clock.now_ms(), where, error)
 
     def tell(text: str) -> None:
-        for loop in shards.running():
-            assert loop.running is not None
-            head = (loop.session.conversation, loop.running.turn_id, clock.now_ms())
-            bus.publish(Notice(conversation_id=head[0], turn_id=head[1], at=head[2], text=text))
+        for loop in shards.busy():
+            turn = loop.running.turn_id if loop.running else TurnId("")
+            place = loop.session.conversation
+            bus.publish(Notice(conversation_id=place, turn_id=turn, at=clock.now_ms(), text=text))
 
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(Shell())

@@ -43,13 +43,15 @@ class Owner:
         self._rooms.state.clients += 1
         try:
             await Visitor(self._rooms.desk, wire, name).serve()
+        except Exception as error:  # noqa: BLE001 - one visit is not the owner's end
+            self._rooms.desk.report("a visit", error)
         finally:
             self._rooms.state.clients -= 1
 
     async def drain(self) -> None:
         """Wait until no turn runs: others may have come in while this process owned the store."""
-        while running := self._rooms.shards.running():
-            await running[0].over.wait()
+        while busy := self._rooms.shards.busy():
+            await busy[0].idle.wait()
 
 
 @asynccontextmanager
@@ -87,7 +89,12 @@ async def open_owner(
 async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream]:
     """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock."""
     path = await anyio.to_thread.run_sync(fresh_socket, settings)
-    stack.push_async_callback(anyio.to_thread.run_sync, fresh_socket, settings)
+    stack.push_async_callback(_remove_socket, settings)
     listener = await anyio.create_unix_listener(path, mode=0o600)
     await stack.enter_async_context(listener)
     return listener
+
+
+async def _remove_socket(settings: Settings) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(fresh_socket, settings)

@@ -12,24 +12,39 @@ from pathlib import Path
 from hermes.config import Settings
 from hermes.errors import NotAvailable
 
+_LONGEST = 107  # bytes of a socket's path, without the closing zero
+
 
 def socket_path(settings: Settings) -> Path:
     """The socket of the store that the settings name; makes its directory (0700)."""
     private_directory(settings.runtime_dir)
     name = hashlib.sha256(os.fsencode(settings.data_dir.resolve())).hexdigest()[:24]
-    return settings.runtime_dir / f"{name}.sock"
+    path = settings.runtime_dir / f"{name}.sock"
+    if len(os.fsencode(path)) > _LONGEST:
+        raise NotAvailable(
+            f"{path} is too long for a socket ({_LONGEST} bytes)", "set XDG_RUNTIME_DIR or TMPDIR"
+        )
+    return path
 
 
 def fresh_socket(settings: Settings) -> Path:
     """The socket's path, with nothing there; only for the holder of the store's lock."""
     path = socket_path(settings)
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotAvailable(f"cannot remove {path}: {error.strerror}", "remove it") from error
     return path
 
 
 def private_directory(path: Path) -> None:
     """Make a directory that only this user can enter; raises NotAvailable when it is not."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotAvailable(
+            f"cannot make {path}: {error.strerror}", "remove what is there, or set TMPDIR"
+        ) from error
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise NotAvailable(f"{path} is not a directory of ours", "remove it, or set TMPDIR")

@@ -39,7 +39,7 @@ class State:
                     "tools": list(running.session.busy.values()),
                     "waiting": len(running.waiting),
                 }
-                for running in self.shards.running()
+                for running in self.shards.busy()
             ],
             "context": _context(loop),
             "mode": self._settings.mode,

@@ -59,6 +59,9 @@ async def undo(store: Store, conversation: ConversationId, *, carry_out: bool) -
     if carry_out:
         for change in changes:
             await apply((change,))
+        record = await store.turns.get(turn)
+        if record is not None and record.state == "running":  # its owner died: none resumes it
+            await store.turns.finish(turn, "interrupted", error="taken back")
         await store.conversations.set_heads(conversation, first.parents)
         await store.journal.mark_undone([entry.id for entry in entries])
     words = "\n".join(part.text for part in first.parts if isinstance(part, Text))

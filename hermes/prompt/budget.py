@@ -46,7 +46,8 @@ class Scale(msgspec.Struct, frozen=True):
 
 def size_of(message: ChatMessage) -> int:
     """Bytes of a message as they count for the window."""
-    calls = sum(len(call.name) + len(call.arguments.encode()) + 40 for call in message.calls)
+    shown = () if message.raw else message.calls
+    calls = sum(len(call.name) + len(call.arguments.encode()) + 40 for call in shown)
     return len(message.content.encode()) + calls + 16
 
 
@@ -65,6 +66,16 @@ def apply_cut(messages: Sequence[ChatMessage], cut: Cut) -> tuple[ChatMessage, .
         first = kept[0]
         kept[0] = msgspec.structs.replace(first, content=f"{_NOTE}\n{first.content}")
     return tuple(kept)
+
+
+def taken(messages: Sequence[ChatMessage], before: Cut, after: Cut) -> tuple[int, int]:
+    """Count what a grown cut takes away: results shortened, turns left out."""
+    results = sum(
+        message.role == "tool" and _shortened(message, _SHORT) is not message
+        for message in messages[before.results : after.results]
+    )
+    turns = sum(m.role == "user" for m in messages[before.dropped : after.dropped])
+    return results, turns
 
 
 def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut) -> Cut:

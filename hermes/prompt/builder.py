@@ -9,7 +9,7 @@ import msgspec
 
 from hermes.core.message import Message, Text, ToolResult
 from hermes.core.model import ChatMessage, ModelRequest, ToolSpec
-from hermes.prompt.budget import Cut, Scale, apply_cut, fit, size_of
+from hermes.prompt.budget import Cut, Scale, apply_cut, fit, size_of, taken
 from hermes.prompt.sections import Section
 
 _ANSWER_SHARE = 4  # a quarter of the window is kept free for the answer
@@ -17,17 +17,17 @@ _ANSWER_MOST = 4_096
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """A request and how it came about; `size` and `full_size` in bytes."""
+    """A request and how it came about; `size` and `full_size` in bytes.
+
+    `elided_results`, `dropped_turns`: what this cut takes away that the one before did not.
+    """
 
     request: ModelRequest
     cut: Cut
     size: int
     full_size: int
-
-    @property
-    def shortened(self) -> bool:
-        """Whether the model sees less than the store holds."""
-        return self.size < self.full_size
+    elided_results: int
+    dropped_turns: int
 
 
 def build(
@@ -54,13 +54,16 @@ def build(
     fixed = len(system.encode()) + len(msgspec.json.encode(tools) if tools else b"")
     answer = min(window // _ANSWER_SHARE, _ANSWER_MOST)
     room = int((window - answer) * scale.bytes_per_token) - fixed
-    cut = fit(messages, max(room, 1), cut)
-    shown = apply_cut(messages, cut)
+    now = fit(messages, max(room, 1), cut)
+    shown = apply_cut(messages, now)
+    results, turns = taken(messages, cut, now)
     return Prompt(
         request=ModelRequest(system=system, messages=shown, tools=tools, max_tokens=answer),
-        cut=cut,
+        cut=now,
         size=fixed + sum(size_of(message) for message in shown),
         full_size=fixed + sum(size_of(message) for message in messages),
+        elided_results=results,
+        dropped_turns=turns,
     )
 
 

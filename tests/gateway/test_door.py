@@ -4,6 +4,7 @@ import anyio
 import pytest
 
 from hermes.conversation.bus import Bus
+from hermes.core.clock import SystemClock
 from hermes.core.event import Notice, TurnFinished, TurnStarted, Usage
 from hermes.core.request import PROTOCOL, TurnRequest
 from hermes.errors import OwnerGone, ProtocolMismatch, TurnError
@@ -23,6 +24,8 @@ class FakeDesk:
         self.protocol = protocol
         self.turns: list[TurnRequest] = []
         self.asked = anyio.Event()
+        self.reported = []
+        self.waits = ()
 
     def hello(self):
         hello = {"version": "0", "pid": self.pid, "node": "n", "store": "s"}
@@ -54,7 +57,10 @@ class FakeDesk:
         return {name: arguments}
 
     def waiting(self, conversation):
-        return (Notice(**HEAD, text="waiting"),)
+        return self.waits
+
+    def report(self, where, error):
+        self.reported.append((where, error))
 
 
 class FakeOpener:
@@ -85,7 +91,7 @@ async def tasks():
 
 async def _client(tasks, *desks) -> tuple[Client, FakeOpener]:
     opener = FakeOpener(tasks, *desks)
-    client = Client(opener)
+    client = Client(opener, SystemClock())
     await client.connect()
     tasks.start_soon(client.run)
     return client, opener
@@ -123,6 +129,7 @@ async def test_an_error_comes_back_with_its_remedy(tasks):
 
 async def test_a_watcher_first_sees_what_waits(tasks):
     desk = FakeDesk()
+    desk.waits = (Notice(**HEAD, text="waiting"),)
     client, _ = await _client(tasks, desk)
     with anyio.fail_after(2):
         async with client.watch("c") as events:
@@ -147,7 +154,7 @@ async def test_a_running_turn_is_asked_for_again_when_the_owner_dies(tasks):
 
 
 async def test_another_protocol_is_refused(tasks):
-    client = Client(FakeOpener(tasks, FakeDesk(protocol=99)))
+    client = Client(FakeOpener(tasks, FakeDesk(protocol=99)), SystemClock())
     with pytest.raises(ProtocolMismatch, match="protocol 99"):
         await client.connect()
 

@@ -19,6 +19,7 @@ from hermes.core.event import Answer, Event, Json, Notice, TurnFailed, from_plai
 from hermes.core.ids import CallId, ConversationId, TurnId
 from hermes.core.request import PROTOCOL, TurnRequest
 from hermes.errors import DoorError, HermesError, OwnerGone, ProtocolMismatch
+from hermes.gateway.calls import Calls, RemoteError
 from hermes.gateway.wire import Wire
 
 _TRIES = 5
@@ -47,22 +48,6 @@ class Opener(Protocol):
         ...
 
 
-class RemoteError(HermesError):
-    """What the owner answered instead of a result; `kind` is its error's class."""
-
-    def __init__(self, message: str, remedy: str, kind: str) -> None:
-        super().__init__(message, remedy)
-        self.kind = kind
-
-
-class _Pending:
-    """A request that waits for its answer."""
-
-    def __init__(self) -> None:
-        self.done = anyio.Event()
-        self.answer: dict[str, Json] | None = None
-
-
 @dataclass
 class _Turn:
     """A turn that was asked for; `conversation` once it is known."""
@@ -82,8 +67,7 @@ class Client:
         self.hello: Hello
         self._ready = anyio.Event()
         self._ended: HermesError | None = None
-        self._number = 0
-        self._pending: dict[int, _Pending] = {}
+        self._calls = Calls()
         self._turns: dict[TurnId, _Turn] = {}
         self._watchers: dict[ConversationId, dict[MemoryObjectSendStream[Event], bool]] = {}
 
@@ -175,13 +159,7 @@ class Client:
         if any(turn.conversation == conversation for turn in self._turns.values()):
             return
         with anyio.move_on_after(_LEAVE_S, shield=True), suppress(OwnerGone):
-            await self._wire.send(
-                {
-                    "jsonrpc": "2.0",
-                    "method": "unwatch",
-                    "params": {"conversation_id": conversation},
-                }
-            )
+            await self._wire.note("unwatch", {"conversation_id": conversation})
 
     async def approve(self, call_id: CallId, answer: Answer, reason: str = "") -> bool:
         """Answer an approval; False when somebody was faster."""
@@ -205,22 +183,7 @@ class Client:
         if self._ended is not None:
             gone = self._ended
             raise RemoteError(gone.message, gone.remedy, type(gone).__name__)
-        self._number += 1
-        number, pending = self._number, _Pending()
-        self._pending[number] = pending
-        try:
-            await self._wire.send(
-                {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            )
-            await pending.done.wait()
-        finally:
-            self._pending.pop(number, None)
-        if pending.answer is None:
-            raise OwnerGone("the owner of the store went away", "try again")
-        if error := pending.answer.get("error"):
-            data = error.get("data") or {}
-            raise RemoteError(error["message"], data.get("remedy", ""), data.get("kind", ""))
-        return pending.answer.get("result")
+        return await self._calls.ask(self._wire, method, params)
 
     def _take(self, message: dict[str, Json]) -> None:
         if message.get("method") == "event":
@@ -233,9 +196,8 @@ class Client:
             if turn := self._turns.get(event.turn_id):
                 turn.conversation = event.conversation_id
                 self._tell(turn, event)
-        elif pending := self._pending.get(message.get("id", 0)):
-            pending.answer = message
-            pending.done.set()
+        else:
+            self._calls.take(message)
 
     def _tell(self, turn: _Turn, event: Event) -> None:
         turn.send.send_nowait(event)
@@ -246,7 +208,7 @@ class Client:
     async def _reconnect(self) -> str:
         """Find the next owner; returns what to tell of it."""
         self._ready = anyio.Event()
-        self._drop()
+        self._calls.drop()
         await self._wire.aclose()
         was = self.hello.pid
         await self.connect(_TRIES)
@@ -268,17 +230,13 @@ class Client:
     def _end(self, error: HermesError) -> None:
         """No owner is left: whoever waits is told, and whoever asks later too."""
         self._ended = error
-        self._drop()
+        self._calls.drop()
         for turn in list(self._turns.values()):
             self._fail(turn, error, type(error).__name__)
         for watchers in self._watchers.values():
             for send in watchers:
                 send.close()
         self._ready.set()
-
-    def _drop(self) -> None:
-        for pending in self._pending.values():
-            pending.done.set()
 
     def _fail(self, turn: _Turn, error: HermesError, kind: str) -> None:
         if turn.request.turn_id in self._turns:

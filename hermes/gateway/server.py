@@ -107,7 +107,7 @@ class Visitor:
             async with anyio.create_task_group() as tasks:
                 with suppress(DoorError):  # it went away, or spoke nonsense
                     hello = {"protocol": PROTOCOL, **self._desk.hello()}
-                    await self._wire.send(_note("hello", hello))
+                    await self._wire.note("hello", hello)
                     while True:
                         tasks.start_soon(self._answer, tasks, await self._wire.receive())
                 tasks.cancel_scope.cancel()
@@ -200,7 +200,7 @@ class Visitor:
             await self._wire.aclose()  # too slow for the bus: let it come again
 
     async def _tell(self, event: Event) -> None:
-        await self._wire.send(_note("event", to_plain(event)))
+        await self._wire.note("event", to_plain(event))
 
     async def _approve(self, _tasks: TaskGroup, asked: _Approve) -> Json:
         return await self._desk.approve(
@@ -218,10 +218,6 @@ class Visitor:
 
 
 _Verb = tuple[type[msgspec.Struct], Callable[[TaskGroup, Any], Awaitable[Json]]]
-
-
-def _note(method: str, params: dict[str, Json]) -> dict[str, Json]:
-    return {"jsonrpc": "2.0", "method": method, "params": params}
 
 
 def _error(code: int, message: str, kind: str, remedy: str = "") -> dict[str, Json]:

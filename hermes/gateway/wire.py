@@ -38,6 +38,10 @@ class Wire:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
             raise OwnerGone("the connection is closed") from error
 
+    async def note(self, method: str, params: dict[str, Json]) -> None:
+        """Send a notification, which has no answer; raises OwnerGone."""
+        await self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
     async def receive(self) -> dict[str, Json]:
         """Receive a message; raises OwnerGone at the end, DoorError on what is none."""
         try:

@@ -54,16 +54,20 @@ async def test_wall_time_ends_the_turn():
 
 async def test_people_who_wait_together_stop_one_clock():
     meter = Meter(Limits(wall_s=0.2))
-    with pytest.raises(TurnLimitReached), anyio.fail_after(2), meter.wall():
-        async with anyio.create_task_group() as tasks:
 
-            async def wait():
-                with meter.waiting():
-                    await anyio.sleep(0.3)
+    async def wait():
+        with meter.waiting():
+            await anyio.sleep(0.3)
 
-            for _ in range(20):
-                tasks.start_soon(wait)
-        await anyio.sleep_forever()
+    async def turn():
+        with meter.wall():
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(wait)
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(2), pytest.raises(TurnLimitReached):
+        await turn()
 
 
 async def test_waiting_for_a_person_is_free():

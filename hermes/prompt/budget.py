@@ -1,31 +1,39 @@
 """What of a conversation a window can hold: bulky results go first, whole old turns next.
 
-Pure: `fit` decides, `apply_cut` carries it out. A cut only grows, and it cuts deeper than it
-must, so that the prefix then stays byte-stable for many turns.
+Then what the model itself wrote, and the first steps of a long turn. Pure: `fit` decides,
+`apply_cut` carries it out. A cut only grows, and it cuts deeper than it must, so that the
+prefix then stays byte-stable for many turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
 from hermes.core.model import ChatMessage
+from hermes.prompt.shorten import shortened
 
 _DEPTH = 0.7  # how full the window is after a cut
 _SHORT = 240  # characters that stay of a shortened result
 _LEAST = 400  # characters that stay of what is being talked about now
 _NOTE = "[Earlier turns left out here; they are stored and SessionSearch finds them.]"
+_GAP_NOTE = "[The first steps of the work on this are left out here; they are done.]"
 
 
 class Cut(msgspec.Struct, frozen=True):
     """Where the view is shortened, in messages from the start.
 
-    Results before `results` are shortened; messages before `dropped` are left out; no
-    single content after that is longer than `longest` characters (0: any length).
+    Results before `results` are shortened, what the model wrote before `written` too;
+    messages before `dropped` are left out, and those of one long turn from `gap` to
+    `gap_end`; no single content is longer than `longest` characters (0: any length).
     """
 
     results: int = 0
     dropped: int = 0
     longest: int = 0
+    written: int = 0
+    gap: int = 0
+    gap_end: int = 0
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -53,25 +61,34 @@ def size_of(message: ChatMessage) -> int:
 
 def apply_cut(messages: Sequence[ChatMessage], cut: Cut) -> tuple[ChatMessage, ...]:
     """Shorten a conversation as the cut says."""
-    kept = [
-        _shortened(message, _SHORT)
-        if message.role == "tool" and index < cut.results
-        else _shortened(message, cut.longest)
-        if cut.longest
-        else message
+    shown = [
+        _as_cut(message, index, cut)
         for index, message in enumerate(messages)
-        if index >= cut.dropped
+        if index >= cut.dropped and not cut.gap <= index < cut.gap_end
     ]
-    if cut.dropped and kept and kept[0].role == "user":
-        first = kept[0]
-        kept[0] = msgspec.structs.replace(first, content=f"{_NOTE}\n{first.content}")
-    return tuple(kept)
+    if cut.dropped and shown and shown[0].role == "user":
+        shown[0] = _with(shown[0], f"{_NOTE}\n{shown[0].content}")
+    before = cut.gap - 1 - cut.dropped
+    if cut.gap_end and before >= 0:
+        shown[before] = _with(shown[before], f"{shown[before].content}\n{_GAP_NOTE}")
+    return tuple(shown)
+
+
+def _as_cut(message: ChatMessage, index: int, cut: Cut) -> ChatMessage:
+    end = {"tool": cut.results, "assistant": cut.written}.get(message.role, 0)
+    if index < end:
+        return shortened(message, _SHORT)
+    return shortened(message, cut.longest) if cut.longest else message
+
+
+def _with(message: ChatMessage, content: str) -> ChatMessage:
+    return msgspec.structs.replace(message, content=content)
 
 
 def taken(messages: Sequence[ChatMessage], before: Cut, after: Cut) -> tuple[int, int]:
     """Count what a grown cut takes away: results shortened, turns left out."""
     results = sum(
-        message.role == "tool" and _shortened(message, _SHORT) is not message
+        message.role == "tool" and shortened(message, _SHORT) is not message
         for message in messages[before.results : after.results]
     )
     turns = sum(m.role == "user" for m in messages[before.dropped : after.dropped])
@@ -89,30 +106,65 @@ def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut) -> Cut:
     target = int(budget * _DEPTH)
     newest = max((i for i, m in enumerate(messages) if m.role == "user"), default=0)
     last_step = max((i for i, m in enumerate(messages) if m.role == "assistant"), default=newest)
-    cut = _shorten_results(messages, target, cut, newest)
-    if _size(messages, cut) > budget:
-        cut = _drop_turns(messages, target, cut, newest)
-    if _size(messages, cut) > budget:
-        cut = _shorten_results(messages, target, cut, last_step)
-    longest = max((len(m.content) for m in messages), default=0)
+    ways: tuple[Callable[[Cut], Cut], ...] = (
+        lambda cut: _shorten(messages, target, cut, "results", newest),
+        lambda cut: _drop_turns(messages, target, cut, newest),
+        lambda cut: _shorten(messages, target, cut, "results", last_step),
+        lambda cut: _shorten(messages, target, cut, "written", last_step),
+        lambda cut: _leave_out_steps(messages, target, cut, (newest + 1, last_step)),
+    )
+    for way in ways:
+        cut = way(cut)
+        if _size(messages, cut) <= budget:
+            return cut
+    longest = max(map(_longest, messages), default=0)
     while _size(messages, cut) > budget and longest > _LEAST:
         longest = max(_LEAST, longest // 2)
         cut = msgspec.structs.replace(cut, longest=longest)
     return cut
 
 
-def _shorten_results(messages: Sequence[ChatMessage], target: int, cut: Cut, end: int) -> Cut:
-    total, index = _size(messages, cut), cut.results
+def _longest(message: ChatMessage) -> int:
+    return max(len(message.content), *(len(call.arguments) for call in message.calls), 0)
+
+
+def _shorten(
+    messages: Sequence[ChatMessage],
+    target: int,
+    cut: Cut,
+    what: Literal["results", "written"],
+    end: int,
+) -> Cut:
+    """Move a mark on, message by message, until enough is saved."""
+    role = {"results": "tool", "written": "assistant"}[what]
+    total, index = _size(messages, cut), getattr(cut, what)
     while index < end and total > target:
-        if index >= cut.dropped and messages[index].role == "tool":
-            total -= size_of(messages[index]) - size_of(_shortened(messages[index], _SHORT))
+        if index >= cut.dropped and messages[index].role == role:
+            total -= size_of(messages[index]) - size_of(shortened(messages[index], _SHORT))
         index += 1
-    return msgspec.structs.replace(cut, results=index)
+    return msgspec.structs.replace(cut, **{what: index})
+
+
+def _leave_out_steps(
+    messages: Sequence[ChatMessage], target: int, cut: Cut, steps: tuple[int, int]
+) -> Cut:
+    """Leave out the first steps of the newest turn, whole ones, never its last."""
+    start, last = steps
+    end = cut.gap_end if cut.gap == start else start
+    total = _size(messages, msgspec.structs.replace(cut, gap=start, gap_end=end))
+    for index in range(end, last):
+        total -= size_of(_as_cut(messages[index], index, cut))
+        if messages[index + 1].role == "assistant":
+            end = index + 1
+            if total <= target:
+                break
+    return msgspec.structs.replace(cut, gap=start, gap_end=end) if end > start else cut
 
 
 def _drop_turns(messages: Sequence[ChatMessage], target: int, cut: Cut, newest: int) -> Cut:
     sizes = [
-        size_of(message) for message in apply_cut(messages, msgspec.structs.replace(cut, dropped=0))
+        0 if cut.gap <= index < cut.gap_end else size_of(_as_cut(message, index, cut))
+        for index, message in enumerate(messages)
     ]
     total, dropped = sum(sizes[cut.dropped :]), cut.dropped
     for index in range(cut.dropped, newest):
@@ -125,12 +177,3 @@ def _drop_turns(messages: Sequence[ChatMessage], target: int, cut: Cut, newest: 
 
 def _size(messages: Sequence[ChatMessage], cut: Cut) -> int:
     return sum(size_of(message) for message in apply_cut(messages, cut))
-
-
-def _shortened(message: ChatMessage, limit: int) -> ChatMessage:
-    text = message.content
-    if len(text) <= limit + 40:
-        return message
-    head = limit * 2 // 3
-    kept = f"{text[:head]}\n[{len(text) - limit} characters left out]\n{text[head - limit :]}"
-    return msgspec.structs.replace(message, content=kept)

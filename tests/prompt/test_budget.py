@@ -1,8 +1,12 @@
 """What of a conversation a window can hold."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermes.core.ids import CallId
+from hermes.core.message import ToolCall
 from hermes.core.model import ChatMessage
 from hermes.prompt.budget import Cut, Scale, apply_cut, fit, size_of
 
@@ -75,3 +79,72 @@ def test_the_scale_learns_from_reports():
     scale = Scale(3.0)
     assert scale.learn(1_000, 500).bytes_per_token == 2.0
     assert scale.learn(100, 3) == scale
+
+
+def _step(number, argument="x", result="r", *, raw=False):
+    call = ToolCall(CallId(f"c{number}"), "FileWrite", json.dumps({"path": argument}))
+    said = f"<tool_call>{call.arguments}</tool_call>" if raw else ""
+    return [
+        ChatMessage("assistant", said, (call,), raw=raw),
+        ChatMessage("tool", result, call_id=call.id),
+    ]
+
+
+@given(
+    st.integers(min_value=1, max_value=60),
+    st.integers(min_value=0, max_value=3_000),
+    st.integers(min_value=0, max_value=3_000),
+    st.integers(min_value=2_500, max_value=20_000),
+    st.booleans(),
+)
+def test_a_turn_of_any_length_fits_step_by_step(steps, argument, result, budget, raw):
+    messages, cut = [ChatMessage("user", "the task")], Cut()
+    cuts = set()
+    for number in range(steps):
+        messages += _step(number, "a" * argument, "r" * result, raw=raw)
+        cut = fit(messages, budget, cut)
+        shown = apply_cut(messages, cut)
+        cuts.add(cut)
+        assert sum(map(size_of, shown)) <= budget
+        assert shown[0].content.startswith("the task")
+        assert [m.role for m in shown] == ["user", *["assistant", "tool"] * (len(shown) // 2)]
+        assert shown[-1].call_id == messages[-1].call_id
+        for said, answered in zip(shown[1::2], shown[2::2], strict=True):
+            assert said.calls[0].id == answered.call_id
+            assert list(json.loads(said.calls[0].arguments)) == ["path"]
+            assert said.raw is (raw and said.content != "")
+    assert len(cuts) <= steps
+
+
+def test_results_go_before_what_the_model_wrote_and_that_before_whole_steps():
+    messages = [ChatMessage("user", "the task")]
+    for number in range(4):
+        messages += _step(number, "a" * 1_000, "r" * 1_000)
+    cut = fit(messages, 7_500, Cut())
+    assert (cut.results > 0, cut.written, cut.gap_end) == (True, 0, 0)
+    cut = fit(messages, 4_500, Cut())
+    assert (cut.results > 0, cut.written > 0, cut.gap_end) == (True, True, 0)
+    cut = fit(messages, 2_600, Cut())
+    assert cut.gap_end > cut.gap == 1
+
+
+def test_left_out_steps_are_said_and_go_with_their_turn():
+    messages = [ChatMessage("user", "the task")]
+    for number in range(40):
+        messages += _step(number, "a" * 100, "r" * 100)
+    cut = fit(messages, 3_000, Cut())
+    shown = apply_cut(messages, cut)
+    assert "first steps" in shown[0].content
+    assert shown[1:] == tuple(messages[cut.gap_end :])
+    messages += [ChatMessage("user", "next"), *_step(99, "a" * 2_000), ChatMessage("user", "last")]
+    shown = apply_cut(messages, fit(messages, 2_500, cut))
+    assert "first steps" not in shown[0].content
+    assert shown[-1].content.endswith("last")
+
+
+def test_arguments_that_are_no_object_are_named_by_their_length():
+    call = ToolCall(CallId("1"), "FileRead", "[" * 5_000)
+    long = ChatMessage("assistant", "", (call, call), raw=False)
+    messages = [ChatMessage("user", "u"), long, ChatMessage("tool", "error", call_id=CallId("1"))]
+    shown = apply_cut(messages, fit(messages, 1_000, Cut()))
+    assert json.loads(shown[1].calls[1].arguments) == {"left_out": "5000 characters"}

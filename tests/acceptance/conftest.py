@@ -1,0 +1,15 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "node")]
+
+from stranger import at_home
+
+
+@pytest.fixture
+def stranger():
+    with at_home() as someone:
+        yield someone

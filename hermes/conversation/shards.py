@@ -36,7 +36,8 @@ class Shards:
 
     async def address(self, request: TurnRequest) -> TurnRequest:
         """Give a turn its conversation: where it was begun, the named one, or a new id."""
-        conversation = await self._place(request)
+        async with self._opening:
+            conversation = await self._place(request)
         return msgspec.structs.replace(request, conversation_id=conversation)
 
     async def _place(self, request: TurnRequest) -> ConversationId:

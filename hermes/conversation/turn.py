@@ -112,6 +112,7 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
             window=window,
             scale=view.scale,
             cut=view.cut,
+            profile=model.profile,
         )
         if prompt.cut != view.cut:
             saved = view.scale.tokens(prompt.full_size - prompt.size)
@@ -122,7 +123,9 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
         except ModelOverflow as overflow:
             window = overflow.window or window
             tokens = overflow.prompt_tokens or 2 * view.scale.tokens(prompt.size)
-            view.scale = view.scale.learn(prompt.size, tokens)
+            if (learnt := view.scale.learn(prompt.size, tokens)) == view.scale:
+                break  # the same prompt again would not fit either
+            view.scale = learnt
     raise ModelOverflow(f"even the shortest prompt does not fit {window} tokens", 0, window)
 
 

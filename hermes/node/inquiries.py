@@ -111,7 +111,13 @@ class Inquiries:
         sections = await self._kit.opening.sections(model.profile, asked, session)
         tools = self._kit.opening.tools(model.profile)
         prompt = build(
-            sections, tools, session.messages, window=model.window, scale=Scale(3.0), cut=Cut()
+            sections,
+            tools,
+            session.messages,
+            window=model.window,
+            scale=Scale(3.0),
+            cut=Cut(),
+            profile=model.profile,
         )
         parts, before = [], 0
         steps = [ModelRequest(section.text, ()) for section in sections]

@@ -14,6 +14,8 @@ from hermes.tools.more import MORE
 from hermes.tools.registry import Registry
 
 _MARKERS = 8
+_LEAN = ("FileRead", "ListDir", "Grep", "FileWrite", "FileEdit", "Bash", MORE)
+"""What a small window is offered; everything else by name, through MoreTools."""
 
 
 class Opening:
@@ -36,11 +38,11 @@ class Opening:
         skin = await anyio.to_thread.run_sync(load_skin, name, self._skins)
         voice = Voice(soul=self._soul, persona=skin.persona, prompt=skin.prompt)
         markers = await self._recall.markers(session.root, _MARKERS)
-        on_demand = [tool.name for tool in self._registry.tools() if not tool.core]
+        on_demand = [name for name in self._registry.names() if name not in _LEAN]
         return fixed_sections(profile, voice, markers, session.root, on_demand)
 
     def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
-        """The core tools, tersely, for `lean`; for the others every tool there is."""
+        """A few, tersely, for `lean`; for the others every tool there is."""
         if profile == "lean":
-            return self._registry.specs(terse=True)
+            return tuple(tool for tool in self._registry.specs(terse=True) if tool.name in _LEAN)
         return tuple(tool for tool in self._registry.specs() if tool.name != MORE)

@@ -9,6 +9,7 @@ import msgspec
 
 from hermes.core.message import Message, Text, ToolResult
 from hermes.core.model import ChatMessage, ModelRequest, ToolSpec
+from hermes.core.request import Profile
 from hermes.prompt.budget import Cut, Scale, apply_cut, fit, size_of, taken
 from hermes.prompt.sections import Section
 
@@ -38,6 +39,7 @@ def build(
     window: int,
     scale: Scale,
     cut: Cut,
+    profile: Profile = "full",
 ) -> Prompt:
     """Build the request that a window can hold.
 
@@ -48,10 +50,12 @@ def build(
         window: tokens that prompt and answer share.
         scale: bytes a token for this model.
         cut: what was shortened before; the result's cut is never smaller.
+        profile: a `native` model knows the tools by weight: they take no room in its prompt.
     """
     system = "\n\n".join(section.text for section in sections)
     messages = tuple(chat for message in history for chat in chat_messages(message))
-    fixed = len(system.encode()) + len(msgspec.json.encode(tools) if tools else b"")
+    drawn = () if profile == "native" else tools
+    fixed = len(system.encode()) + len(msgspec.json.encode(drawn) if drawn else b"")
     answer = min(window // _ANSWER_SHARE, _ANSWER_MOST)
     room = int((window - answer) * scale.bytes_per_token) - fixed
     now = fit(messages, max(room, 1), cut)

@@ -22,7 +22,7 @@ def load(part: Part) -> ModuleType:
         case "terminal":
             return importlib.import_module("hermes.gateway.terminal")
         case "rich_text":
-            return importlib.import_module("rich.markdown")
+            return importlib.import_module("hermes.gateway.render_markdown")
         case "pathspec":
             return importlib.import_module("pathspec")
         case _:

@@ -4,11 +4,14 @@ Pure text in, clean text out; imports nothing heavy, because one-shot turns use 
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from hermes.core.event import ApprovalAsked, Compacted, Json, ToolFinished, TurnFailed, Usage
+from hermes.errors import TurnStopped
 from hermes.gateway.render_text import clean, one_line, reveal
 
+_EXIT = re.compile(r"exit code (-?\d+)")
 _SHOWN_FIRST = ("command", "path", "pattern", "query", "content", "task", "when")
 
 
@@ -24,16 +27,17 @@ class Marks:
     notice: str
     prompt: str
     dot: str
+    bar: str
 
 
-UNICODE = Marks("●", "✓", "✗", "⊘", "?", "·", "›", " · ")  # noqa: RUF001 - drawn, not read
-ASCII = Marks("*", "+", "x", "!", "?", "-", ">", " - ")
+UNICODE = Marks("●", "✓", "✗", "⊘", "?", "·", "›", " · ", "│")  # noqa: RUF001 - drawn, not read
+ASCII = Marks("*", "+", "x", "!", "?", "-", ">", " - ", "|")
 
 
 def marks_for(encoding: str | None) -> Marks:
     """The signs that an output of this encoding can write."""
     try:
-        "●✓✗⊘·›".encode(encoding or "ascii")  # noqa: RUF001 - drawn, not read
+        "●✓✗⊘·›│".encode(encoding or "ascii")  # noqa: RUF001 - drawn, not read
     except (UnicodeEncodeError, LookupError):
         return ASCII
     return UNICODE
@@ -54,26 +58,33 @@ def call_line(name: str, arguments: Json, marks: Marks, width: int = 100) -> str
     return f"{marks.call} {reveal(name)} {arguments_line(arguments, width)}".rstrip()
 
 
-def result_line(event: ToolFinished, marks: Marks, arguments: Json = None) -> str:
-    """`✓ FileRead README.md · 120 lines`."""
+def result_line(event: ToolFinished, marks: Marks, arguments: Json = None, width: int = 0) -> str:
+    """`✓ FileRead README.md · 120 lines`; with a width, all of it on one row."""
     mark = marks.refused if event.denied else marks.ok if event.ok else marks.failed
-    head = f"{mark} {reveal(event.name)} {arguments_line(arguments, 60) if arguments else ''}"
-    return f"{head.rstrip()}{marks.dot}{summary(event)}"
+    start, end = f"{mark} {reveal(event.name)}", f"{marks.dot}{summary(event)}"
+    room = min(60, width - len(start) - len(end) - 2) if width else 60
+    words = arguments_line(arguments, max(room, 12)) if arguments else ""
+    line = f"{start} {words}".rstrip() + end
+    return one_line(line, max(width - 1, 20)) if width else line
 
 
 def summary(event: ToolFinished) -> str:
     """A result in a few words."""
     text = clean(event.result).strip()
-    if event.denied:
-        return one_line(text.removeprefix("error: ") or "refused", 100)
+    if event.denied or not event.ok:
+        told = "refused" if event.denied else "failed"
+        return one_line(text.removeprefix("error: ").partition("\n")[0] or told, 100)
     if not text:
-        return "nothing" if event.ok else "failed"
-    first, _, more = text.partition("\n")
+        return "nothing"
+    first, *more = text.split("\n")
+    ended = more.pop() if more and _EXIT.fullmatch(more[-1]) else ""
     if first.startswith("[") and "]" in first:
-        return one_line(first[1 : first.index("]")], 100)
-    if not event.ok or not more:
-        return one_line(first, 100)
-    return f"{text.count(chr(10)) + 1} lines"
+        head = one_line(first[1 : first.index("]")], 100)
+    elif more:
+        head = f"{len(more) + 1} lines"
+    else:
+        head = one_line(first, 80)
+    return f"{head}, {ended}" if ended not in {"", "exit code 0"} else head
 
 
 def approval_lines(event: ApprovalAsked, marks: Marks) -> list[str]:
@@ -81,11 +92,15 @@ def approval_lines(event: ApprovalAsked, marks: Marks) -> list[str]:
     lines = [f"{marks.ask} {reveal(event.name)} needs your word" + _because(event.reason)]
     if isinstance(event.arguments, dict):
         for name, value in event.arguments.items():
-            lines += [f"    {reveal(str(name))}: {line}" for line in _all_lines(_value(value))]
+            head, shown = f"    {reveal(str(name))}:", _all_lines(_value(value))
+            lines += (
+                [f"{head} {shown[0]}"]
+                if len(shown) == 1
+                else [head, *(f"    {marks.bar} {line}" for line in shown)]
+            )
     else:
         lines += [f"    {line}" for line in _all_lines(str(event.arguments))]
-    lines.append(f"  y once   a always: {reveal(event.rule)}   n [reason] no   d show the diff")
-    return lines
+    return [*lines, f"  y once   n [reason] no   d diff   a always: {reveal(event.rule)}"]
 
 
 def compacted_line(event: Compacted, marks: Marks) -> str:
@@ -97,19 +112,25 @@ def compacted_line(event: Compacted, marks: Marks) -> str:
 
 
 def failed_lines(event: TurnFailed, marks: Marks) -> list[str]:
-    """What went wrong and what to do."""
-    lines = [f"{marks.failed} {clean(event.error)}"]
+    """What went wrong and what to do; a stop was wanted, so nothing went wrong."""
+    mark = marks.notice if stopped(event) else marks.failed
+    lines = [f"{mark} {clean(event.error)}"]
     return [*lines, f"  {clean(event.remedy)}"] if event.remedy else lines
 
 
+def stopped(event: TurnFailed) -> bool:
+    """Whether somebody wanted the turn to end."""
+    return event.kind == TurnStopped.__name__
+
+
 def usage_line(usage: Usage, marks: Marks) -> str:
-    """`2 steps · 1,204 tokens (1,100 cached) + 57 · 2.1 s`; empty where nothing was measured."""
+    """`2 steps · 1,204 tokens in (1,100 cached), 57 out · 2.1 s`; empty: not measured."""
     if not usage.steps:
         return ""
     steps = "1 step" if usage.steps == 1 else f"{usage.steps} steps"
-    tokens = f"{usage.prompt_tokens:,} tokens ({usage.cached_tokens:,} cached)"
-    seconds = f"{usage.wall_ms / 1000:.1f} s"
-    return marks.dot.join([steps, f"{tokens} + {usage.completion_tokens:,}", seconds])
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    tokens = f"{usage.prompt_tokens:,} tokens in{cached}, {usage.completion_tokens:,} out"
+    return marks.dot.join([steps, tokens, f"{usage.wall_ms / 1000:.1f} s"])
 
 
 def _because(reason: str) -> str:

@@ -66,10 +66,15 @@ class Paint:
     ) -> None:
         self._width = width
         self._colours = colours
-        self._styles = {name: Style.parse(style) for name, style in _STYLES.items()}
         self._encoding = "ascii" if ascii_only else "utf-8"
+        self._styles: dict[str, Style] = {}
+        self.recolour(palette or {})
+
+    def recolour(self, palette: Mapping[str, str]) -> None:
+        """Take the colours of a skin."""
+        self._styles = {name: Style.parse(style) for name, style in _STYLES.items()}
         for name, (role, more) in _ROLES.items():
-            if colour := (palette or {}).get(role):
+            if colour := palette.get(role):
                 self._styles[name] = _style(f"{more} {rich_colour(colour)}", self._styles[name])
 
     async def markdown(self, blocks: Iterable[str]) -> str:
@@ -136,6 +141,8 @@ def _stripped(line: Iterable[Segment]) -> list[Segment]:
     kept = [segment for segment in line if not segment.control]
     while kept and not kept[-1].text.strip():
         kept.pop()
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
     return kept
 
 

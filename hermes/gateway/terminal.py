@@ -12,7 +12,6 @@ from prompt_toolkit.output import Output
 
 from hermes.config import Settings
 from hermes.core.event import Json
-from hermes.core.ids import ConversationId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError
 from hermes.gateway.render_event import marks_for
@@ -78,15 +77,17 @@ class _Loop:
             self._commands.words,
             self._interrupt,
             history,
+            lambda: chat.view.palette,
         )
         self._session.default_buffer.on_text_changed += lambda _: self._calm()
         chat.view.changed = self._session.app.invalidate
         while not chat.done:
             try:
-                line = await self._session.prompt_async()
+                given, chat.draft = chat.draft, ""
+                line = await self._session.prompt_async(default=given)
             except (EOFError, KeyboardInterrupt):
                 return
-            if line.strip():
+            if line.strip() and not chat.view.request.private:
                 await anyio.to_thread.run_sync(remember, path, line)
             try:
                 await self._take(line)
@@ -106,7 +107,10 @@ class _Loop:
     async def _interrupt(self, buffer: Buffer) -> bool:
         """Ctrl-C: stop the turn, else clear the line, else warn, else leave."""
         if self._chat.view.busy:
+            self._chat.draft = buffer.text
             await self._commands.interrupt(self._chat)
+            buffer.text, self._chat.draft = self._chat.draft, ""
+            buffer.cursor_position = len(buffer.text)
         elif buffer.text:
             buffer.reset()
         elif self._warned:
@@ -134,7 +138,6 @@ async def _open(
     paint = Paint(
         lambda: output.get_size().columns,
         color_system(environ),
-        skin.get("colours"),
         ascii_only=marks.prompt == ">",
     )
     screen = Screen(output, paint)
@@ -142,16 +145,17 @@ async def _open(
     chat = Chat(
         door, settings, screen, view, Transcript(screen, view), Picker(screen, marks.prompt)
     )
-    if banner := str(skin.get("banner") or ""):
-        await screen.commit(paint.lines(banner.rstrip("\n").split("\n"), "accent"))
+    await chat.wear(skin)
     return chat
 
 
 async def _welcome(chat: Chat) -> None:
     if chat.conversation:
         shown: Json = await chat.door.query("conversations.show", id=chat.conversation)
-        chat.go_to(ConversationId(str(shown["id"])))
-        await chat.show_last(shown)
+        wanted = chat.view.request.private
+        await chat.open(shown)
+        if wanted:
+            chat.choose(private=True)
     await offer(chat)
     await chat.screen.say(about(chat), "dim")
     await chat.refresh()

@@ -61,6 +61,8 @@ class Commands:
         """Run a line that starts with a slash."""
         name, _, rest = line[1:].partition(" ")
         command = self.table.get(name)
+        marks = chat.view.marks
+        await chat.screen.commit("\n" + chat.screen.paint.line(f"{marks.prompt} {line}", "dim"))
         if command is None:
             await chat.screen.say(
                 f"there is no /{one_line(name, 30)}; /help lists what there is "
@@ -71,6 +73,7 @@ class Commands:
             await chat.screen.say(f"a turn runs; /stop it before /{name}", "warn")
         else:
             await command.run(chat, rest.strip())
+            await self._turns.refresh()
 
     def words(self, before: str) -> Iterable[tuple[str, str]]:
         """Completions for what stands before the cursor."""
@@ -81,12 +84,8 @@ class Commands:
         return [(word, "") for word in command.words] if command else []
 
     async def interrupt(self, chat: Chat) -> None:
-        """Stop the turn and give queued messages back."""
-        taken = chat.take_back()
-        if taken:
-            await chat.screen.say("not sent any more, Up brings it back:", "warn")
-            for text in taken:
-                await chat.transcript.user(text)
+        """Stop the turn; queued messages go back into the input."""
+        chat.draft = "\n".join([*chat.take_back(), *([chat.draft] if chat.draft else [])])
         await self._turns.stop()
 
     async def _help(self, chat: Chat, _: str) -> None:
@@ -96,8 +95,8 @@ class Commands:
                 f"  {f'/{command.name} {command.arguments}':<{width}}  {command.says}"
             )
         await chat.screen.say(
-            "  Alt-Enter or a trailing \\ makes a new line; Ctrl-C stops the turn, "
-            "what you type meanwhile is queued",
+            "  Alt-Enter or a trailing \\ makes a new line; what you type while a turn runs is "
+            "queued; Ctrl-C stops the turn and gives the queue back; Up brings back earlier lines",
             "dim",
         )
 

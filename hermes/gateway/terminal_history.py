@@ -7,7 +7,7 @@ import anyio
 from hermes.core.event import Json
 from hermes.core.ids import ConversationId
 from hermes.gateway.export import to_json, to_markdown
-from hermes.gateway.render_text import clean, one_line
+from hermes.gateway.render_text import clean, local_time, one_line
 from hermes.gateway.terminal_state import Chat
 
 _SHOWN = 10
@@ -27,14 +27,13 @@ async def resume(chat: Chat, wanted: str) -> None:
         if not found:
             await chat.screen.say("no conversations yet", "dim")
             return
-        rows = [f"{str(c.get('updated', ''))[:16]}  {c.get('title') or c['id']}" for c in found]
+        rows = [_row(c, chat) for c in found]
         index = await chat.picker.pick("Conversations; type to filter:", rows)
         if index is None:
             return
         chosen = str(found[index]["id"])
     shown: Json = await chat.door.query("conversations.show", id=chosen)
-    chat.go_to(ConversationId(str(shown["id"])))
-    await chat.show_last(shown)
+    await chat.open(shown)
 
 
 async def fork(chat: Chat, _: str) -> None:
@@ -77,10 +76,8 @@ async def search(chat: Chat, words: str) -> None:
         return
     hits: list[Json] = await chat.door.query("conversations.search", query=words, limit=_SHOWN)
     for hit in hits:
-        head = (
-            f"{str(hit.get('at', ''))[:16]}  {hit.get('conversation', '')}  {hit.get('role', '')}"
-        )
-        await chat.screen.say(head, "dim")
+        head = [local_time(str(hit.get("at", ""))), hit.get("conversation"), hit.get("role")]
+        await chat.screen.say("  ".join(map(str, head)), "dim")
         await chat.screen.say(f"  {one_line(clean(str(hit.get('snippet', ''))), 160)}")
     if not hits:
         await chat.screen.say("nothing found", "dim")
@@ -131,6 +128,18 @@ async def export(chat: Chat, name: str) -> None:
         await chat.screen.say(f"cannot write {name}: {error.strerror}", "bad")
         return
     await chat.screen.say(f"wrote {path}", "good")
+
+
+def _row(conversation: Json, chat: Chat) -> str:
+    count = int(conversation.get("messages") or 0)
+    words = [
+        local_time(str(conversation.get("updated", ""))),
+        f"{count:>4} message{' ' if count == 1 else 's'}",
+        str(conversation.get("title") or conversation["id"]),
+    ]
+    if conversation["id"] == chat.conversation:
+        words.append("(this one)")
+    return "  ".join(words)
 
 
 async def _show_file(chat: Chat, file: Json) -> None:

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -13,15 +14,14 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.styles import Style
+from prompt_toolkit.styles import DynamicStyle, Style
 
 Message = Callable[[], StyleAndTextTuples]
 Words = Callable[[str], Iterable[tuple[str, str]]]
 """From what stands before the cursor to (completion, what it means) pairs."""
 
-_STYLE = Style.from_dict(
-    {"prompt": "bold", "status": "ansibrightblack", "running": "ansicyan", "bottom-toolbar": ""}
-)
+_PLAIN = {"prompt": "bold", "status": "ansibrightblack", "running": "ansicyan"}
+_ROLES = {"prompt": ("prompt", "bold"), "status": ("status", ""), "running": ("tool", "")}
 
 
 def read_history(path: Path) -> InMemoryHistory:
@@ -48,6 +48,7 @@ def make_session(
     words: Words,
     interrupt: Callable[[Buffer], Awaitable[bool]],
     history: InMemoryHistory,
+    palette: Callable[[], Mapping[str, str]] = dict,
 ) -> PromptSession[str]:
     """A session that shows `message` above the input; `interrupt` answers whether to quit."""
     slash = Condition(lambda: session.default_buffer.text.startswith("/"))
@@ -61,9 +62,23 @@ def make_session(
         reserve_space_for_menu=6,
         prompt_continuation="  ",
         erase_when_done=True,
-        style=_STYLE,
+        style=DynamicStyle(lambda: _style(tuple(sorted(palette().items())))),
     )
     return session
+
+
+@lru_cache(maxsize=8)
+def _style(palette: tuple[tuple[str, str], ...]) -> Style:
+    """The lower end of the screen in a skin's colours; plain where it has none."""
+    colours = dict(palette)
+    worn = {
+        name: f"{more} {colours[role]}" if colours.get(role) else _PLAIN[name]
+        for name, (role, more) in _ROLES.items()
+    }
+    try:
+        return Style.from_dict(worn)
+    except ValueError:  # the owner checked them; another version may know more names
+        return Style.from_dict(_PLAIN)
 
 
 class _Slash(Completer):

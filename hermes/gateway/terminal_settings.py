@@ -4,7 +4,7 @@ import msgspec
 
 from hermes.core.event import Json
 from hermes.gateway.render_text import clean
-from hermes.gateway.terminal_models import row
+from hermes.gateway.terminal_models import about, row
 from hermes.gateway.terminal_state import Chat
 
 MODES = ("ask", "auto", "read-only")
@@ -23,7 +23,7 @@ async def status(chat: Chat, _: str) -> None:
         ("model", f"{chat.view.request.model or now.get('model', '')}"),
         (
             "engine",
-            f"{engine.get('state', '-')}, {float(engine.get('tokens_per_s') or 0):.1f} tok/s",
+            _engine(engine),
         ),
         ("context", _filled(context)),
         ("conversation", f"{chat.conversation or 'new'} {chat.view.title}"),
@@ -36,6 +36,13 @@ async def status(chat: Chat, _: str) -> None:
     await chat.screen.commit(
         "".join(chat.screen.paint.line(f"  {name:<13} {text}") for name, text in lines)
     )
+
+
+def _engine(engine: Json) -> str:
+    state = str(engine.get("state") or "none")
+    speed = float(engine.get("tokens_per_s") or 0)
+    words = ["none in this process: a server or a script answers" if state == "none" else state]
+    return ", ".join([*words, f"{speed:,.0f} tok/s"] if speed else words)
 
 
 def _filled(context: Json) -> str:
@@ -74,7 +81,7 @@ async def model(chat: Chat, name: str) -> None:
             return
         name = str(models[chosen]["model"])
     chat.choose(model=name)
-    await chat.screen.say(f"the next turn asks {name}", "dim")
+    await chat.screen.say(about(chat), "dim")
 
 
 async def skin(chat: Chat, name: str) -> None:
@@ -86,9 +93,10 @@ async def skin(chat: Chat, name: str) -> None:
         if chosen is None:
             return
         name = str(skins[chosen]["name"])
-    await chat.door.query("skin.get", name=name)  # an unknown one is refused here
+    found: Json = await chat.door.query("skin.get", name=name)  # an unknown one is refused here
     chat.choose(skin=name)
-    await chat.screen.say(f"the next turn speaks as {name}", "dim")
+    await chat.wear(found)
+    await chat.screen.say(f"{name} speaks from the next turn on", "dim")
 
 
 async def mode(chat: Chat, name: str) -> None:

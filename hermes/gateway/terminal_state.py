@@ -30,6 +30,7 @@ class Chat:
     transcript: Transcript
     picker: Picker
     done: bool = False
+    draft: str = ""  # what the next prompt begins with
     moved: anyio.Event = field(default_factory=anyio.Event)  # set when the conversation changes
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Chat:
     def send(self, text: str) -> None:
         """Queue a message; it is said when the messages before it are answered."""
         self._queue.append(text)
-        self.view.waiting = len(self._queue)
+        self.view.queue = list(self._queue)
         self._more.set()
         if not self.view.title:
             self.view.title = one_line(text, 40)
@@ -67,25 +68,52 @@ class Chat:
             self._more = anyio.Event()
             await self._more.wait()
         text = self._queue.popleft()
-        self.view.waiting = len(self._queue)
+        self.view.queue = list(self._queue)
         return text
 
     def take_back(self) -> list[str]:
         """Empty the queue."""
         taken = list(self._queue)
         self._queue.clear()
-        self.view.waiting = 0
+        self.view.queue = []
         return taken
 
     async def refresh(self) -> None:
         """Ask the owner how things stand."""
-        self.view.status = await self.door.status(self.conversation)
+        view = self.view
+        view.status = await self.door.status(self.conversation)
+        running = {str(turn.get("conversation_id")) for turn in view.status.get("running") or []}
+        runs = bool(self.conversation) and self.conversation in running
+        if runs and not view.busy:
+            view.begin()
+            view.joined = True
+        elif view.joined and not runs:
+            view.end()
+        view.changed()
+
+    async def wear(self, skin: Json) -> None:
+        """Show a skin: its colours from now on, and its banner."""
+        palette = skin.get("colours") or {}
+        self.screen.paint.recolour(palette)
+        self.view.palette = palette
+        if banner := str(skin.get("banner") or ""):
+            lines = banner.rstrip("\n").split("\n")
+            await self.screen.commit(self.screen.paint.lines(lines, "accent"))
         self.view.changed()
+
+    async def open(self, shown: Json) -> None:
+        """Go to a conversation, as `conversations.show` answered it, and show its end."""
+        self.go_to(ConversationId(str(shown["id"])), str(shown.get("title") or ""))
+        self.choose(private=bool(shown.get("private")))
+        await self.show_last(shown)
 
     async def show_last(self, shown: Json) -> None:
         """Show the last messages of a conversation, as `conversations.show` answered it."""
         self.view.title = str(shown.get("title") or "")
         messages = [m for m in shown.get("messages", []) if m.get("role") in {"user", "assistant"}]
+        if (left := len(messages) - _SHOWN_ON_RESUME) > 0:
+            before = "1 message" if left == 1 else f"{left} messages"
+            await self.screen.say(f"{self.view.marks.notice} {before} before these", "dim")
         for message in messages[-_SHOWN_ON_RESUME:]:
             await self._show_message(message)
 
@@ -103,8 +131,7 @@ class Chat:
             await self.transcript.answer(text)
         for part in message.get("parts", []):
             if part.get("type") == "tool_call":
-                line = f"{self.view.marks.call} {part['name']} {one_line(part['arguments'], 80)}"
-                await self.screen.say(line, "dim")
+                await self.transcript.call(str(part["name"]), str(part["arguments"]))
 
 
 def text_of(message: Json) -> str:

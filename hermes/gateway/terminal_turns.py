@@ -36,11 +36,11 @@ class Turns:
                 tasks.cancel_scope.cancel()
 
     async def poll(self) -> None:
-        """Keep the status fresh while a turn runs."""
+        """Keep the status fresh while a turn runs or the engine starts."""
         while True:
             await anyio.sleep(_POLL_S)
-            if self._chat.view.busy:
-                await self._refresh()
+            if self._chat.view.busy or self._chat.view.warming:
+                await self.refresh()
 
     async def stop(self) -> None:
         """Stop the running turn, also one that has not started to answer yet."""
@@ -68,7 +68,7 @@ class Turns:
             await self._say(error)
         finally:
             chat.view.end()
-        await self._refresh()
+        await self.refresh()
 
     async def _own(self, event: Event) -> None:
         chat = self._chat
@@ -95,7 +95,8 @@ class Turns:
             await self._chat.transcript.user(asked, "  (from elsewhere)")
         await self._chat.transcript.show(event)
 
-    async def _refresh(self) -> None:
+    async def refresh(self) -> None:
+        """Ask how things stand; what cannot be asked is a hint, no error."""
         try:
             await self._chat.refresh()
         except HermesError as error:

@@ -50,14 +50,22 @@ def test_result_lines():
         result_line(finished("error: no such file or directory", ok=False), UNICODE),
         result_line(finished("error: refused by the person", ok=False, denied=True), UNICODE),
         result_line(finished(""), ASCII),
+        result_line(finished("a\nb\nexit code 2", name="Bash"), UNICODE, {"command": "ls x"}),
+        result_line(finished("a\nexit code 0", name="Bash"), UNICODE),
+        result_line(finished("[900 lines]\nz\nexit code 1", name="Bash"), UNICODE),
+        result_line(finished("exit code 0", name="Bash"), UNICODE, {"command": "x" * 90}, 40),
     ] == snapshot(
         [
             "✓ FileRead a · 120 lines",
             "✓ FileWrite · wrote 12 bytes",
             "+ FileRead - 2 lines",
-            "✗ FileRead · error: no such file or directory",
+            "✗ FileRead · no such file or directory",
             "⊘ FileRead · refused by the person",
             "+ FileRead - nothing",
+            "✓ Bash ls x · 2 lines, exit code 2",
+            "✓ Bash · a",
+            "✓ Bash · 900 lines, exit code 1",
+            "✓ Bash xxxxxxxxxxxxxxx... · exit code 0",
         ]
     )
 
@@ -74,20 +82,23 @@ def test_an_approval_shows_all_of_what_is_asked():
     assert approval_lines(asked, ASCII) == snapshot(
         [
             "? Bash needs your word: commands ask",
-            "    command: ls",
-            "    command: rm -rf \\x1b[8mhidden",
+            "    command:",
+            "    | ls",
+            "    | rm -rf \\x1b[8mhidden",
             "    timeout: 5",
-            "  y once   a always: Bash(ls:*)   n [reason] no   d show the diff",
+            "  y once   n [reason] no   d diff   a always: Bash(ls:*)",
         ]
     )
 
 
 def test_other_lines():
     failed = TurnFailed(**HEAD, error="the engine died", remedy="say it again")
+    ended = TurnFailed(**HEAD, error="stopped", remedy="", kind="TurnStopped")
+    assert failed_lines(ended, ASCII) == ["- stopped"]
     assert failed_lines(failed, ASCII) == ["x the engine died", "  say it again"]
     assert usage_line(Usage(), ASCII) == ""
     assert usage_line(Usage(1204, 1100, 57, 1, 10, 2100), ASCII) == snapshot(
-        "1 step - 1,204 tokens (1,100 cached) + 57 - 2.1 s"
+        "1 step - 1,204 tokens in (1,100 cached), 57 out - 2.1 s"
     )
     compacted = Compacted(**HEAD, elided_results=2, dropped_turns=1, saved_tokens=900)
     assert "900 tokens" in compacted_line(compacted, ASCII)

@@ -1,11 +1,13 @@
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inline_snapshot import snapshot
 
 from hermes.gateway.render_rich import Paint, color_system
-from hermes.gateway.render_text import clean, one_line, reveal
+from hermes.gateway.render_text import clean, local_time, one_line, reveal
 
 NASTY = st.text(
     st.sampled_from("\x1b\x9b\x9d\x07[]0;31mHJ?<=(\\PX^_\r\n\t\u202e\u2066\u200b\x00\x7fab `*#|>&")
@@ -36,6 +38,18 @@ def test_cleaning_twice_is_cleaning_once_where_nothing_was_hidden(text):
     assert clean(once) == once
 
 
+def test_joiners_stay_where_letters_need_them_and_nowhere_else():
+    family, hindi = "👨\u200d👩\u200d👧", "नम\u200cस्ते"
+    assert clean(f"{family} {hindi} a\u200db \u200d") == f"{family} {hindi} ab "
+    assert "\u200d" not in reveal(family)
+
+
+def test_a_stored_time_is_shown_by_the_clock_on_the_wall():
+    here = datetime(2026, 11, 21, 5, 24, tzinfo=UTC).astimezone()
+    assert local_time("2026-11-21T05:24:49.689Z") == here.strftime("%Y-%m-%d %H:%M")
+    assert local_time("some \x1b[2Jday") == "some day"
+
+
 @given(NASTY)
 def test_revealed_text_holds_nothing_that_a_terminal_obeys_and_loses_no_letter(text):
     shown = reveal(text)
@@ -43,6 +57,19 @@ def test_revealed_text_holds_nothing_that_a_terminal_obeys_and_loses_no_letter(t
     letters = [c for c in text if c.isalnum()]
     rest = iter(shown)
     assert all(letter in rest for letter in letters)
+
+
+def test_headings_stand_left_and_numbers_keep_their_dot():
+    shown = Paint(lambda: 30, None).markdown_block(
+        "# Plan\n\n1. one\n2. two and more words than fit\n"
+    )
+    assert shown == snapshot("""\
+Plan
+
+ 1. one
+ 2. two and more words than
+    fit
+""")
 
 
 @given(NASTY)

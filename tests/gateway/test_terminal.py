@@ -111,7 +111,7 @@ async def test_a_turn_is_streamed_with_its_tools_and_the_answer(tmp_path, termin
         "Let me look.",
         "✓ FileRead a.md · 120 lines",
         "It says hi.",
-        "2 steps · 1,204 tokens (1,100 cached) + 57",
+        "2 steps · 1,204 tokens in (1,100 cached), 57 out",
     ):
         assert words in shown
 

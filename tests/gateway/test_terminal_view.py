@@ -24,10 +24,45 @@ def test_the_status_line():
         "context": {"used": 512, "window": 4096},
         "engine": {"state": "loading", "tokens_per_s": 45.4},
     }
-    here.title, here.waiting = "A \x1b[2Jtalk", 2
-    assert here.status_line() == snapshot(
+    here.title, here.queue = "A \x1b[2Jtalk", ["one", "two"]
+    assert here.status_line(100) == snapshot(
         " llama3:8b - 12% of 4,096 - 45 tok/s - loading - 2 queued - auto - private - A talk"
     )
+    here.hint = "Ctrl-C again or Ctrl-D leaves"
+    assert here.status_line(40).startswith(" Ctrl-C again or Ctrl-D leaves - llama3")
+
+
+def test_a_title_is_cut_or_left_out_where_there_is_no_room():
+    here = view(model="small")
+    here.title = "a long title of a conversation"
+    assert here.status_line(32) == snapshot(" small - ask - a long title...")
+    assert here.status_line(20) == snapshot(" small - ask")
+
+
+def test_an_engine_at_rest_is_not_worth_a_word():
+    here = view(model="m")
+    for state, said in (("starting", True), ("stopped", False), ("ready", False)):
+        here.status = {"engine": {"state": state}}
+        assert (state in here.status_line()) is here.warming is said
+
+
+def test_a_long_paragraph_shows_its_end_while_it_grows():
+    here = view()
+    here.blocks.feed("word " * 100 + "漢字 last")
+    assert "last\n" in shown(here, columns=40)
+    assert all(get_cwidth(row.rstrip()) < 40 for row in shown(here, columns=40).split("\n"))
+
+
+def test_queued_messages_are_seen_and_a_call_that_waits_is_not_shown_as_running():
+    here = view()
+    here.queue = ["first\nof two", "second"]
+    here.tools["c"] = "* Bash ls"
+    assert "queued: first of two\n  queued: second" in shown(here)
+    assert "* Bash ls" in shown(here)
+    here.approvals["c"] = ApprovalAsked(
+        conversation_id="c", turn_id="t", at=0, call_id="c", name="Bash", arguments={}, rule="Bash"
+    )
+    assert "* Bash ls" not in shown(here)
 
 
 def test_what_is_unknown_is_left_out():

@@ -7,11 +7,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from hermes.core.event import Event
+from hermes.core.event import Event, TextDelta, is_final
 from hermes.core.ids import ConversationId
 
 _BACKLOG = 50_000  # events a slow watcher may be behind
@@ -25,6 +27,7 @@ class Bus:
         self._watchers: dict[ConversationId, list[MemoryObjectSendStream[Event]]] = defaultdict(
             list
         )
+        self._so_far: dict[ConversationId, list[Event]] = {}
         self._people: Counter[ConversationId] = Counter()
         self._moved = anyio.Event()
 
@@ -41,12 +44,33 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Hand an event to everybody who watches its conversation."""
+        self._keep(event)
         for send in list(self._watchers.get(event.conversation_id, ())):
             if send.statistics().current_buffer_used < self._backlog:
                 send.send_nowait(event)
             else:
                 send.close()
                 self._forget(event.conversation_id, send)
+
+    def so_far(self, conversation: ConversationId) -> tuple[Event, ...]:
+        """What was told of the turn that runs: for who comes in the middle of it."""
+        told: list[Event] = []
+        for is_text, group in groupby(
+            self._so_far.get(conversation, ()), lambda event: isinstance(event, TextDelta)
+        ):
+            events = list(group)
+            if is_text:
+                text = "".join(event.text for event in events if isinstance(event, TextDelta))
+                told.append(msgspec.structs.replace(events[-1], text=text))
+            else:
+                told += events
+        return tuple(told)
+
+    def _keep(self, event: Event) -> None:
+        if is_final(event):
+            self._so_far.pop(event.conversation_id, None)
+        elif event.turn_id:
+            self._so_far.setdefault(event.conversation_id, []).append(event)
 
     @contextmanager
     def attend(self, conversation: ConversationId) -> Iterator[None]:

@@ -19,6 +19,8 @@ from hermes.core.request import PROTOCOL, TurnRequest
 from hermes.errors import DoorError, HermesError, OwnerGone
 from hermes.gateway.wire import Wire
 
+_LEAVE_S = 1.0  # for the last answers of an owner that quits
+
 
 class Desk(Protocol):
     """What the owner does for its front ends."""
@@ -51,6 +53,10 @@ class Desk(Protocol):
 
     async def query(self, name: str, arguments: dict[str, Json]) -> Json:
         """Look something up or change it, by name."""
+        ...
+
+    def so_far(self, conversation: ConversationId) -> tuple[Event, ...]:
+        """What was told of the turn that runs: for who comes in the middle of it."""
         ...
 
     def waiting(self, conversation: ConversationId) -> tuple[Event, ...]:
@@ -89,6 +95,9 @@ class Visitor:
         self._desk = desk
         self._wire = wire
         self._name = name
+        self._reading = anyio.CancelScope()
+        self._asked = 0  # requests without an answer
+        self._answered = anyio.Event()
         self._watched: dict[ConversationId, anyio.CancelScope] = {}
         self._attended: dict[ConversationId, anyio.CancelScope] = {}
         self._verbs: dict[str, _Verb] = {
@@ -105,14 +114,29 @@ class Visitor:
         """Answer until the front end goes away."""
         try:
             async with anyio.create_task_group() as tasks:
-                with suppress(DoorError):  # it went away, or spoke nonsense
+                with self._reading, suppress(DoorError):  # it went away, or spoke nonsense
                     hello = {"protocol": PROTOCOL, **self._desk.hello()}
                     await self._wire.note("hello", hello)
                     while True:
-                        tasks.start_soon(self._answer, tasks, await self._wire.receive())
+                        message = await self._wire.receive()
+                        self._asked += 1
+                        tasks.start_soon(self._answer, tasks, message)
+                if self._reading.cancel_called:
+                    await self._take_leave()
                 tasks.cancel_scope.cancel()
         finally:
             await self._wire.aclose()
+
+    def close(self) -> None:
+        """Read no more; what was read is answered, and then `serve` ends."""
+        self._reading.cancel()
+
+    async def _take_leave(self) -> None:
+        with anyio.move_on_after(_LEAVE_S), suppress(OwnerGone):
+            while self._asked:
+                self._answered = anyio.Event()
+                await self._answered.wait()
+            await self._wire.note("bye", {})
 
     async def _answer(self, tasks: TaskGroup, message: dict[str, Json]) -> None:
         answer = await self._reply(tasks, message)
@@ -120,6 +144,8 @@ class Visitor:
         if number is not None:
             with suppress(OwnerGone):
                 await self._wire.send({"jsonrpc": "2.0", "id": number, **answer})
+        self._asked -= 1
+        self._answered.set()
 
     async def _reply(self, tasks: TaskGroup, message: dict[str, Json]) -> dict[str, Json]:
         verb = self._verbs.get(str(message.get("method")))
@@ -190,10 +216,10 @@ class Visitor:
         task_status: TaskStatus[None],
     ) -> None:
         with scope, self._desk.bus.watch(conversation) as events:
-            waiting = self._desk.waiting(conversation)
+            so_far = self._desk.so_far(conversation)
             task_status.started()
             with suppress(OwnerGone):
-                for event in waiting:
+                for event in so_far:
                     await self._tell(event)
                 async for event in events:
                     await self._tell(event)

@@ -80,6 +80,10 @@ class Desk:
             raise Usage(f"{name}: {error}") from error
         return await query(**msgspec.structs.asdict(given))
 
+    def so_far(self, conversation: ConversationId) -> tuple[Event, ...]:
+        """What was told of the turn that runs."""
+        return self._kit.bus.so_far(conversation)
+
     def waiting(self, conversation: ConversationId) -> tuple[Event, ...]:
         """Approvals of a conversation that wait for an answer."""
         asked = self._kit.approvals.asked()

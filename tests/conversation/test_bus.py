@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import anyio
 
 from hermes.conversation.bus import Bus
-from hermes.core.event import Notice
+from hermes.core.event import Notice, TextDelta, ToolStarted, TurnFinished, TurnStarted, Usage
 
 
 def _notice(conversation: str, text: str) -> Notice:
@@ -70,6 +70,25 @@ async def test_fifty_watchers_get_everything_in_order():
         for watcher in watchers:
             got = [watcher.receive_nowait().text for _ in range(100)]
             assert got == [str(number) for number in range(100)]
+
+
+async def test_who_comes_in_the_middle_is_told_what_was():
+    bus = Bus()
+    head = {"conversation_id": "a", "turn_id": "t", "at": 0}
+    bus.publish(_notice("a", "unfinished write"))
+    bus.publish(TurnStarted(**head))
+    for word in ("one ", "two "):
+        bus.publish(TextDelta(**head, text=word))
+    bus.publish(ToolStarted(**head, call_id="c"))
+    bus.publish(TextDelta(**head, text="three"))
+    told = bus.so_far("a")
+    assert [type(event).__name__ for event in told] == [
+        "Notice", "TurnStarted", "TextDelta", "ToolStarted", "TextDelta",
+    ]  # fmt: skip
+    assert [event.text for event in told if isinstance(event, TextDelta)] == ["one two ", "three"]
+    assert bus.so_far("b") == ()
+    bus.publish(TurnFinished(**head, text="done", usage=Usage()))
+    assert bus.so_far("a") == ()
 
 
 async def test_nobody_watching_is_nobody_waiting():

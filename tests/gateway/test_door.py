@@ -54,9 +54,14 @@ class FakeDesk:
     async def query(self, name, arguments):
         if name == "slow":
             await anyio.sleep_forever()
+        if name == "defect":
+            raise TypeError("a bug")
         return {name: arguments}
 
     def waiting(self, conversation):
+        return self.waits
+
+    def so_far(self, conversation):
         return self.waits
 
     def report(self, where, error):

@@ -15,12 +15,17 @@ class RemoteError(HermesError):
         self.kind = kind
 
 
+class NotRead(OwnerGone):
+    """The owner went away and had not read the request: it can be asked again."""
+
+
 class _Pending:
     """A request that waits for its answer."""
 
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.answer: dict[str, Json] | None = None
+        self.unread = False
 
 
 class Calls:
@@ -29,18 +34,26 @@ class Calls:
     def __init__(self) -> None:
         self._number = 0
         self._pending: dict[Json, _Pending] = {}
+        self._bye = False
 
     async def ask(self, wire: Wire, method: str, params: dict[str, Json]) -> Json:
-        """Ask and wait; raises RemoteError, or OwnerGone when there will be no answer."""
+        """Ask and wait; raises RemoteError, NotRead, or OwnerGone: then nobody knows."""
         self._number += 1
         number, pending = self._number, _Pending()
         self._pending[number] = pending
         try:
-            await wire.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+            try:
+                await wire.send(
+                    {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+                )
+            except OwnerGone as gone:  # half a line is no request
+                raise NotRead(gone.message) from gone
             await pending.done.wait()
         finally:
             del self._pending[number]
         if pending.answer is None:
+            if pending.unread:
+                raise NotRead("the owner of the store went away")
             raise OwnerGone("the owner of the store went away", "try again")
         if error := pending.answer.get("error"):
             data = error.get("data") or {}
@@ -48,12 +61,16 @@ class Calls:
         return pending.answer.get("result")
 
     def take(self, message: dict[str, Json]) -> None:
-        """Hand an answer to whoever asked."""
-        if pending := self._pending.get(message.get("id")):
+        """Hand an answer to whoever asked; after a `bye` the rest was not read."""
+        if message.get("method") == "bye":
+            self._bye = True
+        elif pending := self._pending.get(message.get("id")):
             pending.answer = message
             pending.done.set()
 
     def drop(self) -> None:
         """Nobody will answer any more."""
         for pending in self._pending.values():
+            pending.unread = self._bye
             pending.done.set()
+        self._bye = False

@@ -19,7 +19,7 @@ from hermes.core.event import Answer, Event, Json, Notice, TurnFailed, from_plai
 from hermes.core.ids import CallId, ConversationId, TurnId
 from hermes.core.request import PROTOCOL, TurnRequest
 from hermes.errors import DoorError, HermesError, OwnerGone, ProtocolMismatch
-from hermes.gateway.calls import Calls, RemoteError
+from hermes.gateway.calls import Calls, NotRead, RemoteError
 from hermes.gateway.wire import Wire
 
 _TRIES = 5
@@ -120,6 +120,7 @@ class Client:
                 except HermesError as error:
                     self._end(error)
         finally:
+            self._end(OwnerGone("the door is closed"))
             await self._wire.aclose()
 
     @asynccontextmanager
@@ -179,11 +180,13 @@ class Client:
         return await self._call("query", name=name, arguments=arguments)
 
     async def _call(self, method: str, **params: Json) -> Json:
-        await self._ready.wait()
-        if self._ended is not None:
-            gone = self._ended
-            raise RemoteError(gone.message, gone.remedy, type(gone).__name__)
-        return await self._calls.ask(self._wire, method, params)
+        while True:
+            await self._ready.wait()
+            if self._ended is not None:
+                gone = self._ended
+                raise RemoteError(gone.message, gone.remedy, type(gone).__name__)
+            with suppress(NotRead):  # then the next owner is asked
+                return await self._calls.ask(self._wire, method, params)
 
     def _take(self, message: dict[str, Json]) -> None:
         if message.get("method") == "event":
@@ -229,7 +232,7 @@ class Client:
 
     def _end(self, error: HermesError) -> None:
         """No owner is left: whoever waits is told, and whoever asks later too."""
-        self._ended = error
+        self._ended = self._ended or error
         self._calls.drop()
         for turn in list(self._turns.values()):
             self._fail(turn, error, type(error).__name__)

@@ -9,7 +9,7 @@ import math
 import anyio
 import anyio.lowlevel
 import msgspec
-from anyio.abc import ByteStream, ObjectStream
+from anyio.abc import ByteStream, ObjectStream, SocketAttribute
 from anyio.streams.stapled import StapledObjectStream
 
 from hermes.core.event import Json
@@ -67,6 +67,7 @@ class Lines(ObjectStream[bytes]):
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
+        self._socket = stream.extra(SocketAttribute.raw_socket, None)  # noqa: S610 - no Django
         self._buffer = bytearray()
         self._seen = 0
 
@@ -76,11 +77,20 @@ class Lines(ObjectStream[bytes]):
             self._seen = len(self._buffer)
             if self._seen > LINE_MOST:
                 raise DoorError(f"a message of more than {LINE_MOST} bytes")
-            self._buffer += await self._stream.receive()
+            self._buffer += await self._more()
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._seen = 0
         return line
+
+    async def _more(self) -> bytes:
+        if self._socket is not None:
+            # A receive that is cancelled just as data come breaks in anyio's own callback;
+            # this wait does not.
+            if self._socket.fileno() < 0:
+                raise anyio.ClosedResourceError
+            await anyio.wait_readable(self._socket)
+        return await self._stream.receive()
 
     async def send(self, item: bytes) -> None:
         """Send one line; a line that was cut off ends the connection: nothing may follow it."""
@@ -98,6 +108,8 @@ class Lines(ObjectStream[bytes]):
 
     async def aclose(self) -> None:
         """Close the byte stream."""
+        if self._socket is not None and self._socket.fileno() >= 0:
+            anyio.notify_closing(self._socket)
         await self._stream.aclose()
 
 

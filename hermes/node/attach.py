@@ -118,12 +118,16 @@ async def open_client(
             opener = _Opener(settings, environ, owning, lasting=interactive)
             client = Client(opener, SystemClock())
             await client.connect(_TRIES)
-            async with anyio.create_task_group() as taking:
-                taking.start_soon(client.run)
-                yield client
-                if opener.owner is not None and not interactive:
-                    await opener.owner.drain()
-                taking.cancel_scope.cancel()
+            try:
+                async with anyio.create_task_group() as taking:
+                    taking.start_soon(client.run)
+                    yield client
+                    if opener.owner is not None and not interactive:
+                        await opener.owner.drain()
+                    taking.cancel_scope.cancel()
+            finally:
+                if opener.owner is not None:
+                    await opener.owner.say_goodbye()
             owning.cancel_scope.cancel()
 
 

@@ -14,7 +14,6 @@ from hermes.core.event import Json
 from hermes.core.ids import ConversationId
 from hermes.core.model import ModelRequest
 from hermes.core.request import TurnRequest
-from hermes.models.embedded import EmbeddedModel
 from hermes.node.desk import Query
 from hermes.node.law import Law
 from hermes.node.shelf import Shelf
@@ -98,14 +97,12 @@ class Inquiries:
         skin = await anyio.to_thread.run_sync(partial(load_skin, name, self._skins))
         return msgspec.to_builtins(skin)
 
-    async def context(self, conversation_id: str, request: Json) -> Json:
+    async def context(self, conversation_id: str, request: TurnRequest) -> Json:
         """What fills the window: each part in tokens and bytes, by the model's own tokenizer."""
-        asked = msgspec.convert(request, TurnRequest)
+        known = ConversationId("")
         if conversation_id:
             known = await self._kit.store.conversations.resolve(conversation_id)
-            asked = msgspec.structs.replace(asked, conversation_id=known)
-        else:
-            known = ConversationId("")
+        asked = msgspec.structs.replace(request, conversation_id=known)
         session = await self._shards.peek(known, asked)
         model = await self._kit.models.open(asked, session)
         sections = await self._kit.opening.sections(model.profile, asked, session)
@@ -136,7 +133,7 @@ class Inquiries:
             "window": model.window,
             "total": total,
             "parts": parts,
-            "method": "tokenizer" if isinstance(model, EmbeddedModel) else "estimate",
+            "method": "tokenizer" if self._shelf.counts(model) else "estimate",
         }
 
 

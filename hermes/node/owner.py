@@ -5,7 +5,6 @@ The composition root. Whoever holds the store's lock runs this, as a chat or as 
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -26,7 +25,10 @@ class Owner:
     def __init__(self, rooms: Rooms, tasks: TaskGroup) -> None:
         self._rooms = rooms
         self._tasks = tasks
+        self._open = anyio.CancelScope()
+        self._left = anyio.Event()
         self._visits = 0
+        self._here: set[Visitor] = set()
 
     def receive_here(self) -> Wire:
         """Let the front end of this very process in."""
@@ -34,24 +36,42 @@ class Owner:
         self._tasks.start_soon(self._serve, ours, "this process")
         return theirs
 
-    async def receive(self, stream: SocketStream) -> None:
-        """Serve a front end that came through the socket."""
+    async def listen(self, listener: Listener[SocketStream]) -> None:
+        """Let front ends in through the socket."""
+        with self._open:
+            await listener.serve(self._receive, self._tasks)
+
+    async def _receive(self, stream: SocketStream) -> None:
         self._visits += 1
         await self._serve(Wire(Lines(stream)), f"visitor {self._visits}")
 
     async def _serve(self, wire: Wire, name: str) -> None:
+        visitor = Visitor(self._rooms.desk, wire, name)
+        self._here.add(visitor)
         self._rooms.state.clients += 1
         try:
-            await Visitor(self._rooms.desk, wire, name).serve()
+            await visitor.serve()
         except Exception as error:  # noqa: BLE001 - one visit is not the owner's end
             self._rooms.desk.report("a visit", error)
         finally:
             self._rooms.state.clients -= 1
+            self._here.discard(visitor)
+            self._left.set()
 
     async def drain(self) -> None:
         """Wait until no turn runs: others may have come in while this process owned the store."""
         while busy := self._rooms.shards.busy():
             await busy[0].idle.wait()
+
+    async def say_goodbye(self) -> None:
+        """Answer what visitors asked already; what they ask from now on is the next owner's."""
+        with anyio.CancelScope(shield=True):
+            self._open.cancel()
+            for visitor in self._here:
+                visitor.close()
+            while self._here:  # each leaves within a second
+                self._left = anyio.Event()
+                await self._left.wait()
 
 
 @asynccontextmanager
@@ -73,7 +93,7 @@ async def open_owner(
         tasks = await stack.enter_async_context(anyio.create_task_group())
         rooms = await stack.enter_async_context(furnish(settings, environ, clock, store, tasks))
         owner = Owner(rooms, tasks)
-        tasks.start_soon(partial(listener.serve, owner.receive))
+        tasks.start_soon(owner.listen, listener)
         if lasting:
             await stack.enter_async_context(rooms.scheduler)
             await rooms.shards.resume()

@@ -22,16 +22,32 @@ def add(commands: Commands) -> None:
         run,
     )
     command.add_argument("-m", "--message", metavar="TEXT", help="one turn with this text")
-    command.add_argument("--conversation", metavar="ID", help="go on with a conversation")
+    command.add_argument(
+        "--conversation", metavar="ID", help="go on with this one (its id, or how that begins)"
+    )
     command.add_argument("--model", metavar="M", help="GGUF path, URL#NAME or scripted:FILE")
-    command.add_argument("--skin", metavar="S", help="name of a skin")
-    command.add_argument("--mode", choices=("read-only", "ask", "auto"), help="without a rule")
-    command.add_argument("--max-steps", type=count, metavar="N", help="model calls in a turn")
-    command.add_argument("--context", type=count, metavar="N", help="window in tokens")
-    command.add_argument("--profile", choices=("full", "lean", "native"), help="fixed prompt")
-    command.add_argument("--private", action="store_true", help="never trained on or replicated")
-    command.add_argument("--yes", action="store_true", help="yes to what asks, not what is denied")
-    command.add_argument("--json", action="store_true", help="one event a line")
+    command.add_argument("--skin", metavar="S", help="voice and look: hermes skin list")
+    command.add_argument(
+        "--mode", choices=("read-only", "ask", "auto"), help="what happens without a rule"
+    )
+    command.add_argument("--max-steps", type=count, metavar="N", help="at most N model calls")
+    command.add_argument(
+        "--context", type=count, metavar="N", help="window in tokens (default: the model's)"
+    )
+    command.add_argument(
+        "--profile",
+        choices=("full", "lean", "native"),
+        help="how much the prompt says (default: by the model)",
+    )
+    command.add_argument(
+        "--private", action="store_true", help="never train on this, never replicate it"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="yes to all that would ask; what is denied stays denied"
+    )
+    command.add_argument(
+        "--json", action="store_true", help="with -m: one event a line (docs/events.md)"
+    )
 
 
 async def run(args: argparse.Namespace, world: World) -> int:

@@ -34,36 +34,51 @@ _HITS = (
 def add(commands: Commands) -> None:
     """Add the noun and its verbs."""
     noun = add_command(
-        commands, "conversations", "the history", "hermes conversations list --limit 5"
+        commands,
+        "conversations",
+        "what was said: find, show, export, import",
+        "hermes conversations list --limit 5",
     )
     verbs = add_verbs(noun)
     every = add_command(
         verbs, "list", "list conversations, newest first", "hermes conversations list", _list
     )
-    every.add_argument("--limit", type=count, default=20, metavar="N")
-    every.add_argument("--offset", type=count, default=0, metavar="N")
+    every.add_argument("--limit", type=count, default=20, metavar="N", help="at most N (20)")
+    every.add_argument("--offset", type=count, default=0, metavar="N", help="leave out the first N")
     every.add_argument("--here", action="store_true", help="only this project's")
     search = add_command(
         verbs, "search", "find messages by words", 'hermes conversations search "port 80"', _search
     )
-    search.add_argument("query", metavar="QUERY")
+    search.add_argument("query", metavar="QUERY", help="words that the message contains")
     search.add_argument("--conversation", metavar="ID", help="only in this one")
-    search.add_argument("--limit", type=count, default=20, metavar="N")
-    show = add_command(verbs, "show", "show one", "hermes conversations show ID", _show)
+    search.add_argument("--limit", type=count, default=20, metavar="N", help="at most N (20)")
+    show = add_command(verbs, "show", "show a conversation", "hermes conversations show ID", _show)
     export = add_command(
-        verbs, "export", "write one out", "hermes conversations export ID --out talk.md", _export
+        verbs,
+        "export",
+        "write a conversation as Markdown or JSON",
+        "hermes conversations export ID --out talk.md",
+        _export,
     )
     export.add_argument("--out", metavar="FILE", help="a file that does not exist yet")
     export.add_argument("--format", choices=("markdown", "json"), help="default: by the file")
     load = add_command(
-        verbs, "import", "read an export in", "hermes conversations import talk.json", _import
+        verbs,
+        "import",
+        "take a JSON export into the store",
+        "hermes conversations import talk.json",
+        _import,
     )
     load.add_argument("file", metavar="FILE", help="a JSON export; - for standard input")
     fork = add_command(
-        verbs, "fork", "a new one on the same head", "hermes conversations fork ID", _fork
+        verbs, "fork", "go on in a copy; prints its id", "hermes conversations fork ID", _fork
     )
     private = add_command(
-        verbs, "private", "never train on it", "hermes conversations private ID", _private
+        verbs,
+        "private",
+        "never train on a conversation, never replicate it",
+        "hermes conversations private ID",
+        _private,
     )
     private.add_argument("--off", action="store_true", help="lift it again")
     for command in (show, export, fork, private):

@@ -1,7 +1,6 @@
 """`hermes jobs`: what runs when it is due, while an owner lives."""
 
 import argparse
-from pathlib import Path
 
 import anyio.to_thread
 
@@ -11,6 +10,7 @@ from hermes.cli.output import print_json, print_table
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import Usage
+from hermes.scheduler.zones import local_zone
 
 _JOBS = (
     ("id", "ID", 40),
@@ -25,7 +25,6 @@ _RUNS = (
     ("finished", "FINISHED", 26),
     ("result", "RESULT", 80),
 )
-_ZONES = "/zoneinfo/"
 
 
 def add(commands: Commands) -> None:
@@ -41,7 +40,7 @@ def add(commands: Commands) -> None:
     cancel = add_command(verbs, "cancel", "cancel a job", "hermes jobs cancel ID", _cancel)
     runs = add_command(verbs, "runs", "what became of each run", "hermes jobs runs ID", _runs)
     for command in (cancel, runs):
-        command.add_argument("id", metavar="ID")
+        command.add_argument("id", metavar="ID", help="its id, from hermes jobs list")
     for command in (every, new, cancel, runs):
         add_json(command)
 
@@ -66,7 +65,7 @@ async def _add(args: argparse.Namespace, world: World) -> int:
         when=args.when,
         cwd=str(world.cwd),
         root=str(world.root),
-        zone=args.zone or await anyio.to_thread.run_sync(local_zone, world),
+        zone=args.zone or await _zone(world),
         **work,
     )
     if args.json:
@@ -94,12 +93,8 @@ async def _runs(args: argparse.Namespace, world: World) -> int:
     return 0
 
 
-def local_zone(world: World) -> str:
-    """This machine's IANA time zone, from TZ or the link /etc/localtime; else UTC."""
-    if name := world.environ.get("TZ", "").removeprefix(":"):
-        return name
-    target = str(Path("/etc/localtime").resolve())
-    return target.partition(_ZONES)[2] or "UTC"
+async def _zone(world: World) -> str:
+    return (await anyio.to_thread.run_sync(local_zone, world.environ.get("TZ", ""))).key
 
 
 def _shown(

@@ -16,16 +16,16 @@ def add(commands: Commands) -> None:
     example = 'hermes memory search "database port"'
     verbs = add_verbs(add_command(commands, "memory", "what it remembers of a project", example))
     new = add_command(verbs, "add", "remember a fact", 'hermes memory add "tests: make test"', _add)
-    new.add_argument("content", metavar="TEXT")
+    new.add_argument("content", metavar="TEXT", help="the fact, in a sentence")
     new.add_argument("--type", metavar="T", help="kind of memory, such as decision")
     search = add_command(verbs, "search", "find memories by words", example, _search)
-    search.add_argument("query", metavar="QUERY")
-    search.add_argument("--limit", type=count, default=20, metavar="N")
+    search.add_argument("query", metavar="QUERY", help="words to look for")
+    search.add_argument("--limit", type=count, default=20, metavar="N", help="at most N (20)")
     every = add_command(verbs, "list", "list memories", "hermes memory list --limit 10", _list)
-    every.add_argument("--limit", type=count, default=50, metavar="N")
-    every.add_argument("--offset", type=count, default=0, metavar="N")
-    forget = add_command(verbs, "forget", "forget one", "hermes memory forget ID", _forget)
-    forget.add_argument("id", metavar="ID", type=count)
+    every.add_argument("--limit", type=count, default=50, metavar="N", help="at most N (50)")
+    every.add_argument("--offset", type=count, default=0, metavar="N", help="leave out the first N")
+    forget = add_command(verbs, "forget", "forget one", "hermes memory forget 3", _forget)
+    forget.add_argument("id", metavar="ID", type=count, help="its number in the list")
     for command in (new, search, every, forget):
         add_json(command)
 

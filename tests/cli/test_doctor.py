@@ -44,7 +44,7 @@ def test_a_running_owner_is_asked_and_no_store_opened(shell):
     shell.door, shell.running = door(), True
     code, found = checks(shell)
     assert code == 0
-    assert found["owner"]["detail"] == "pid 1, 2 clients"
+    assert found["owner"]["detail"] == "pid 1, 1 attached besides this look"
     assert shell.opened == []
 
 

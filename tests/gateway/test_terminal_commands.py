@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import signal
 import tomllib
+from pathlib import Path
 
 import anyio
 import pytest
@@ -174,6 +176,14 @@ async def test_fork_and_new_lead_elsewhere(tmp_path, terminal):
 async def test_new_starts_without_a_conversation(tmp_path, terminal):
     door = await chat(terminal, tmp_path, "/new\rgo\r", turns=[leaving(terminal)])
     assert door.requests[0].conversation_id == ""
+
+
+async def test_the_manual_has_every_command(tmp_path, terminal):
+    await chat(terminal, tmp_path, "/help\r/quit\r")
+    page = Path(__file__).parents[2] / "docs" / "terminal.md"
+    documented = re.findall(r"^\| `/(\w+)", page.read_text(), re.MULTILINE)
+    helped = re.findall(r"^  /(\w+)", terminal.text.replace("\r", ""), re.MULTILINE)
+    assert documented == helped
 
 
 async def test_a_running_turn_keeps_its_conversation(tmp_path, terminal):

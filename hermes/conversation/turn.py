@@ -121,11 +121,12 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
         try:
             return await _stream(kit, session, model, prompt, view, record)
         except ModelOverflow as overflow:
-            window = overflow.window or window
             tokens = overflow.prompt_tokens or 2 * view.scale.tokens(prompt.size)
-            if (learnt := view.scale.learn(prompt.size, tokens)) == view.scale:
+            known = (window, view.scale)
+            window = overflow.window or window
+            view.scale = view.scale.learn(prompt.size, tokens)
+            if known == (window, view.scale):
                 break  # the same prompt again would not fit either
-            view.scale = learnt
     raise ModelOverflow(f"even the shortest prompt does not fit {window} tokens", 0, window)
 
 

@@ -142,6 +142,9 @@ def _state_of(path: Path) -> str:
 
 
 def _played(session: Session) -> int:
-    """The replies that an interrupted session has had already."""
-    before = [m for m in session.messages if m.session == session.continues]
-    return sum(message.role == "assistant" for message in before)
+    """The replies that an interrupted session, and those that went on with it, have had."""
+    sessions = [message.session for message in session.messages]
+    if session.continues not in sessions:
+        return 0
+    since = session.messages[sessions.index(session.continues) :]
+    return sum(message.role == "assistant" for message in since)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hermes.config import Limits
 from hermes.core.clock import SystemClock
 from hermes.core.event import ApprovalAsked, is_final
+from hermes.gateway.client import RemoteError
 from hermes.store.store import Store
 
 SLOW = {"text": "one two three four five six", "chunk_delay_s": 0.05}
@@ -333,3 +334,45 @@ async def test_every_turn_ends_once_and_its_story_is_in_order(
     assert asked == told
     assert history[0][0] == "user"
     assert history[-1][0] == "assistant"
+
+
+async def _die_at(house, request, phase, name=""):
+    """An owner that is gone as soon as the turn got so far."""
+    async with anyio.create_task_group() as owning:
+
+        async def owner():
+            async with house.client(interactive=True) as client, client.turn(request) as events:
+                async for event in events:
+                    if type(event).__name__ == phase and (not name or event.name == name):
+                        owning.cancel_scope.cancel()
+
+        owning.start_soon(owner)
+
+
+async def test_a_script_goes_on_where_it_was_however_often_owners_die(house):
+    model = house.script(
+        call("Status"), call("ListDir", path="."), call("Glob", pattern="*"), {"text": "done"}
+    )
+    request = house.request(model=model)
+    await _die_at(house, request, "ToolCalled", "ListDir")
+    await _die_at(house, request, "ToolCalled", "Glob")
+    async with house.client() as client:
+        events = await play(client, request)
+        history = await _history(client, conversation_of(events))
+    asked = [p["name"] for _, parts in history for p in parts if p["type"] == "tool_call"]
+    assert asked == ["Status", "ListDir", "Glob"]
+    assert events[-1].text == "done"
+
+
+async def test_a_turn_that_takes_every_owner_down_is_given_up(house):
+    request = house.request(model=house.script({"text": "late", "delay_s": 60}))
+    for _ in range(3):
+        await _die_at(house, request, "TurnStarted")
+    async with house.client(interactive=True) as client:
+        assert (await client.status())["running"] == []
+        with pytest.raises(RemoteError, match="interrupted 3 times"):
+            await play(client, request)
+        listed = await client.query("conversations.list")
+        again = house.script({"text": "fine"}, name="again")
+        request = house.request(model=again, conversation_id=listed[0]["id"])
+        assert (await play(client, request))[-1].text == "fine"

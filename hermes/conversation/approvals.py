@@ -6,6 +6,7 @@ Nobody attached, or nobody in time, is a no.
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 
 from hermes.conversation.bus import Bus
 from hermes.core.clock import Clock
@@ -50,7 +51,7 @@ class Approvals:
             turn=asked.turn_id,
             conversation=asked.conversation_id,
             tool=asked.name,
-            arguments=str(asked.arguments),
+            arguments=msgspec.json.encode(asked.arguments).decode(),
             rule=asked.rule,
             diff=asked.diff,
             at=asked.at,

@@ -3,7 +3,7 @@
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from hermes.errors import Usage
 
 Query = Callable[..., Awaitable[Json]]
 """Answers by name; its signature says which arguments it takes."""
+
+_COUNT = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Limits, offsets and row numbers: anything else breaks deep in the database."""
 
 
 class Desk:
@@ -103,7 +106,8 @@ def _arguments_of(name: str, query: Query) -> type[msgspec.Struct]:
             open_ended = True
             continue
         default = msgspec.NODEFAULT if given.default is given.empty else given.default
-        fields.append((given.name, given.annotation, default))
+        kind = _COUNT if given.annotation is int else given.annotation
+        fields.append((given.name, kind, default))
     return msgspec.defstruct(
         name, fields, forbid_unknown_fields=not open_ended, kw_only=True, frozen=True
     )

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -101,8 +101,12 @@ async def furnish(
     found = await anyio.to_thread.run_sync(find, settings, environ)
     bus, log = Bus(), Log(settings.data_dir / "hermes.log")
 
+    async def write_down(where: str, error: BaseException) -> None:
+        with suppress(OSError):  # a full disk must not turn a bug into the owner's end
+            await anyio.to_thread.run_sync(log.write, clock.now_ms(), where, error)
+
     def report(where: str, error: BaseException) -> None:
-        tasks.start_soon(anyio.to_thread.run_sync, log.write, clock.now_ms(), where, error)
+        tasks.start_soon(write_down, where, error)
 
     def tell(text: str) -> None:
         for loop in shards.busy():

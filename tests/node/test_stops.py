@@ -1,5 +1,7 @@
 """Stops and owners that close, in every phase of a turn: one final event, nothing lost."""
 
+import json
+
 import anyio
 import pytest
 from house import House, call, calls, conversation_of, kinds, play
@@ -57,6 +59,8 @@ async def test_a_stop_ends_any_phase_once_and_the_next_turn_works(house, phase):
     assert roles[-3:] == ["assistant", "user", "assistant"]
     async with Store.open(house.settings.data_dir / "hermes.db", SystemClock()) as store:
         assert await store.approvals.open() == ()
+        asked = await store.approvals.of_turn(seen[0].turn_id)
+        assert all(json.loads(one.arguments) == {"path": "a", "content": "1"} for one in asked)
         assert await store.verify() == ()
 
 

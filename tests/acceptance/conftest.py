@@ -6,7 +6,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "node")]
 
-from stranger import at_home
+from stranger import at_home  # noqa: E402 - found through the path above
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Hostile answers of scripted models and of servers: a clear message, no crash, no unasked write."""
+"""Hostile answers of scripts and servers: a clear message, no crash, no unasked write."""
 
 import json
 from pathlib import Path

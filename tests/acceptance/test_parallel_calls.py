@@ -3,7 +3,7 @@
 import os
 
 import anyio
-from house import House, call, calls
+from house import House, call, calls, play
 
 from hermes.config import Limits
 
@@ -131,15 +131,9 @@ async def test_a_write_sees_what_was_asked_before_it(tmp_path):
         call("FileRead", path="f"),
         {"text": "ok"},
     ]
-    results = []
-    async with (
-        house.client() as client,
-        client.turn(house.request(model=house.script(*lines), yes=True)) as events,
-    ):
-        async for event in events:
-            if type(event).__name__ == "ToolFinished":
-                results.append(event.result)
-    assert results == [
+    async with house.client() as client:
+        events = await play(client, house.request(model=house.script(*lines), yes=True))
+    assert [event.result for event in events if type(event).__name__ == "ToolFinished"] == [
         "one\n",
         "changed 1",
         "two\n",

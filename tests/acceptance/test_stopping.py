@@ -86,7 +86,7 @@ def test_ctrl_c_while_the_model_speaks_keeps_what_was_said(stranger):
     live.until("text_delta")
     live.signal(signal.SIGINT)
     assert live.end() == 130
-    (said,) = [m for m in stranger.shown(live.events[0]["conversation_id"])["messages"]][1:]
+    (said,) = stranger.shown(live.events[0]["conversation_id"])["messages"][1:]
     assert said["parts"][0]["text"].startswith("one")
 
 

@@ -134,6 +134,7 @@ class TurnHooks:
             tool=tool.name,
             arguments=call.arguments,
             changes=[(str(change.path), change.before, change.after) for change in changes],
+            heads=self._session.heads,
         )
 
     async def started(self, call: ToolCall) -> None:

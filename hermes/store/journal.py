@@ -80,8 +80,9 @@ class Journal:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._open: dict[JournalId, Cid] = {}  # intents of this owner, until their outcome
 
-    async def intend(
+    async def intend(  # noqa: PLR0913 - an intent is made of these
         self,
         *,
         turn: TurnId,
@@ -90,10 +91,12 @@ class Journal:
         tool: str,
         arguments: str,
         changes: Sequence[tuple[str, bytes | None, bytes | None]] = (),
+        heads: tuple[Cid, ...] | None = None,
     ) -> JournalId:
         """Say what is about to be written; durable on return, earlier contents kept as blobs.
 
-        `changes`: path, bytes before, bytes after.
+        `changes`: path, bytes before, bytes after. `heads`: the conversation's, where the
+        caller knows them.
         """
         entry = JournalId(uuid7())
         now = self._clock.now_ms()
@@ -102,7 +105,8 @@ class Journal:
             "id": entry, "turn": turn, "conversation": conversation, "call": call,
             "tool": tool, "arguments": arguments, "at": now, "changes": msgspec.to_builtins(files),
         }  # fmt: skip
-        cid, block = record(INTENT_KIND, await self._heads(conversation), fields)
+        heads = await self._heads(conversation) if heads is None else heads
+        cid, block = record(INTENT_KIND, heads, fields)
         kept = msgspec.json.encode(files).decode()
         row = (entry, turn, conversation, call, tool, arguments, now, cid, kept)
         await self._database.write(
@@ -110,6 +114,7 @@ class Journal:
             block,
             Statement(_INTENT, row),
         )
+        self._open[entry] = cid
         return entry
 
     async def outcome(
@@ -161,14 +166,19 @@ class Journal:
     async def _close(
         self, entry: JournalId, word: OutcomeWord, text: str, more: Sequence[Statement]
     ) -> None:
+        intent = self._open.get(entry) or await self._cid(entry)
+        now = self._clock.now_ms()
+        fields: dict[str, Value] = {"outcome": word, "text": text, "at": now}
+        cid, block = record(OUTCOME_KIND, (intent,), fields)
+        row = (word, text, now, cid, entry)
+        await self._database.write(block, Statement(_OUTCOME, row, expect=1), *more)
+        self._open.pop(entry, None)
+
+    async def _cid(self, entry: JournalId) -> Cid:
         rows = await self._database.read("SELECT cid FROM journal WHERE id = ?", (entry,))
         if not rows:
             raise StoreError(f"no journal entry {entry}")
-        now = self._clock.now_ms()
-        fields: dict[str, Value] = {"outcome": word, "text": text, "at": now}
-        cid, block = record(OUTCOME_KIND, (rows[0][0],), fields)
-        row = (word, text, now, cid, entry)
-        await self._database.write(block, Statement(_OUTCOME, row, expect=1), *more)
+        return Cid(rows[0][0])
 
     async def _heads(self, conversation: ConversationId) -> tuple[Cid, ...]:
         sql = "SELECT heads FROM conversations WHERE id = ?"

@@ -69,12 +69,12 @@ class Turns:
         is opened then too. The request's `api_key` is never stored. Raises
         ConversationUnknown.
         """
-        if (known := await self.get(request.turn_id)) is not None:
-            return known, False
         now = self._clock.now_ms()
         first = messages[0]
-        kept = msgspec.json.encode(msgspec.structs.replace(request, api_key=""))
-        values = (request.turn_id, first.conversation, first.session, kept, now)
+        kept = msgspec.structs.replace(request, api_key="")
+        values = (
+            request.turn_id, first.conversation, first.session, msgspec.json.encode(kept), now
+        )  # fmt: skip
         statements = [Statement(_INSERT, values, expect=1)]
         if new is not None:
             statements.append(creating(new, self._node, now))
@@ -86,7 +86,7 @@ class Turns:
             if (known := await self.get(request.turn_id)) is None:
                 raise unknown(first.conversation) from error
             return known, False
-        return await self._one(request.turn_id), True
+        return _begun(kept, first, now), True
 
     async def get(self, turn: TurnId) -> TurnRecord | None:
         """One turn, or None."""
@@ -138,6 +138,24 @@ class Turns:
             parameters,
         )
         return tuple(map(_record, rows))
+
+
+def _begun(request: TurnRequest, first: Message, at: int) -> TurnRecord:
+    """The record of a turn that was just written: as the table's defaults make it."""
+    return TurnRecord(
+        id=request.turn_id,
+        conversation=first.conversation,
+        session=first.session,
+        state="running",
+        request=request,
+        started=at,
+        finished=None,
+        attempts=1,
+        text="",
+        error="",
+        remedy="",
+        usage={},
+    )
 
 
 def _record(row: Row) -> TurnRecord:

@@ -12,7 +12,7 @@ from hermes.errors import TurnStopped
 from hermes.gateway.render_text import clean, one_line, reveal
 
 _EXIT = re.compile(r"exit code (-?\d+)")
-_SHOWN_FIRST = ("command", "path", "pattern", "query", "content", "task", "when")
+_SHOWN_FIRST = ("command", "pattern", "path", "query", "content", "task", "when")
 
 
 @dataclass(frozen=True)

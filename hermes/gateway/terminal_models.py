@@ -52,7 +52,7 @@ async def offer(chat: Chat) -> None:
     found: list[Json] = []
     with anyio.move_on_after(_PATIENCE_S):
         found = await chat.door.query("models.list")
-    others = [model for model in found if not model.get("current")]
+    others = [m for m in found if not m.get("current") and not ships(str(m["model"]))]
     if not others:
         return
     rows = [f"{row(model)}" for model in others] + ["stay with the small model that ships"]

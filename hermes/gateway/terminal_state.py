@@ -82,8 +82,7 @@ class Chat:
         """Ask the owner how things stand."""
         view = self.view
         view.status = await self.door.status(self.conversation)
-        running = {str(turn.get("conversation_id")) for turn in view.status.get("running") or []}
-        runs = bool(self.conversation) and self.conversation in running
+        runs = any(map(self._is_here, view.status.get("running") or []))
         if runs and not view.busy:
             view.begin()
             view.joined = True
@@ -105,12 +104,25 @@ class Chat:
         """Go to a conversation, as `conversations.show` answered it, and show its end."""
         self.go_to(ConversationId(str(shown["id"])), str(shown.get("title") or ""))
         self.choose(private=bool(shown.get("private")))
-        await self.show_last(shown)
+        await self.show_last(shown, await self._running_turn())
 
-    async def show_last(self, shown: Json) -> None:
-        """Show the last messages of a conversation, as `conversations.show` answered it."""
+    async def _running_turn(self) -> str:
+        """The turn that runs in the conversation: whoever watches is told all of it."""
+        status = await self.door.status(self.conversation)
+        running = [turn for turn in status.get("running") or [] if self._is_here(turn)]
+        return str(running[0].get("turn_id") or "") if running else ""
+
+    def _is_here(self, turn: Json) -> bool:
+        return bool(self.conversation) and turn.get("conversation_id") == self.conversation
+
+    async def show_last(self, shown: Json, running: str = "") -> None:
+        """Show the last messages before the running turn, as `conversations.show` told them."""
         self.view.title = str(shown.get("title") or "")
-        messages = [m for m in shown.get("messages", []) if m.get("role") in {"user", "assistant"}]
+        messages = [
+            m
+            for m in shown.get("messages", [])
+            if m.get("role") in {"user", "assistant"} and not (running and m.get("turn") == running)
+        ]
         if (left := len(messages) - _SHOWN_ON_RESUME) > 0:
             before = "1 message" if left == 1 else f"{left} messages"
             await self.screen.say(f"{self.view.marks.notice} {before} before these", "dim")

@@ -3,7 +3,7 @@
 import anyio
 import msgspec
 
-from hermes.core.event import Event, TurnStarted
+from hermes.core.event import Event, TurnStarted, is_final
 from hermes.core.ids import TurnId, uuid7
 from hermes.errors import HermesError
 from hermes.gateway.render_event import arguments_line
@@ -18,6 +18,7 @@ class Turns:
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
         self._stop_wanted = False
+        self._heard = ""  # what was last asked elsewhere
 
     async def run(self) -> None:
         """Say queued messages, one turn after another."""
@@ -92,8 +93,12 @@ class Turns:
     async def _other(self, event: Event) -> None:
         if isinstance(event, TurnStarted):
             asked = await self._chat.last_question()
-            await self._chat.transcript.user(asked, "  (from elsewhere)")
+            if not (event.resumed and asked == self._heard):  # it stands there already
+                await self._chat.transcript.user(asked, "  (from elsewhere)")
+            self._heard = asked
         await self._chat.transcript.show(event)
+        if is_final(event):
+            await self.refresh()
 
     async def refresh(self) -> None:
         """Ask how things stand; what cannot be asked is a hint, no error."""

@@ -69,7 +69,7 @@ class View:
         lines = [clean(line[-long:]) for line in self.blocks.tail(room)]
         tail = [row for line in lines for row in rows_of(line, columns)][-room:]
         running = [line for call, line in self.tools.items() if call not in self.approvals]
-        queued = [f"  queued: {one_line(clean(text), columns)}" for text in self.queue]
+        queued = [f"  queued: {one_line(clean(text), columns)}" for text in self.queue if self.busy]
         fragments: StyleAndTextTuples = [("", f"{line}\n") for line in tail]
         for style, several in (("class:running", running), ("class:status", queued)):
             shown = [clip(clean(line), columns) for line in several[-room:]]
@@ -116,7 +116,7 @@ class View:
             words.append(f"working {anyio.current_time() - self.since:.0f} s")
         if self.approvals:
             words.append("needs your word")
-        if self.queue:
+        if self.queue and self.busy:
             words.append(f"{len(self.queue)} queued")
         return words
 

@@ -34,7 +34,7 @@ def test_call_lines():
     ] == snapshot(
         [
             "● FileRead README.md",
-            "* Grep src pattern=x y limit=5",
+            "* Grep x y path=src limit=5",
             "● Jobs",
             '● Bash {"command": "ls',
             "● Ev\\x1b[2Jil a=\\x1b]0;x\\x07",

@@ -1,3 +1,4 @@
+import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -18,15 +19,16 @@ def shown(here, rows=24, columns=80):
     return "".join(text for _, text in here.message(rows, columns))
 
 
-def test_the_status_line():
+async def test_the_status_line():
     here = view(model="http://127.0.0.1:1/v1#llama3:8b", mode="auto", private=True)
     here.status = {
         "context": {"used": 512, "window": 4096},
         "engine": {"state": "loading", "tokens_per_s": 45.4},
     }
     here.title, here.queue = "A \x1b[2Jtalk", ["one", "two"]
-    assert here.status_line(100) == snapshot(
-        " llama3:8b - 12% of 4,096 - 45 tok/s - loading - 2 queued - auto - private - A talk"
+    here.since = anyio.current_time()
+    assert here.status_line(120) == snapshot(
+        " llama3:8b - 12% of 4,096 - 45 tok/s - loading - working 0 s - 2 queued - auto - private - A talk"
     )
     here.hint = "Ctrl-C again or Ctrl-D leaves"
     assert here.status_line(40).startswith(" Ctrl-C again or Ctrl-D leaves - llama3")
@@ -53,8 +55,9 @@ def test_a_long_paragraph_shows_its_end_while_it_grows():
     assert all(get_cwidth(row.rstrip()) < 40 for row in shown(here, columns=40).split("\n"))
 
 
-def test_queued_messages_are_seen_and_a_call_that_waits_is_not_shown_as_running():
+async def test_queued_messages_are_seen_and_a_call_that_waits_is_not_shown_as_running():
     here = view()
+    here.since = anyio.current_time()
     here.queue = ["first\nof two", "second"]
     here.tools["c"] = "* Bash ls"
     assert "queued: first of two\n  queued: second" in shown(here)

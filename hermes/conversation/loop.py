@@ -93,8 +93,10 @@ class Loop:
             record.started(request.model, resumed=resumed)
             await run_turn(self._kit, self.session, request, record)
         except HermesError as error:
+            self.session.unclosed = True  # its end, if it was begun, is not in the store
             record.failed(error)
         except Exception as error:  # noqa: BLE001 - the edge of a background task
+            self.session.unclosed = True
             self._kit.report("turn", error)
             broken = TurnError(f"internal error: {type(error).__name__}: {error}", "see the log")
             await self._end(request, record, broken)
@@ -122,5 +124,6 @@ class Loop:
             with anyio.CancelScope(shield=True):
                 await fail_turn(self._kit, self.session, request, record, error)
         except Exception as worse:  # noqa: BLE001 - the edge of a background task
+            self.session.unclosed = True
             self._kit.report("the end of a turn", worse)
             record.failed(error)

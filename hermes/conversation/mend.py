@@ -70,11 +70,14 @@ async def fail_turn(
 
 async def close_earlier(kit: Kit, session: Session, request: TurnRequest, record: Record) -> None:
     """Close what an earlier owner left unfinished in this conversation, before a new turn."""
+    if not session.unclosed:
+        return
     for left in await kit.store.turns.unfinished():
         if left.conversation == session.conversation and left.id != request.turn_id:
             error = TurnStopped("interrupted")
             ending = Ending("interrupted", error, "")
             await _close(kit, session, left.request, record, ending)
+    session.unclosed = False
 
 
 class Ending(NamedTuple):

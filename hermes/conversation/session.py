@@ -49,6 +49,7 @@ class Session:
     messages: list[Message]
     heads: tuple[Cid, ...]
     new: bool = False  # nothing of it is stored yet
+    unclosed: bool = False  # the store may hold a turn of it that has not ended
     continues: SessionId | None = None  # the interrupted session that this one goes on with
     files: FileStates = field(default_factory=FileStates)
     views: dict[str, View] = field(default_factory=dict)

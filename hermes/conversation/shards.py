@@ -31,7 +31,7 @@ class Shards:
         self._kit = kit
         self._tasks = tasks
         self._loops: dict[ConversationId, Loop] = {}
-        self._addressed: dict[TurnId, ConversationId] = {}  # new ones, until they are submitted
+        self._addressed: dict[TurnId, ConversationId] = {}  # not in the store, nor submitted
         self._opening = anyio.Lock()
 
     async def address(self, request: TurnRequest) -> TurnRequest:
@@ -47,9 +47,10 @@ class Shards:
                 return conversation
         if (record := await self._kit.store.turns.get(turn)) is not None:
             return record.conversation
-        if request.conversation_id:
-            return await self._kit.store.conversations.resolve(request.conversation_id)
-        return self._addressed.setdefault(turn, ConversationId(uuid7()))
+        named = request.conversation_id
+        if named and named not in self._loops:
+            named = await self._kit.store.conversations.resolve(named)
+        return self._addressed.setdefault(turn, named or ConversationId(uuid7()))
 
     async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take an addressed turn: run it, resume it, or tell how it ended.
@@ -60,10 +61,10 @@ class Shards:
         """
         turn, conversation = request.turn_id, request.conversation_id
         async with self._opening:
-            self._addressed.pop(turn, None)
             if (running := self._loops.get(conversation)) and running.has(turn):
                 return
-            record = await self._kit.store.turns.get(turn)
+            unknown = self._addressed.pop(turn, None) is not None
+            record = None if unknown else await self._kit.store.turns.get(turn)
             if record is not None and record.state != "running":
                 for event in _told(record):
                     catch_up(event)
@@ -172,6 +173,7 @@ class Shards:
             private=info.private,
             messages=messages,
             heads=info.heads,
+            unclosed=True,
             continues=began[0].session if began else None,
         )
 

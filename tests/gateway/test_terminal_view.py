@@ -28,7 +28,8 @@ async def test_the_status_line():
     here.title, here.queue = "A \x1b[2Jtalk", ["one", "two"]
     here.since = anyio.current_time()
     assert here.status_line(120) == snapshot(
-        " llama3:8b - 12% of 4,096 - 45 tok/s - loading - working 0 s - 2 queued - auto - private - A talk"
+        " llama3:8b - 12% of 4,096 - 45 tok/s - loading - working 0 s - 2 queued - auto"
+        " - private - A talk"
     )
     here.hint = "Ctrl-C again or Ctrl-D leaves"
     assert here.status_line(40).startswith(" Ctrl-C again or Ctrl-D leaves - llama3")

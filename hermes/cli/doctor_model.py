@@ -1,7 +1,9 @@
 """The doctor on models: the owner's word where one runs, the engine, servers, the prompt."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -13,10 +15,12 @@ from hermes.config import Settings
 from hermes.core.event import Json
 from hermes.core.ids import TurnId, uuid7
 from hermes.core.request import TurnRequest
-from hermes.errors import HermesError
+from hermes.errors import HermesError, OwnerGone
 from hermes.gateway.terminal_door import Door
 
+T = TypeVar("T")
 _ENGINES = {"xllamacpp": "xllamacpp", "llama-cpp-python": "llama_cpp"}
+_TRIES = 3
 _GGUF = b"GGUF"
 _PROMPT_BYTES = {"full": 6_000, "lean": 2_000}
 _PROMPT_TOKENS = {"native": 300}
@@ -34,9 +38,8 @@ async def look(settings: Settings, world: World) -> list[Check]:
 async def look_closer(settings: Settings, world: World) -> list[Check]:
     """Models, skins and the prompt's size, from the owner or from one in a throw-away home."""
     try:
-        async with world.find_owner(settings) as door:
-            if door is not None:
-                return await _asked(door, settings, world)
+        if (found := await _running(settings, world, _asked)) is not None:
+            return found
         async with anyio.TemporaryDirectory(prefix="hermes-doctor-") as home:
             away = msgspec.structs.replace(
                 settings, data_dir=Path(home) / "data", runtime_dir=Path(home) / "run"
@@ -49,14 +52,29 @@ async def look_closer(settings: Settings, world: World) -> list[Check]:
 
 async def _owner(settings: Settings, world: World) -> Check:
     try:
-        async with world.find_owner(settings) as door:
-            if door is None:
-                return good("owner", "none runs; the next command will be it")
-            status = await door.status()
-            others = max(int(status.get("clients") or 1) - 1, 0)
-            return good("owner", f"pid {door.hello.pid}, {others} attached besides this look")
+        found = await _running(settings, world, _greeted)
     except HermesError as error:
         return bad("owner", error.message, error.remedy)
+    return found or good("owner", "none runs; the next command will be it")
+
+
+async def _greeted(door: Door, _settings: Settings, _world: World) -> Check:
+    status = await door.status()
+    others = max(int(status.get("clients") or 1) - 1, 0)
+    return good("owner", f"pid {door.hello.pid}, {others} attached besides this look")
+
+
+async def _running(
+    settings: Settings, world: World, ask: Callable[[Door, Settings, World], Awaitable[T]]
+) -> T | None:
+    """What the running owner answers; None where none runs, also where it ended meanwhile."""
+    for _ in range(_TRIES):
+        try:
+            async with world.find_owner(settings) as door:
+                return None if door is None else await ask(door, settings, world)
+        except OwnerGone:  # it quit while we asked; the next one may answer
+            continue
+    return None
 
 
 async def _engine(settings: Settings) -> Check:
@@ -104,6 +122,8 @@ async def _prompt(door: Door, settings: Settings, world: World) -> Check:
     )
     try:
         size = await door.query("context", conversation_id="", request=msgspec.to_builtins(request))
+    except OwnerGone:
+        raise
     except HermesError as error:
         return bad("prompt", error.message, error.remedy)
     profile, tokens = str(size["profile"]), int(size["total"])

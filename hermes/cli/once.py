@@ -127,8 +127,7 @@ class _Answer:
                 self._arguments[event.call_id] = event.arguments
                 self._aside(call_line(event.name, event.arguments, self._marks))
             case ToolFinished():
-                arguments = self._arguments.pop(event.call_id, None)
-                self._aside(result_line(event, self._marks, arguments))
+                self._result(event)
             case Notice():
                 self._aside(f"{self._marks.notice} {clean(event.text)}")
             case Compacted():
@@ -151,6 +150,12 @@ class _Answer:
             self._end_line()
         elif text:
             print_text(text.rstrip("\n"), self._world.stdout)
+
+    def _result(self, event: ToolFinished) -> None:
+        line = result_line(event, self._marks, self._arguments.pop(event.call_id, None))
+        self._aside(line)
+        if event.denied and not self._world.stderr.isatty():  # or exit code 3 says too little
+            self._world.complain(line, "--yes, --mode or a rule allows it: see docs/policy.md")
 
     def _aside(self, line: str) -> None:
         self._end_line()

@@ -35,5 +35,8 @@ async def _show(args: argparse.Namespace, world: World) -> int:
         print_json(skin, world.stdout)
         return 0
     for name, value in skin.items():
-        print_text(f"{name}: {value}", world.stdout)
+        shown = (
+            ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        )
+        print_text(f"{name}: {shown}", world.stdout)
     return 0

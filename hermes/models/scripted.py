@@ -75,7 +75,7 @@ class ScriptedModel(AbstractAsyncContextManager["ScriptedModel"]):
         try:
             if path.stat().st_size > _LARGEST:
                 raise Usage(f"{path}: a script of more than {_LARGEST} bytes")
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Usage(f"cannot read the script {path}: {error}") from error
         numbered = enumerate(text.split("\n"), 1)

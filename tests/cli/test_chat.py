@@ -119,6 +119,13 @@ def test_a_failed_turn_says_what_and_what_to_do(shell):
     assert shell.err == "hermes: it broke\n  mend\n"
 
 
+def test_what_was_refused_is_named_where_nobody_watches(shell):
+    shell.door = ScriptedDoor([turn(denied=1)])
+    assert shell.run("chat", "-m", "x") == 3
+    assert "⊘" in shell.err
+    assert "docs/policy.md" in shell.err
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -118,3 +118,19 @@ def test_a_broken_config_is_a_finding_not_an_end(shell):
     code, found = checks(shell, "--quick")
     assert code == 1
     assert not found["config"]["ok"]
+
+
+def test_an_owner_that_quits_meanwhile_is_no_finding(shell):
+    asked = []
+
+    def gone_at_first(**_arguments):
+        asked.append(1)
+        if len(asked) == 1:
+            raise OwnerGone("the owner went away")
+        return SIZE
+
+    shell.running, shell.door = True, door(context=gone_at_first)
+    code, found = checks(shell)
+    assert code == 0
+    assert "model" not in found
+    assert found["prompt"]["ok"]

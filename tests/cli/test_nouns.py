@@ -44,6 +44,7 @@ def door(**answers):
         ("jobs runs j1", "jobs.runs", [], {"id": "j1"}, "not run yet"),
         ("skin list", "skins.list", [{"name": "plain"}], {}, "plain"),
         ("skin show plain", "skin.get", {"name": "plain"}, {"name": "plain"}, "name: plain"),
+        ("skin show plain", "skin.get", {"colours": {"ok": "red"}}, {"name": "plain"}, "ok red"),
         ("policy show", "policy.show", {"user": {"deny": ["Bash(rm:*)"]}}, {}, "- Bash(rm:*)"),
         ("policy trust", "policy.trust", {"trusted": True}, {}, "trusted: yes"),
     ],

@@ -23,10 +23,13 @@ from hermes.core.model import Reply
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, ModelGarbled, ModelOverflow
 from hermes.models.model import Model
+from hermes.prompt.budget import Scale
 from hermes.prompt.builder import Prompt, build
 
 _MALFORMED_MOST = 2  # an unreadable call goes back to the model so many times
 _OVERFLOW_MOST = 6
+_BYTES_PER_TOKEN = 3.0  # until the server said how many there were
+_SMALL_VOCABULARY = 2.2  # the same for the model that ships, whose pieces are short
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -153,7 +156,8 @@ async def _view(kit: Kit, session: Session, request: TurnRequest, model: Model) 
     key = f"{model.name}\n{model.profile}\n{request.skin}"
     if key not in session.views:
         sections = await kit.opening.sections(model.profile, request, session)
-        session.views[key] = View(sections)
+        guess = Scale(_SMALL_VOCABULARY if model.profile == "native" else _BYTES_PER_TOKEN)
+        session.views[key] = View(sections, scale=guess)
     return session.views[key]
 
 

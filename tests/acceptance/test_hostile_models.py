@@ -38,58 +38,62 @@ def test_ten_megabytes_beside_a_call_end_the_turn(stranger):
     assert list(stranger.project.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "said"),
-    [
-        ("NoSuchTool", {"path": "a.txt"}, "no such tool NoSuchTool"),
-        ("", {}, "no such tool"),
-        ("fileread; rm -rf x", {}, "no such tool"),
-        ("N" * 100_000, {}, "no such tool"),
-        ("FileRead", {"path": 5}, "path"),
-        ("FileRead", {"path": None}, "path"),
-        ("FileRead", {"path": ["a.txt"]}, "path"),
-        ("FileRead", {}, "path"),
-        ("FileRead", [], "object"),
-        ("FileRead", '{"path": "a.t', "JSON"),
-        ("FileRead", DEEP, "nested"),
-        ("FileRead", '{"path": ' + DEEP, "nested"),
-        ("FileRead", '{"path": "a.txt"} {"path": "b"}', "JSON"),
-        ("FileRead", {"path": "a.txt", "offset": "many"}, "offset"),
-        ("FileRead", {"path": "a\x00b"}, ""),
-        ("FileRead", {"path": "x" * 100_000}, ""),
-        ("FileRead", {"path": "../" * 40 + "etc/passwd"}, "not approved"),
-        ("FileRead", {"path": "/etc/shadow"}, "not approved"),
-        ("FileRead", {"path": "way-out/secret"}, "not approved"),
-        ("FileWrite", {"path": "../out", "content": "x"}, "denied"),
-        ("FileWrite", {"path": "/tmp/hermes-out", "content": "x"}, "denied"),
-        ("FileWrite", {"path": "way-out/new", "content": "x"}, "denied"),
-        ("FileEdit", {"path": "way-out/secret", "old": "k", "new": "x"}, "denied"),
-        ("FileWrite", {"path": "pwned", "content": "x"}, "not approved"),
-        ("Bash", {"command": "echo hi; rm -rf ."}, "not approved"),
-        ("Bash", {"command": "cat a.txt && rm -rf ."}, "not approved"),
-        ("Bash", {"command": "echo $(rm -rf .)"}, "not approved"),
-        ("Bash", {"command": "ls\nrm -rf ."}, "not approved"),
-        ("Bash", {"command": "echo 'unclosed"}, "den"),
-        ("Bash", {"command": "git log --output=pwned"}, "not approved"),
-        ("Git", {"command": "commit -am x"}, "not approved"),
-        ("Git", {"command": "log --output=pwned"}, ""),
-    ],
-)
-def test_hostile_calls_end_in_a_clear_message(stranger, name, arguments, said):
+HOSTILE = [
+    ("NoSuchTool", {"path": "a.txt"}, "no such tool NoSuchTool"),
+    ("", {}, "no such tool"),
+    ("fileread; rm -rf x", {}, "no such tool"),
+    ("N" * 100_000, {}, "no such tool"),
+    ("FileRead", {"path": 5}, "path"),
+    ("FileRead", {"path": None}, "path"),
+    ("FileRead", {"path": ["a.txt"]}, "path"),
+    ("FileRead", {}, "path"),
+    ("FileRead", [], "object"),
+    ("FileRead", '{"path": "a.t', "JSON"),
+    ("FileRead", DEEP, "nested"),
+    ("FileRead", '{"path": ' + DEEP, "nested"),
+    ("FileRead", '{"path": "a.txt"} {"path": "b"}', "JSON"),
+    ("FileRead", {"path": "a.txt", "offset": "many"}, "offset"),
+    ("FileRead", {"path": "a\x00b"}, ""),
+    ("FileRead", {"path": "x" * 100_000}, ""),
+    ("FileRead", {"path": "../" * 40 + "etc/passwd"}, "not approved"),
+    ("FileRead", {"path": "/etc/shadow"}, "not approved"),
+    ("FileRead", {"path": "way-out/secret"}, "not approved"),
+    ("FileWrite", {"path": "../out", "content": "x"}, "denied"),
+    ("FileWrite", {"path": "/tmp/hermes-out", "content": "x"}, "denied"),
+    ("FileWrite", {"path": "way-out/new", "content": "x"}, "denied"),
+    ("FileEdit", {"path": "way-out/secret", "old": "k", "new": "x"}, "denied"),
+    ("FileWrite", {"path": "pwned", "content": "x"}, "not approved"),
+    ("Bash", {"command": "echo hi; rm -rf ."}, "not approved"),
+    ("Bash", {"command": "cat a.txt && rm -rf ."}, "not approved"),
+    ("Bash", {"command": "echo $(rm -rf .)"}, "not approved"),
+    ("Bash", {"command": "ls\nrm -rf ."}, "not approved"),
+    ("Bash", {"command": "echo 'unclosed"}, "den"),
+    ("Bash", {"command": "git log --output=pwned"}, "not approved"),
+    ("Git", {"command": "commit -am x"}, "not approved"),
+    ("Git", {"command": "log --output=pwned"}, ""),
+]
+
+
+def test_hostile_calls_end_in_clear_messages(stranger):
     stranger.write("a.txt", "alpha\n")
     away = stranger.base / "away"
     away.mkdir()
     (away / "secret").write_text("key\n")
     (stranger.project / "way-out").symlink_to(away)
-    model = stranger.script(calls((name, arguments)), {"text": "I did it!"})
-    done = stranger.ask("go", *model)
-    (finished,) = done.of("tool_finished")
-    assert finished["result"].startswith("error: ")
-    assert said in finished["result"]
-    assert len(finished["result"]) < 2_000
-    assert not finished["ok"]
+    asked = calls(*((name, arguments) for name, arguments, _ in HOSTILE))
+    done = stranger.ask("go", *stranger.script(asked, {"text": "I did it!"}))
+    results = {event["call_id"]: event for event in done.of("tool_finished")}
+    assert len(results) == len(HOSTILE)
+    for asking, (name, arguments, said) in zip(done.of("tool_called"), HOSTILE, strict=True):
+        finished = results[asking["call_id"]]
+        told = (name[:99], str(arguments)[:99], finished)
+        assert finished["result"].startswith("error: "), told
+        assert said in finished["result"], told
+        assert len(finished["result"]) < 2_000
+        assert not finished["ok"]
     assert done.last["text"] == "I did it!"
-    assert done.code == (3 if finished["denied"] else 0)
+    assert done.last["denied"] == sum(event["denied"] for event in results.values())
+    assert done.code == 3
     assert {path.name for path in stranger.project.iterdir()} == {"a.txt", "way-out"}
     assert [path.name for path in away.iterdir()] == ["secret"]
     assert (away / "secret").read_text() == "key\n"

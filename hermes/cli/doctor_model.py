@@ -72,9 +72,16 @@ async def _running(
         try:
             async with world.find_owner(settings) as door:
                 return None if door is None else await ask(door, settings, world)
-        except OwnerGone:  # it quit while we asked; the next one may answer
-            continue
+        except HermesError as error:
+            if not _gone(error):
+                raise
+            continue  # it quit while we asked; the next one may answer
     return None
+
+
+def _gone(error: HermesError) -> bool:
+    """Whether the owner quit, seen by us or told by the door."""
+    return isinstance(error, OwnerGone) or getattr(error, "kind", "") == OwnerGone.__name__
 
 
 async def _engine(settings: Settings) -> Check:
@@ -122,9 +129,9 @@ async def _prompt(door: Door, settings: Settings, world: World) -> Check:
     )
     try:
         size = await door.query("context", conversation_id="", request=msgspec.to_builtins(request))
-    except OwnerGone:
-        raise
     except HermesError as error:
+        if _gone(error):
+            raise
         return bad("prompt", error.message, error.remedy)
     profile, tokens = str(size["profile"]), int(size["total"])
     wire = sum(int(part.get("bytes", 0)) for part in size["parts"])

@@ -1,7 +1,10 @@
 import json
 import sqlite3
 
+import pytest
+
 from hermes.errors import OwnerGone, StoreOwned
+from hermes.gateway.client import RemoteError
 from hermes.testing.door import ScriptedDoor
 
 SIZE = {
@@ -120,13 +123,14 @@ def test_a_broken_config_is_a_finding_not_an_end(shell):
     assert not found["config"]["ok"]
 
 
-def test_an_owner_that_quits_meanwhile_is_no_finding(shell):
+@pytest.mark.parametrize("error", [OwnerGone("it quit"), RemoteError("it quit", "", "OwnerGone")])
+def test_an_owner_that_quits_meanwhile_is_no_finding(shell, error):
     asked = []
 
     def gone_at_first(**_arguments):
         asked.append(1)
         if len(asked) == 1:
-            raise OwnerGone("the owner went away")
+            raise error
         return SIZE
 
     shell.running, shell.door = True, door(context=gone_at_first)

@@ -1,7 +1,7 @@
 """HTTP to one model server: a pool of connections over TCP, TLS or a unix socket.
 
-The one place that knows httpcore2; its errors become ours. Leaving an exchange early
-closes its connection at once, which is how a generation is stopped.
+With `network` the one place that knows httpcore2; its errors become ours. Leaving an
+exchange early closes its connection at once, which is how a generation is stopped.
 """
 
 import math
@@ -25,11 +25,12 @@ from hermes.errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
+from hermes.models.network import GatheringBackend
 from hermes.models.refusal import plain, refusal
 from hermes.models.server import Server, Timeouts
 from hermes.models.sse import ANSWER_MOST
 
-_IDLE_S = 120.0  # an unused connection is kept this long
+_IDLE_S = 4.0  # an unused connection is kept this long: many servers hang up after five
 _CONNECTIONS = 32
 _ERROR_MOST = 64 * 1024  # bytes of a refusal that are read
 _DRAIN_S = 0.25
@@ -57,9 +58,12 @@ class Transport(AbstractAsyncContextManager["Transport"]):
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
             max_connections=_CONNECTIONS,
+            # The engine hangs up after each stream, and a request that meets that is lost;
+            # a new connection to a socket costs 0.1 ms.
+            max_keepalive_connections=0 if self._server.uds else None,
             keepalive_expiry=_IDLE_S,
             uds=self._server.uds or None,
-            network_backend=httpcore2.AnyIOBackend(),
+            network_backend=GatheringBackend(),
         )
         return self
 

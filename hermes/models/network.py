@@ -1,0 +1,112 @@
+"""Connections that send a request in one piece, and notice that they were closed meanwhile.
+
+httpcore2 writes head and body apart, and each write wakes the server: what is written waits
+here until it is read on. llama.cpp promises to keep a connection after a streamed answer, and
+closes it a moment later: a request that meets this goes out again on a new connection.
+"""
+
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore2
+
+_MOST = 64 * 1024  # bytes that wait; a larger body goes out as it is
+_SocketOptions = Iterable[httpcore2.SOCKET_OPTION] | None
+
+
+class GatheredStream(httpcore2.AsyncNetworkStream):
+    """One connection; what was written leaves with the next read."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._held = bytearray()
+        self._timeout: float | None = None
+        self._answered = False  # something was read: it may be closed since
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2's signature
+        """Send what waits, then read; raises ConnectionNotAvailable when it was closed before."""
+        if not self._held:
+            return await self._read(max_bytes, timeout)
+        again, self._answered = self._answered, False
+        try:
+            await self._flush()
+        except httpcore2.WriteError:
+            if again:
+                raise httpcore2.ConnectionNotAvailable from None
+        try:
+            data = await self._read(max_bytes, timeout)
+        except httpcore2.ReadError:
+            if again:
+                raise httpcore2.ConnectionNotAvailable from None
+            raise
+        if again and not data:
+            raise httpcore2.ConnectionNotAvailable
+        return data
+
+    async def _read(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109 - passed on
+        data = await self._stream.read(max_bytes, timeout)
+        self._answered = self._answered or bool(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore2's signature
+        """Keep the bytes for the next read."""
+        self._held += buffer
+        self._timeout = timeout
+        if len(self._held) > _MOST:
+            await self._flush()
+
+    async def aclose(self) -> None:
+        """Close the connection; what waits was never asked."""
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+    ) -> httpcore2.AsyncNetworkStream:
+        """Go on encrypted."""
+        inner = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return GatheredStream(inner)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore2's signature
+        """What is known of the connection."""
+        return self._stream.get_extra_info(info)
+
+    async def _flush(self) -> None:
+        held, self._held = bytes(self._held), bytearray()
+        await self._stream.write(held, self._timeout)
+
+
+class GatheringBackend(httpcore2.AsyncNetworkBackend):
+    """anyio's connections, each writing in whole pieces."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        local_address: str | None = None,
+        socket_options: _SocketOptions = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect over TCP."""
+        return GatheredStream(
+            await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
+        )
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        socket_options: _SocketOptions = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to a unix socket."""
+        return GatheredStream(await self._inner.connect_unix_socket(path, timeout, socket_options))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await self._inner.sleep(seconds)

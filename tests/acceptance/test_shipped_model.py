@@ -141,8 +141,8 @@ def test_a_reader_that_leaves_is_no_crash(stranger):
         ([{"text": "fine"}], [], 0, ""),
         ([], [], 1, "only 0 replies"),
         ([{"error": "the server is tired"}], [], 1, "the server is tired"),
-        ([call("Bash", command="touch x"), {"text": "done!"}], [], 3, ""),
-        ([call("FileWrite", path="../x", content=""), {"text": "done!"}], ["--yes"], 3, ""),
+        ([call("Bash", command="touch x"), {"text": "done!"}], [], 3, "not approved"),
+        ([call("FileWrite", path="../x", content=""), {"text": "done!"}], ["--yes"], 3, "denied"),
         ([call("Bash", command="touch x")], [], 3, "only 1 replies"),
         ([call("FileRead", path="gone"), {"text": "not there"}], [], 0, ""),
         ([{"text": "fine"}], ["--conversation", "c0ffee"], 2, "no conversation"),
@@ -156,7 +156,8 @@ def test_exit_codes(stranger, lines, words, code, said):
     done = stranger.run("chat", "-m", "go", *stranger.script(*lines), *words)
     assert done.code == code, done
     assert said in done.err
-    assert done.err == "" or done.out == ""
+    assert bool(done.err) == (code != 0)  # what failed or was refused is said
+    assert done.out == ("" if code not in {0, 3} or "replies" in said else lines[-1]["text"] + "\n")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ class Models(Protocol):
         """Return the model, ready to stream; raises ModelError or Usage."""
         ...
 
+    def named(self, request: TurnRequest) -> str:
+        """What the person would call the model that a request names."""
+        ...
+
 
 class Opening(Protocol):
     """Writes the fixed part of a prompt: soul, skin, markers, tools."""

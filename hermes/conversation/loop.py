@@ -90,7 +90,7 @@ class Loop:
             with anyio.CancelScope(shield=True):  # a stop finds the turn begun
                 await close_earlier(self._kit, self.session, request, record)
                 resumed = await self._begin(request)
-            record.started(request.model, resumed=resumed)
+            record.started(self._kit.models.named(request), resumed=resumed)
             await run_turn(self._kit, self.session, request, record)
         except HermesError as error:
             self.session.unclosed = True  # its end, if it was begun, is not in the store

@@ -81,6 +81,10 @@ class Shelf(anyio.AsyncContextManagerMixin):
                 self._models[key] = await self._make(wish, session)
             return self._models[key]
 
+    def named(self, request: TurnRequest) -> str:
+        """What the person would call the model that a request names."""
+        return request.model or self._settings.model or self.shipped
+
     def engine_facts(self) -> dict[str, Json]:
         """Whether the embedded engine is loaded."""
         return {"state": self._backends.state() if self._backends else "none"}

@@ -91,7 +91,7 @@ def taken(messages: Sequence[ChatMessage], before: Cut, after: Cut) -> tuple[int
         message.role == "tool" and shortened(message, _SHORT) is not message
         for message in messages[before.results : after.results]
     )
-    turns = sum(m.role == "user" for m in messages[before.dropped : after.dropped])
+    turns = sum(_opens_a_turn(m) for m in messages[before.dropped : after.dropped])
     return results, turns
 
 
@@ -104,7 +104,7 @@ def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut) -> Cut:
     if _size(messages, cut) <= budget:
         return cut
     target = int(budget * _DEPTH)
-    newest = max((i for i, m in enumerate(messages) if m.role == "user"), default=0)
+    newest = max((i for i, m in enumerate(messages) if _opens_a_turn(m)), default=0)
     last_step = max((i for i, m in enumerate(messages) if m.role == "assistant"), default=newest)
     ways: tuple[Callable[[Cut], Cut], ...] = (
         lambda cut: _shorten(messages, target, cut, "results", newest),
@@ -168,11 +168,16 @@ def _drop_turns(messages: Sequence[ChatMessage], target: int, cut: Cut, newest: 
     ]
     total, dropped = sum(sizes[cut.dropped :]), cut.dropped
     for index in range(cut.dropped, newest):
-        if messages[index].role == "user" and total <= target:
+        if _opens_a_turn(messages[index]) and total <= target:
             break
         total -= sizes[index]
         dropped = index + 1
     return msgspec.structs.replace(cut, dropped=dropped)
+
+
+def _opens_a_turn(message: ChatMessage) -> bool:
+    """Whether a person says it; a named one answers a call that could not be read."""
+    return message.role == "user" and not message.name
 
 
 def _size(messages: Sequence[ChatMessage], cut: Cut) -> int:

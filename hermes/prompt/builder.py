@@ -92,5 +92,5 @@ def _words(message: Message) -> str:
 
 def _result(result: ToolResult) -> ChatMessage:
     if not result.call_id:  # the answer to a call that could not be read has no id to hang on
-        return ChatMessage("user", f"[{result.text}]")
+        return ChatMessage("user", f"[{result.text}]", name="unreadable")
     return ChatMessage("tool", result.text, call_id=result.call_id, name=result.name)

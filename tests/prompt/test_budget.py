@@ -61,6 +61,19 @@ def test_bulky_results_go_before_anything_else():
     assert shown[0].content == "one"
 
 
+def test_the_answer_to_an_unreadable_call_is_not_the_persons_word():
+    messages = [
+        ChatMessage("user", "an old turn" * 200),
+        ChatMessage("assistant", "yes" * 200),
+        ChatMessage("user", "the question"),
+        ChatMessage("assistant", "garbled" * 200),
+        ChatMessage("user", "[error: the tool call could not be read]", name="unreadable"),
+    ]
+    shown = apply_cut(messages, fit(messages, 900, Cut()))
+    assert any("the question" in m.content for m in shown)
+    assert shown[-1].name == "unreadable"
+
+
 def test_a_cut_goes_deep_enough_to_last():
     messages = [ChatMessage("user", "q" * 1_000) for _ in range(10)]
     cut = fit(messages, 9_000, Cut())

@@ -7,6 +7,7 @@ closes it a moment later: a request that meets this goes out again on a new conn
 
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore2
@@ -22,35 +23,33 @@ class GatheredStream(httpcore2.AsyncNetworkStream):
         self._stream = stream
         self._held = bytearray()
         self._timeout: float | None = None
-        self._answered = False  # something was read: it may be closed since
+        self._asking = False  # a request is on its way, nothing of its answer was read
+        self._kept = False  # an answer came on it: the server may have closed it since
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2's signature
         """Send what waits, then read; raises ConnectionNotAvailable when it was closed before."""
-        if not self._held:
-            return await self._read(max_bytes, timeout)
-        again, self._answered = self._answered, False
-        try:
+        asking, self._asking = self._asking, False
+        if asking and self._kept:
+            return await self._first(max_bytes, timeout)
+        with suppress(httpcore2.WriteError):  # the server closed early: its answer says why
             await self._flush()
-        except httpcore2.WriteError:
-            if again:
-                raise httpcore2.ConnectionNotAvailable from None
-        try:
-            data = await self._read(max_bytes, timeout)
-        except httpcore2.ReadError:
-            if again:
-                raise httpcore2.ConnectionNotAvailable from None
-            raise
-        if again and not data:
-            raise httpcore2.ConnectionNotAvailable
+        data = await self._stream.read(max_bytes, timeout)
+        self._kept = True
         return data
 
-    async def _read(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109 - passed on
-        data = await self._stream.read(max_bytes, timeout)
-        self._answered = self._answered or bool(data)
+    async def _first(self, max_bytes: int, timeout: float | None) -> bytes:  # noqa: ASYNC109 - passed on
+        try:
+            await self._flush()
+            data = await self._stream.read(max_bytes, timeout)
+        except (httpcore2.WriteError, httpcore2.ReadError):
+            data = b""
+        if not data:
+            raise httpcore2.ConnectionNotAvailable
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore2's signature
         """Keep the bytes for the next read."""
+        self._asking = True
         self._held += buffer
         self._timeout = timeout
         if len(self._held) > _MOST:
@@ -75,8 +74,9 @@ class GatheredStream(httpcore2.AsyncNetworkStream):
         return self._stream.get_extra_info(info)
 
     async def _flush(self) -> None:
-        held, self._held = bytes(self._held), bytearray()
-        await self._stream.write(held, self._timeout)
+        if self._held:
+            held, self._held = bytes(self._held), bytearray()
+            await self._stream.write(held, self._timeout)
 
 
 class GatheringBackend(httpcore2.AsyncNetworkBackend):

@@ -24,7 +24,7 @@ from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, ModelGarbled, ModelOverflow
 from hermes.models.model import Model
 from hermes.prompt.budget import Scale
-from hermes.prompt.builder import Prompt, build
+from hermes.prompt.builder import Frame, Prompt, build
 
 _MALFORMED_MOST = 2  # an unreadable call goes back to the model so many times
 _OVERFLOW_MOST = 6
@@ -107,16 +107,9 @@ async def _converse(
 async def _generate(kit: Kit, session: Session, model: Model, view: View, record: Record) -> Reply:
     """Ask the model once; what does not fit is cut further and asked again."""
     window = model.window
+    frame = Frame(view.sections, kit.opening.tools(model.profile), model.profile)
     for _ in range(_OVERFLOW_MOST):
-        prompt = build(
-            view.sections,
-            kit.opening.tools(model.profile),
-            session.messages,
-            window=window,
-            scale=view.scale,
-            cut=view.cut,
-            profile=model.profile,
-        )
+        prompt = build(frame, session.messages, window=window, scale=view.scale, cut=view.cut)
         if prompt.cut != view.cut:
             saved = view.scale.tokens(prompt.full_size - prompt.size)
             record.compacted(prompt.elided_results, prompt.dropped_turns, saved)

@@ -18,7 +18,7 @@ from hermes.node.desk import Query
 from hermes.node.law import Law
 from hermes.node.shelf import Shelf
 from hermes.prompt.budget import Cut, Scale
-from hermes.prompt.builder import build
+from hermes.prompt.builder import Frame, build
 from hermes.scheduler.jobs import Order
 from hermes.scheduler.runner import Scheduler
 from hermes.scheduler.zones import zone_named
@@ -107,15 +107,8 @@ class Inquiries:
         model = await self._kit.models.open(asked, session)
         sections = await self._kit.opening.sections(model.profile, asked, session)
         tools = self._kit.opening.tools(model.profile)
-        prompt = build(
-            sections,
-            tools,
-            session.messages,
-            window=model.window,
-            scale=Scale(3.0),
-            cut=Cut(),
-            profile=model.profile,
-        )
+        frame = Frame(sections, tools, model.profile)
+        prompt = build(frame, session.messages, window=model.window, scale=Scale(3.0), cut=Cut())
         parts, before = [], 0
         steps = [ModelRequest(section.text, ()) for section in sections]
         for section, step in zip(sections, steps, strict=True):

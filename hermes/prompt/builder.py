@@ -31,30 +31,32 @@ class Prompt(msgspec.Struct, frozen=True):
     dropped_turns: int
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """What stands around a conversation: the one system block's sections, and the tools.
+
+    A `native` model knows the tools by weight: they take no room in its prompt.
+    """
+
+    sections: tuple[Section, ...]
+    tools: tuple[ToolSpec, ...]
+    profile: Profile = "full"
+
+
 def build(
-    sections: Sequence[Section],
-    tools: tuple[ToolSpec, ...],
-    history: Sequence[Message],
-    *,
-    window: int,
-    scale: Scale,
-    cut: Cut,
-    profile: Profile = "full",
+    frame: Frame, history: Sequence[Message], *, window: int, scale: Scale, cut: Cut
 ) -> Prompt:
     """Build the request that a window can hold.
 
     Args:
-        sections: the fixed part, in order; it becomes the one system block.
-        tools: what is offered.
+        frame: what stands around the conversation.
         history: the conversation, oldest first.
         window: tokens that prompt and answer share.
         scale: bytes a token for this model.
         cut: what was shortened before; the result's cut is never smaller.
-        profile: a `native` model knows the tools by weight: they take no room in its prompt.
     """
-    system = "\n\n".join(section.text for section in sections)
+    system = "\n\n".join(section.text for section in frame.sections)
     messages = tuple(chat for message in history for chat in chat_messages(message))
-    drawn = () if profile == "native" else tools
+    drawn = () if frame.profile == "native" else frame.tools
     fixed = len(system.encode()) + len(msgspec.json.encode(drawn) if drawn else b"")
     answer = min(window // _ANSWER_SHARE, _ANSWER_MOST)
     room = int((window - answer) * scale.bytes_per_token) - fixed
@@ -62,7 +64,7 @@ def build(
     shown = apply_cut(messages, now)
     results, turns = taken(messages, cut, now)
     return Prompt(
-        request=ModelRequest(system=system, messages=shown, tools=tools, max_tokens=answer),
+        request=ModelRequest(system=system, messages=shown, tools=frame.tools, max_tokens=answer),
         cut=now,
         size=fixed + sum(size_of(message) for message in shown),
         full_size=fixed + sum(size_of(message) for message in messages),

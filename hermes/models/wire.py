@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from hermes.core.model import ChatMessage, ModelRequest
+from hermes.core.model import ChatMessage, ModelRequest, ToolSpec
 from hermes.models.hygiene import Hygiene
 from hermes.models.server import Server
 
 _DEPTH = 16  # of a tool's schema
+_REMEMBERED = 4 * 1024 * 1024  # bytes of messages whose bytes are kept for the next step
 
 
 class Wire:
@@ -22,6 +23,10 @@ class Wire:
     def __init__(self, server: Server, hygiene: Hygiene) -> None:
         self._server = server
         self._hygiene = hygiene
+        self._tools: tuple[ToolSpec, ...] = ()
+        self._drawn = msgspec.Raw(b"[]")
+        self._written: dict[ChatMessage, msgspec.Raw] = {}
+        self._remembered = 0
 
     def body(self, request: ModelRequest) -> bytes:
         """Write a chat completion's body."""
@@ -38,24 +43,45 @@ class Wire:
         return msgspec.json.encode(self._prompt(request))
 
     def _prompt(self, request: ModelRequest) -> dict[str, Any]:
-        clean = self._hygiene.neutralise
-        messages = [self._message(message) for message in request.messages]
+        messages: list[Any] = [self._known(message) for message in request.messages]
         if request.system:
-            messages.insert(0, {"role": "system", "content": clean(request.system)})
+            system = self._hygiene.neutralise(request.system)
+            messages.insert(0, {"role": "system", "content": system})
         prompt: dict[str, Any] = {"messages": messages}
         if request.tools:
-            prompt["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": clean(tool.description),
-                        "parameters": self._cleaned(tool.parameters),
-                    },
-                }
-                for tool in request.tools
-            ]
+            if request.tools != self._tools:
+                self._tools, self._drawn = request.tools, self._draw(request.tools)
+            prompt["tools"] = self._drawn
         return prompt
+
+    def _draw(self, tools: tuple[ToolSpec, ...]) -> msgspec.Raw:
+        """The tools as bytes: the same at every step, and a third of what a request costs."""
+        clean = self._hygiene.neutralise
+        drawn = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": clean(tool.description),
+                    "parameters": self._cleaned(tool.parameters),
+                },
+            }
+            for tool in tools
+        ]
+        return msgspec.Raw(msgspec.json.encode(drawn))
+
+    def _known(self, message: ChatMessage) -> msgspec.Raw:
+        """A message as bytes, from the step before where it was there."""
+        written = self._written.get(message)
+        if written is None:
+            written = msgspec.Raw(msgspec.json.encode(self._message(message)))
+            size = len(bytes(written))
+            if self._remembered + size > _REMEMBERED:
+                self._written.clear()
+                self._remembered = 0
+            self._written[message] = written
+            self._remembered += size
+        return written
 
     def _message(self, message: ChatMessage) -> dict[str, Any]:
         match message.role:

@@ -36,6 +36,9 @@ class Cut(msgspec.Struct, frozen=True):
     gap_end: int = 0
 
 
+_WHOLE = Cut()
+
+
 class Scale(msgspec.Struct, frozen=True):
     """How many bytes make a token for a model; learnt from what servers report."""
 
@@ -55,12 +58,18 @@ class Scale(msgspec.Struct, frozen=True):
 def size_of(message: ChatMessage) -> int:
     """Bytes of a message as they count for the window."""
     shown = () if message.raw else message.calls
-    calls = sum(len(call.name) + len(call.arguments.encode()) + 40 for call in shown)
-    return len(message.content.encode()) + calls + 16
+    calls = sum(len(call.name) + _bytes(call.arguments) + 40 for call in shown)
+    return _bytes(message.content) + calls + 16
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def apply_cut(messages: Sequence[ChatMessage], cut: Cut) -> tuple[ChatMessage, ...]:
     """Shorten a conversation as the cut says."""
+    if cut == _WHOLE:
+        return tuple(messages)
     shown = [
         _as_cut(message, index, cut)
         for index, message in enumerate(messages)

@@ -5,7 +5,7 @@ decided by the socket's directory (0700), not here.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 import anyio
@@ -17,6 +17,7 @@ from hermes.core.event import Answer, Event, Json, to_plain
 from hermes.core.ids import CallId, ConversationId
 from hermes.core.request import PROTOCOL, TurnRequest
 from hermes.errors import DoorError, HermesError, OwnerGone
+from hermes.gateway.gather import gathered
 from hermes.gateway.wire import Wire
 
 _LEAVE_S = 1.0  # for the last answers of an owner that quits
@@ -221,8 +222,9 @@ class Visitor:
             with suppress(OwnerGone):
                 for event in so_far:
                     await self._tell(event)
-                async for event in events:
-                    await self._tell(event)
+                async with aclosing(gathered(events)) as told:
+                    async for event in told:
+                        await self._tell(event)
             await self._wire.aclose()  # too slow for the bus: let it come again
 
     async def _tell(self, event: Event) -> None:

@@ -32,6 +32,7 @@ class Shards:
         self._tasks = tasks
         self._loops: dict[ConversationId, Loop] = {}
         self._addressed: dict[TurnId, ConversationId] = {}  # not in the store, nor submitted
+        self._made: set[ConversationId] = set()  # ids that were never stored
         self._opening = anyio.Lock()
 
     async def address(self, request: TurnRequest) -> TurnRequest:
@@ -50,7 +51,9 @@ class Shards:
         named = request.conversation_id
         if named and named not in self._loops:
             named = await self._kit.store.conversations.resolve(named)
-        return self._addressed.setdefault(turn, named or ConversationId(uuid7()))
+        if not named and turn not in self._addressed:
+            self._made.add(named := ConversationId(uuid7()))
+        return self._addressed.setdefault(turn, named)
 
     async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take an addressed turn: run it, resume it, or tell how it ended.
@@ -158,6 +161,9 @@ class Shards:
 
     async def _session(self, conversation: ConversationId, request: TurnRequest) -> Session:
         store, now = self._kit.store, self._kit.clock.now_ms()
+        if conversation in self._made:
+            self._made.remove(conversation)
+            return _new_session(self._kit, conversation, request)
         try:
             info = await store.conversations.get(conversation)
         except ConversationUnknown:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -23,8 +24,13 @@ class SystemClock:
 
 def rfc3339(ms: int) -> str:
     """Render milliseconds as RFC 3339 in UTC, with milliseconds: `2026-11-21T03:51:00.000Z`."""
-    moment = datetime.fromtimestamp(ms / 1000, tz=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    # Every event of a turn is rendered: most fall into a second that was rendered before.
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def from_rfc3339(text: str) -> int:

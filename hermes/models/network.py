@@ -5,6 +5,7 @@ here until it is read on. llama.cpp promises to keep a connection after a stream
 closes it a moment later: a request that meets this goes out again on a new connection.
 """
 
+import select
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,6 +22,7 @@ class GatheredStream(httpcore2.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._socket: Any = None
         self._held = bytearray()
         self._timeout: float | None = None
         self._asking = False  # a request is on its way, nothing of its answer was read
@@ -71,7 +73,20 @@ class GatheredStream(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore2's signature
         """What is known of the connection."""
+        if info == "is_readable":  # asked for before each request; anyio's way costs five calls
+            return self._readable()
         return self._stream.get_extra_info(info)
+
+    def _readable(self) -> bool:
+        """Whether bytes or its end wait: a connection that nobody asked is then no good."""
+        if self._socket is None:
+            self._socket = self._stream.get_extra_info("socket")
+        number = self._socket.fileno() if self._socket is not None else -1
+        if number < 0:
+            return True
+        waits = select.poll()
+        waits.register(number, select.POLLIN)
+        return bool(waits.poll(0))
 
     async def _flush(self) -> None:
         if self._held:

@@ -11,6 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -112,7 +113,7 @@ def _read(directory: Path, home: Path) -> Skin:
         if not contained or not real_path.is_relative_to(real_home):
             raise SkinInvalid(f"{path}: a link leads out of the skin's directory")
         text = _bounded_text(real_path)
-        skin = msgspec.convert(tomllib.loads(text), Skin)
+        skin = _parsed(text)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, or deep nesting
         raise SkinInvalid(f"{path}: cannot be read: {error}") from error
     except msgspec.ValidationError as error:
@@ -124,6 +125,12 @@ def _read(directory: Path, home: Path) -> Skin:
     for field, problem in _problems(skin):
         raise SkinInvalid(f"{path}: {field}: {problem}", "see docs/skins.md")
     return skin
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> Skin:
+    # A skin is read for each conversation; its text seldom changes, and TOML costs 0.1 ms.
+    return msgspec.convert(tomllib.loads(text), Skin)
 
 
 def _bounded_text(path: Path) -> str:

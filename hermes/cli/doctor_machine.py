@@ -20,7 +20,6 @@ _OLDEST_SQLITE = (3, 38)
 _PROGRAMS = (
     ("git", "the Git tool and diffs need it", "install git"),
     ("rg", "searches fall back to a slower walk", "install ripgrep"),
-    ("bwrap", "commands run without a sandbox of their own", "install bubblewrap"),
 )
 
 

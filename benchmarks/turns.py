@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from benchmarks import Row, at_least, at_most, note
 from benchmarks.engine import bare_body, bare_stream
@@ -19,6 +20,9 @@ from benchmarks.owner import Door, owner
 from hermes.models.engine import Engine, EngineServer
 from hermes.models.engine_plan import EnginePlan
 from hermes.models.gguf import read_gguf, shipped_model
+from hermes.sandbox.shell import Shell
+from hermes.tools.builtin import Programs, builtin_tools
+from hermes.tools.registry import Registry
 
 TOKENS = 512
 RUN_ON = ("zzz " * 60, "la la la la la la la " * 12, "1 1 1 1 1 1 1 1 " * 12)
@@ -59,9 +63,19 @@ def through(door: Door, text: str) -> Stream:
     return Stream(seen[0] - start, rate, usage["steps"], tokens)
 
 
+def _offered() -> list[dict[str, Any]]:
+    """The tools that Hermes offers: the engine watches for a call while it answers."""
+    tools = Registry(builtin_tools(Shell(), {}, Programs("bash", None))).specs()
+    return [{"type": "function", "function": msgspec.to_builtins(tool)} for tool in tools]
+
+
+TOOLS = _offered()
+
+
 async def bare(server: EngineServer, text: str, tokens: int = TOKENS) -> Stream:
-    """Ask the engine."""
-    count, first, total = await bare_stream(server.uds, server.key, bare_body(tokens, text))
+    """Ask the engine the same, tools and all."""
+    body = bare_body(tokens, text) | {"tools": TOOLS}
+    count, first, total = await bare_stream(server.uds, server.key, body)
     return Stream(first, (count - 1) / (total - first), 1, count)
 
 

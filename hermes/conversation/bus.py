@@ -13,9 +13,10 @@ import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from hermes.core.event import Event, TextDelta, is_final
+from hermes.core.event import Event, Notice, TextDelta, is_final
 from hermes.core.ids import ConversationId
 
+_UNSEEN = 20  # notices that are kept for a conversation with nobody there
 _BACKLOG = 50_000  # events a slow watcher may be behind
 
 
@@ -28,6 +29,7 @@ class Bus:
             list
         )
         self._so_far: dict[ConversationId, list[Event]] = {}
+        self._unseen: dict[ConversationId, list[Event]] = {}
         self._people: Counter[ConversationId] = Counter()
         self._moved = anyio.Event()
 
@@ -53,8 +55,14 @@ class Bus:
                 self._forget(event.conversation_id, send)
 
     def so_far(self, conversation: ConversationId) -> tuple[Event, ...]:
-        """What was told of the turn that runs: for who comes in the middle of it."""
-        told: list[Event] = []
+        """What was told of the turn that runs, for who comes in the middle of it.
+
+        Before it the notices of turns that ended with nobody there: messages are in the
+        store, a notice is nowhere else. They are kept until a person is there.
+        """
+        told = [*self._unseen.get(conversation, ())]
+        if self._people[conversation]:
+            self._unseen.pop(conversation, None)
         for is_text, group in groupby(
             self._so_far.get(conversation, ()), lambda event: isinstance(event, TextDelta)
         ):
@@ -68,7 +76,11 @@ class Bus:
 
     def _keep(self, event: Event) -> None:
         if is_final(event):
-            self._so_far.pop(event.conversation_id, None)
+            told = self._so_far.pop(event.conversation_id, [])
+            notices = [event for event in told if isinstance(event, Notice)]
+            if notices and not self._people[event.conversation_id]:
+                kept = [*self._unseen.get(event.conversation_id, ()), *notices]
+                self._unseen[event.conversation_id] = kept[-_UNSEEN:]
         elif event.turn_id:
             self._so_far.setdefault(event.conversation_id, []).append(event)
 

@@ -87,7 +87,22 @@ async def test_who_comes_in_the_middle_is_told_what_was():
     ]  # fmt: skip
     assert [event.text for event in told if isinstance(event, TextDelta)] == ["one two ", "three"]
     assert bus.so_far("b") == ()
+    with bus.attend("a"):
+        bus.publish(TurnFinished(**head, text="done", usage=Usage()))
+    assert bus.so_far("a") == ()
+
+
+async def test_a_notice_waits_for_a_person():
+    bus = Bus()
+    head = {"conversation_id": "a", "turn_id": "t", "at": 0}
+    bus.publish(_notice("a", "unfinished write"))
     bus.publish(TurnFinished(**head, text="done", usage=Usage()))
+    assert [event.text for event in bus.so_far("a")] == ["unfinished write"]  # a script looks
+    with bus.attend("a"):
+        assert [event.text for event in bus.so_far("a")] == ["unfinished write"]
+        assert bus.so_far("a") == ()
+        bus.publish(_notice("a", "seen"))
+        bus.publish(TurnFinished(**head, text="done", usage=Usage()))
     assert bus.so_far("a") == ()
 
 

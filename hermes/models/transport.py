@@ -58,9 +58,6 @@ class Transport(AbstractAsyncContextManager["Transport"]):
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
             max_connections=_CONNECTIONS,
-            # The engine hangs up after each stream, and a request that meets that is lost;
-            # a new connection to a socket costs 0.1 ms.
-            max_keepalive_connections=0 if self._server.uds else None,
             keepalive_expiry=_IDLE_S,
             uds=self._server.uds or None,
             network_backend=GatheringBackend(),

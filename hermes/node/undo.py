@@ -4,9 +4,8 @@ Nothing is deleted: the turn stays in the store. A file that changed since is le
 named. What a shell command did is not known and not taken back.
 """
 
-import hashlib
+import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -16,11 +15,13 @@ from hermes.core.event import Json
 from hermes.core.ids import ConversationId
 from hermes.core.message import Text
 from hermes.core.tool import Change
-from hermes.errors import TurnError
+from hermes.errors import ToolFailure, TurnError
+from hermes.store.blobs import digest_of
 from hermes.store.journal import JournalEntry
 from hermes.store.store import Store
 from hermes.tools.apply import apply
 from hermes.tools.diff import diff_of
+from hermes.tools.disk import open_regular
 
 
 class UndoneFile(msgspec.Struct, frozen=True):
@@ -79,9 +80,12 @@ async def _way_back(
 ) -> tuple[list[UndoneFile], list[Change]]:
     files, changes = [], []
     for back in await _returns(store, entries):
-        now = await anyio.to_thread.run_sync(partial(_bytes_of, back.path))
-        left = hashlib.sha256(now).hexdigest() if now is not None else ""
-        if left != back.left:
+        try:
+            now = await anyio.to_thread.run_sync(_bytes_of, back.path)
+        except ToolFailure:  # a directory, a pipe, not ours to read: it is another thing now
+            files.append(UndoneFile(str(back.path), "changed", ""))
+            continue
+        if (digest_of(now) if now is not None else "") != back.left:
             files.append(UndoneFile(str(back.path), "changed", ""))
             continue
         change = Change(back.path, now, back.before)
@@ -104,7 +108,7 @@ async def _returns(store: Store, entries: Sequence[JournalEntry]) -> list[_Retur
 
 
 def _bytes_of(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    if not os.path.lexists(path):
         return None
+    with open_regular(path) as file:
+        return file.read()

@@ -1,7 +1,9 @@
 """Conversations as the person keeps them: undo, fork, export, import, private."""
 
 import json
+import os
 
+import anyio
 import pytest
 from house import House, calls, conversation_of, play
 
@@ -46,6 +48,17 @@ async def test_undo_leaves_a_file_that_changed_since(house):
     states = {file["path"].rpartition("/")[2]: file["state"] for file in done["files"]}
     assert states == {"old.txt": "changed", "new.txt": "clean"}
     assert (house.project / "old.txt").read_text() == "mine\n"
+
+
+async def test_undo_never_waits_for_what_is_no_file(house):
+    async with house.client() as client:
+        conversation = await _edited(house, client)
+        (house.project / "old.txt").unlink()
+        os.mkfifo(house.project / "old.txt")
+        with anyio.fail_after(5):
+            shown = await client.query("conversations.undo", id=conversation, apply=False)
+    states = {file["path"].rpartition("/")[2]: file["state"] for file in shown["files"]}
+    assert states == {"old.txt": "changed", "new.txt": "clean"}
 
 
 async def test_nothing_to_undo_is_said(house):

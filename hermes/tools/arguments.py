@@ -1,12 +1,27 @@
 """A call's JSON text into an argument Struct; every way it can be wrong has a clear message."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from hermes.core.tool import Subject
 from hermes.errors import ToolFailure
 
 MAX_ARGUMENTS = 4_000_000
+
+
+class HasPath(Protocol):
+    """Arguments that name one file or directory."""
+
+    @property
+    def path(self) -> str:
+        """As the model wrote it."""
+        ...
+
+
+def path_subject(args: HasPath) -> Subject:
+    """What policy judges of a call that names one file or directory."""
+    return Subject("path", args.path)
 
 
 def plain(text: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
-from hermes.core.tool import Change, Subject, Tool, ToolContext
+from hermes.core.tool import Change, Tool, ToolContext
 from hermes.errors import ToolFailure
+from hermes.tools.arguments import path_subject
 from hermes.tools.disk import digest, is_binary, read_whole, resolve
 from hermes.tools.plain import cut_line
 
@@ -123,16 +124,12 @@ def _changed(args: FileEdit, changes: tuple[Change, ...]) -> str:
     return f"changed {before.decode().count(old)}"
 
 
-def _path_of(args: FileWrite | FileEdit) -> Subject:
-    return Subject("path", args.path)
-
-
 FILE_WRITE = Tool(
     name="FileWrite",
     description="Write a whole file.",
     arguments=FileWrite,
     effect="write",
-    subject=_path_of,
+    subject=path_subject,
     plan=_plan_write,
     summary=_wrote,
 )
@@ -141,7 +138,7 @@ FILE_EDIT = Tool(
     description="Replace exact text, every occurrence.",
     arguments=FileEdit,
     effect="write",
-    subject=_path_of,
+    subject=path_subject,
     plan=_plan_edit,
     summary=_changed,
 )

@@ -6,8 +6,9 @@ from typing import Annotated, BinaryIO
 import anyio.to_thread
 import msgspec
 
-from hermes.core.tool import Outcome, Subject, Tool, ToolContext
+from hermes.core.tool import Outcome, Tool, ToolContext
 from hermes.errors import ToolFailure
+from hermes.tools.arguments import path_subject
 from hermes.tools.disk import MAX_WHOLE, digest, failure, is_binary, open_regular, resolve
 from hermes.tools.plain import cut_line, head_of, listing, shown
 
@@ -127,16 +128,12 @@ def _name(entry: "os.DirEntry[str]") -> str:
     return shown(entry.name) + ("/" if is_directory else "")
 
 
-def _path_of(args: FileRead | ListDir) -> Subject:
-    return Subject("path", args.path)
-
-
 FILE_READ = Tool(
     name="FileRead",
     description="Read a text file.",
     arguments=FileRead,
     effect="read",
-    subject=_path_of,
+    subject=path_subject,
     run=_read,
 )
 LIST_DIR = Tool(
@@ -144,6 +141,6 @@ LIST_DIR = Tool(
     description="List a directory.",
     arguments=ListDir,
     effect="read",
-    subject=_path_of,
+    subject=path_subject,
     run=_list,
 )

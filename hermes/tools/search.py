@@ -11,9 +11,10 @@ import anyio.to_thread
 import msgspec
 
 import hermes
-from hermes.core.tool import Outcome, Place, Subject, Tool, ToolContext, hides_nothing
+from hermes.core.tool import Outcome, Place, Tool, ToolContext, hides_nothing
 from hermes.errors import ToolFailure
 from hermes.sandbox.shell import Command, Finished, Shell
+from hermes.tools.arguments import path_subject
 from hermes.tools.disk import resolve
 from hermes.tools.globs import matcher
 from hermes.tools.plain import cut_line, listing, shown
@@ -179,7 +180,7 @@ def search_tools(
         description="Search file contents.",
         arguments=Grep,
         effect="read",
-        subject=lambda args: Subject("path", args.path),
+        subject=path_subject,
         run=search.grep,
     )
     glob = Tool(
@@ -187,7 +188,7 @@ def search_tools(
         description="Find files by name.",
         arguments=Glob,
         effect="read",
-        subject=lambda args: Subject("path", args.path),
+        subject=path_subject,
         run=search.glob,
     )
     return grep, glob

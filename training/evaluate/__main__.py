@@ -1,24 +1,46 @@
-import sys
-from pathlib import Path
-import anyio, tempfile
-from collections import defaultdict
-from training.evaluate.cases import read_cases
-from training.evaluate.runner import run_cases
-from training.evaluate.subject import opened, Wanted
+"""`python -m training.evaluate MODEL`: the evaluation without the rest of the command line."""
 
-async def main():
-    model, cases, *rest = sys.argv[1:]
-    grammar = "--no-grammar" not in rest
-    async with opened(Wanted(model, Path(tempfile.gettempdir())/"hermes-evaluate")) as s:
-        import time; t=time.monotonic()
-        out = await run_cases(s.model, read_cases(Path(cases)), grammar=grammar, at_once=s.at_once)
-        print("load ms", round(s.load_ms), "seconds", round(time.monotonic()-t,1))
-    by = defaultdict(list)
-    for a in out: by[a.case.intent].append(a.verdict)
-    for k,v in [*sorted(by.items()), ("all",[a.verdict for a in out])]:
-        print(f"{k:14} {len(v):4} exact {sum(x.exact for x in v)/len(v):.3f} tool {sum(x.tool for x in v)/len(v):.3f} valid {sum(x.valid for x in v)/len(v):.3f}")
-    if "--show-wrong" in rest:
-        for a in out:
-            if not a.verdict.exact:
-                print(f"{a.case.where}: {a.case.asked}\n   want {a.case.accept} {a.case.words}\n   got  {[(c.name,c.arguments) for c in a.reply.calls]} {a.reply.text!r} {a.reply.malformed} {a.error}")
-anyio.run(main)
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+import anyio
+import msgspec
+
+from hermes.errors import HermesError
+from training.evaluate.evaluation import evaluate
+from training.evaluate.options import add_options, least_of, order_of
+from training.evaluate.report import render, unmet
+
+
+async def _main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", allow_abbrev=False)
+    add_options(parser)
+    given = parser.parse_args(words)
+    try:
+        least = least_of(given)
+        place = Path(tempfile.gettempdir(), f"hermes-evaluate-{os.getuid()}")
+        order = order_of(given, place, os.environ.get("HERMES_V2_API_KEY", ""))
+        report = await evaluate(order, lambda text: _say(text, sys.stderr))
+    except HermesError as error:
+        _say(f"{error.message}\n{error.remedy}".strip(), sys.stderr)
+        return error.exit_code
+    shown = msgspec.json.encode(report).decode() if given.json else render(report)
+    _say(shown, sys.stdout)
+    missing = unmet(report, least)
+    for line in missing:
+        _say(line, sys.stderr)
+    return 1 if missing else 0
+
+
+def _say(text: str, out: TextIO) -> None:
+    encoding = out.encoding or "ascii"
+    out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(anyio.run(_main, sys.argv[1:]))

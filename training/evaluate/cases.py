@@ -13,7 +13,7 @@ import msgspec
 from hermes.core.event import Json
 from hermes.core.model import ChatMessage
 from hermes.errors import Usage
-from training.evaluate.messages import chat_of
+from training.evaluate.messages import NoMessages, chat_of
 
 NO_CALL = "none"
 ANSWER = "answer"
@@ -48,9 +48,9 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def intent(self) -> str:
-        """What it is counted under: the tool, `parallel`, `answer`, or `none`."""
+        """What it is counted under: the tool, `parallel`, `none`, or `answer` and the tool."""
         if self.words or self.said:
-            return ANSWER
+            return f"{ANSWER} {self.messages[-1].name}".strip()
         first = self.accept[0]
         if len(first) > 1:
             return PARALLEL
@@ -98,7 +98,7 @@ def parse_cases(text: str, name: str) -> list[Case]:
 
 def _case(line: object, where: str) -> Case:
     if not isinstance(line, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - one error for a bad line
+        raise NoMessages("no JSON object")
     system, messages = _messages(line)
     accept = line.get("accept")
     if "tool" not in line:
@@ -115,39 +115,38 @@ def _messages(line: Mapping[str, object]) -> tuple[str, tuple[ChatMessage, ...]]
         case {"user": str(text)} if text.strip():
             system, chat = "", (ChatMessage("user", text),)
         case _:
-            raise ValueError("it has neither a text `user` nor a list `messages`")
+            raise NoMessages("it has neither a text `user` nor a list `messages`")
     if not chat or chat[-1].role == "assistant":
-        raise ValueError("its last message must be a person's or a tool's")
+        raise NoMessages("its last message must be a person's or a tool's")
     return system, chat
 
 
 def _words(accept: object) -> tuple[str, ...]:
     words = tuple(word for word in _listed(accept) if isinstance(word, str) and word)
     if not words or len(words) != len(_listed(accept)):
-        raise ValueError("without `tool`, `accept` lists words of which the answer holds one")
+        raise NoMessages("without `tool`, `accept` lists words of which the answer holds one")
     return words
 
 
 def _calls(tool: object, args: object) -> Calls:
-    """Expected calls; raises ValueError."""
-    tools, given = _listed(tool), args if isinstance(args, list) else [args]
+    """Expected calls; raises NoMessages."""
+    given = args if isinstance(args, list) else [args]
+    tools = tool if isinstance(tool, list) else [tool] * max(1, len(given))
     if all(name in _NONE for name in tools):
         return ()
-    if not isinstance(tool, list):
-        tools = tools * len(given)  # one tool, several args: several calls of it
-    elif len(given) != len(tools) and args:
-        raise ValueError(f"{len(tools)} tools and {len(given)} args")
+    if args and len(given) != len(tools):
+        raise NoMessages(f"{len(tools)} tools and {len(given)} args")
     return tuple(_call(name, given[place] if args else None) for place, name in enumerate(tools))
 
 
 def _call(tool: object, args: object) -> Call:
     if not isinstance(tool, str) or not isinstance(args, dict | None):
-        raise ValueError(f"no call: tool {tool!r}, args {args!r}")  # noqa: TRY004 - one error for a bad line
+        raise NoMessages(f"no call: tool {tool!r}, args {args!r}")
     return Call(tool, args or {})
 
 
 def _accepted(item: object, expected: Calls) -> Calls:
-    """One further right answer; raises ValueError."""
+    """One further right answer; raises NoMessages."""
     match item:
         case {"tool": tool, **rest} if rest.keys() <= {"args"}:
             return _calls(tool, rest.get("args"))
@@ -158,7 +157,7 @@ def _accepted(item: object, expected: Calls) -> Calls:
             return tuple(_one(part, names) for part in item)
         case None:
             return ()
-    raise ValueError(f"`accept` has no call but {str(item)[:60]!r}")
+    raise NoMessages(f"`accept` has no call but {str(item)[:60]!r}")
 
 
 def _one(part: Mapping[str, object], names: Iterator[str]) -> Call:

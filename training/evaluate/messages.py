@@ -13,15 +13,19 @@ from hermes.core.message import ToolCall
 from hermes.core.model import ChatMessage
 
 
+class NoMessages(ValueError):
+    """What should be messages, or a case, is none; says why."""
+
+
 def chat_of(messages: Sequence[Mapping[str, object]]) -> tuple[str, tuple[ChatMessage, ...]]:
-    """The system text (empty without one) and the messages; raises ValueError."""
+    """The system text (empty without one) and the messages; raises NoMessages."""
     system: list[str] = []
     chat: list[ChatMessage] = []
     open_calls: list[ToolCall] = []
     for number, message in enumerate(messages):
         role, content = message.get("role"), message.get("content") or ""
         if not isinstance(content, str):
-            raise ValueError(f"message {number + 1}: its content is no text")  # noqa: TRY004 - one error for a bad file
+            raise NoMessages(f"message {number + 1}: its content is no text")
         match role:
             case "system":
                 system.append(content)
@@ -33,14 +37,14 @@ def chat_of(messages: Sequence[Mapping[str, object]]) -> tuple[str, tuple[ChatMe
             case "tool":
                 chat.append(_result(message, content, open_calls))
             case _:
-                raise ValueError(f"message {number + 1}: unknown role {role!r}")
+                raise NoMessages(f"message {number + 1}: unknown role {role!r}")
     return "\n".join(system), tuple(chat)
 
 
 def calls_of(value: object, number: int = 0) -> list[ToolCall]:
-    """Calls of the assistant's message of this number; raises ValueError."""
+    """Calls of the assistant's message of this number; raises NoMessages."""
     if not isinstance(value, list | tuple):
-        raise ValueError(f"message {number + 1}: tool_calls is no list")  # noqa: TRY004 - one error for a bad file
+        raise NoMessages(f"message {number + 1}: tool_calls is no list")
     return [_call(item, f"call_{number}_{place}") for place, item in enumerate(value)]
 
 
@@ -57,7 +61,7 @@ def _call(item: object, identity: str) -> ToolCall:
     inner = item.get("function", item) if isinstance(item, dict) else None
     name = inner.get("name") if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(name, str):
-        raise ValueError("a call names no tool")
+        raise NoMessages("a call names no tool")
     given = inner.get("arguments", {})
     text = given if isinstance(given, str) else msgspec.json.encode(given).decode()
     return ToolCall(CallId(identity), name, text)

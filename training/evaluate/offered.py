@@ -1,5 +1,6 @@
-"""The tools that a model is offered while it is evaluated: the runtime's own, as a person's turn
-offers them. Nothing here runs one.
+"""The tools that a model is offered while it is evaluated: those of a person's turn.
+
+Made from the runtime's own definitions, so that a changed tool is a changed offer. Runs none.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,76 @@
+"""Requests deep in a conversation: the same ones after nothing and after thousands of tokens.
+
+Apart from the other sets because how deep a request lies only the model's tokenizer knows.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hermes.core.model import ChatMessage
+from hermes.models.model import Model
+from training.chat import Message
+from training.curriculum import conversation
+from training.evaluate.cases import Case
+from training.evaluate.messages import chat_of
+from training.evaluate.runner import request_of
+from training.evaluate.sets import values_cases
+
+DEPTHS = (0, 500, 1_500, 3_500)
+COUNT = 100
+_ANSWER = 512
+_HISTORIES = 10  # shared by the requests, so that an engine evaluates each only once
+_LONGER = 2  # the curriculum's own estimate of a token is rough
+_FIRST_SEED = 1 << 41
+
+
+async def depth_cases(model: Model, tokens: int, count: int) -> list[Case]:
+    """Requests after about `tokens` tokens of earlier turns; none where the window is too small."""
+    requests = [case for case in values_cases(3 * count) if len(case.messages) == 1][:count]
+    longest = max((len(case.asked.encode()) for case in requests), default=0)
+    if tokens and tokens + longest // 2 + _ANSWER > model.window:
+        return []
+    each = -(-len(requests) // _HISTORIES)
+    found: list[Case] = []
+    for number in range(0, len(requests), each):
+        system, earlier = await _history(model, tokens, _FIRST_SEED + number // each)
+        found += [
+            msgspec.structs.replace(case, messages=(*earlier, *case.messages), system=system)
+            for case in requests[number : number + each]
+        ]
+    return found
+
+
+async def _history(model: Model, tokens: int, seed: int) -> tuple[str, tuple[ChatMessage, ...]]:
+    """Memory markers and earlier turns of about so many tokens, whole ones."""
+    made = conversation(seed, held_values=True, tokens=tokens * _LONGER)
+    system, chat = chat_of(_ended(made))
+    while True:
+        size = await model.count(request_of(model, Case(chat, system=system), grammar=False))
+        if size <= tokens or not chat:
+            return system, chat
+        chat = _later(chat, tokens / size)
+
+
+def _later(chat: Sequence[ChatMessage], share: float) -> tuple[ChatMessage, ...]:
+    """The last turns of a conversation: about this share of it, one turn less at the least."""
+    room = share * sum(map(_size, chat))
+    starts = [place for place, message in enumerate(chat) if message.role == "user" and place]
+    for place in starts:
+        if sum(map(_size, chat[place:])) <= room:
+            return tuple(chat[place:])
+    return ()
+
+
+def _size(message: ChatMessage) -> int:
+    return 20 + len(message.content) + sum(len(call.arguments) + 40 for call in message.calls)
+
+
+def _ended(messages: Sequence[Message]) -> Sequence[Message]:
+    """A conversation up to the last thing that the assistant said."""
+    ends = [
+        place
+        for place, message in enumerate(messages)
+        if message["role"] == "assistant" and not message.get("tool_calls")
+    ]
+    return messages[: ends[-1] + 1] if ends else ()

@@ -1,0 +1,90 @@
+"""Checkpoints: whole or not there. Written beside, flushed to the disk, then renamed.
+
+They are read with torch's safe loader: a hostile file can't run code, only be refused.
+"""
+
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.model import Shape
+
+_VERSION = 1
+
+
+@dataclass
+class Progress:
+    """Where a run is: `step` of all, `begun` the step at which the present phase began."""
+
+    step: int = 0
+    phase: int = 0
+    begun: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run's whole state."""
+
+    shape: Shape
+    weights: dict[str, Any]
+    optimizer: dict[str, Any]
+    progress: Progress
+    tokenizer: str
+    random: torch.Tensor
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, flush it, and only then put it in its place."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(beside)
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def save(path: Path, state: Checkpoint) -> None:
+    """Write a checkpoint; a full disk leaves the one before in its place."""
+    given = {
+        "version": _VERSION,
+        "shape": asdict(state.shape),
+        "weights": state.weights,
+        "optimizer": state.optimizer,
+        "progress": asdict(state.progress),
+        "tokenizer": state.tokenizer,
+        "random": state.random,
+    }
+    write_whole(path, lambda beside: torch.save(given, beside))
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; raises ValueError naming the file where it is none or is damaged."""
+    try:
+        given = torch.load(path, map_location="cpu", weights_only=True)
+        if given["version"] != _VERSION:
+            raise ValueError(f"version {given['version']}, not {_VERSION}")
+        return Checkpoint(
+            shape=Shape(**given["shape"]),
+            weights=given["weights"],
+            optimizer=given["optimizer"],
+            progress=Progress(**given["progress"]),
+            tokenizer=given["tokenizer"],
+            random=given["random"],
+        )
+    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError) as error:
+        raise ValueError(f"{path} is no checkpoint that can be read: {error}") from error

@@ -1,0 +1,178 @@
+"""Conversations as memory-mapped tokens on disk, and batches that seed and step determine.
+
+A shard is a directory: `tokens.npy` (uint16), `loss.npy` (bool), `starts.npy` (int64, one more
+than conversations), `tokenizer.json`, `shard.json`. Whole conversations share a row.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.chat import Message
+from training.tokenizer import Tokenizer
+
+IGNORED = -100
+_OPEN_ROWS = 64  # rows that first-fit still looks into
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of tokens, targets (IGNORED off the loss) and conversation numbers (0: padding)."""
+
+    tokens: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    documents: NDArray[np.int64]
+
+
+class Shard:
+    """A shard that was written, read without loading it."""
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            self.about = json.loads((directory / "shard.json").read_text(encoding="utf-8"))
+            self.tokenizer = Tokenizer.load(directory / "tokenizer.json")
+            self.tokens = np.load(directory / "tokens.npy", mmap_mode="r")
+            self.loss = np.load(directory / "loss.npy", mmap_mode="r")
+            self.starts = np.load(directory / "starts.npy")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{directory} is no shard that can be read: {error}") from error
+        self.directory = directory
+        self._check()
+
+    def _check(self) -> None:
+        starts, size = self.starts, len(self.tokens)
+        sound = (
+            self.tokens.dtype == np.uint16
+            and self.loss.shape == self.tokens.shape
+            and starts.ndim == 1
+            and len(starts) > 1
+            and starts[0] == 0
+            and starts[-1] == size
+            and bool(np.all(np.diff(starts) > 1))
+            and self.about.get("tokenizer") == self.tokenizer.digest
+        )
+        if not sound or int(self.tokens.max()) >= len(self.tokenizer):
+            raise ValueError(f"{self.directory} is damaged, or its vocabulary is another's")
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each conversation."""
+        return np.diff(self.starts)
+
+
+def write_shard(
+    directory: Path, conversations: Iterable[Sequence[Message]], tokenizer: Tokenizer
+) -> Shard:
+    """Tokenise conversations into a new shard; `shard.json` comes last, so a torso is none."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tokens: list[NDArray[np.uint16]] = []
+    loss: list[NDArray[np.bool_]] = []
+    for messages in conversations:
+        ids, marked = tokenizer.conversation(messages)
+        if any(marked):
+            tokens.append(np.array(ids, np.uint16))
+            loss.append(np.array(marked, np.bool_))
+    if not tokens:
+        raise ValueError("there is no conversation with an answer to learn from")
+    starts = np.fromiter(chain([0], map(len, tokens)), np.int64).cumsum()
+    np.save(directory / "tokens.npy", np.concatenate(tokens))
+    np.save(directory / "loss.npy", np.concatenate(loss))
+    np.save(directory / "starts.npy", starts)
+    tokenizer.save(directory / "tokenizer.json")
+    about = {
+        "conversations": len(tokens),
+        "tokens": int(starts[-1]),
+        "loss_tokens": int(sum(int(part.sum()) for part in loss)),
+        "tokenizer": tokenizer.digest,
+    }
+    (directory / "shard.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return Shard(directory)
+
+
+class Batches:
+    """Batches of one row length; `batch(step)` is the same whenever it is asked for."""
+
+    def __init__(self, shard: Shard, length: int, rows: int, seed: int) -> None:
+        self.shard, self.length, self.rows, self.seed = shard, length, rows, seed
+        fitting = np.flatnonzero(shard.lengths <= length + 1)
+        self.left_out = len(shard.lengths) - len(fitting)
+        if not len(fitting):
+            raise ValueError(f"no conversation of {shard.directory} fits into {length} tokens")
+        self._fitting = fitting
+        self._ends: list[int] = []  # after which step each epoch is over
+        self._epoch = -1
+        self._packed: list[list[int]] = []
+
+    def batch(self, step: int) -> Batch:
+        """The rows of a step, counted from 0."""
+        packed, at = self._rows_at(step)
+        shape = (self.rows, self.length)
+        tokens, documents = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        targets = np.full(shape, IGNORED, np.int64)
+        for row, members in enumerate(packed[at : at + self.rows]):
+            self._fill(members, tokens[row], targets[row], documents[row])
+        return Batch(tokens, targets, documents)
+
+    def _fill(
+        self,
+        members: Sequence[int],
+        tokens: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        documents: NDArray[np.int64],
+    ) -> None:
+        at = 0
+        for number, member in enumerate(members, 1):
+            begin, end = self.shard.starts[member], self.shard.starts[member + 1]
+            until = at + int(end - begin) - 1
+            ids = self.shard.tokens[begin:end]
+            tokens[at:until] = ids[:-1]
+            marked = self.shard.loss[begin + 1 : end]
+            targets[at:until][marked] = ids[1:][marked]
+            documents[at:until] = number
+            at = until
+
+    def _rows_at(self, step: int) -> tuple[list[list[int]], int]:
+        epoch, first = 0, 0
+        while True:
+            if epoch == len(self._ends):
+                self._load(epoch)
+                self._ends.append(first + max(1, len(self._packed) // self.rows))
+            if step < self._ends[epoch]:
+                break
+            first = self._ends[epoch]
+            epoch += 1
+        if epoch != self._epoch:
+            self._load(epoch)
+        return self._packed, (step - first) * self.rows
+
+    def _load(self, epoch: int) -> None:
+        self._packed, self._epoch = self._pack(epoch), epoch
+
+    def _pack(self, epoch: int) -> list[list[int]]:
+        """First fit over the last few rows, in an order drawn from seed, epoch and length."""
+        random = np.random.default_rng((self.seed, epoch, self.length))
+        order = random.permutation(self._fitting)
+        lengths = (self.shard.lengths[order] - 1).tolist()
+        done: list[list[int]] = []
+        rows: list[list[int]] = []
+        room: list[int] = []
+        for member, length in zip(order.tolist(), lengths, strict=True):
+            for index, left in enumerate(room):
+                if left >= length:
+                    rows[index].append(member)
+                    room[index] -= length
+                    break
+            else:
+                if len(room) == _OPEN_ROWS:
+                    fullest = room.index(min(room))
+                    done.append(rows.pop(fullest))
+                    room.pop(fullest)
+                rows.append([member])
+                room.append(self.length - length)
+        done += rows
+        return [done[index] for index in random.permutation(len(done)).tolist()]

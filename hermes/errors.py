@@ -30,9 +30,17 @@ HermesError
 ├── TurnError
 │   ├── TurnLimitReached
 │   └── TurnStopped
-└── DoorError             between owner and client
-    ├── OwnerGone
-    └── ProtocolMismatch
+├── TrainingError         a run cannot begin or go on
+│   ├── DataInvalid       conversations that cannot be learnt from
+│   └── WeightsInvalid    a model's files that cannot be trained on
+├── DoorError             between owner and client
+│   ├── OwnerGone
+│   └── ProtocolMismatch
+└── SyncError             workers that train together
+    ├── SyncRefused       bytes from a worker that cannot be used
+    ├── SyncDiverged      this worker has other weights than most
+    ├── SyncStalled       too few workers answered for too long
+    └── SyncUnreachable   the place where workers meet is not there
 """
 
 
@@ -178,6 +186,18 @@ class TurnStopped(TurnError):
     """Somebody stopped the turn."""
 
 
+class TrainingError(HermesError):
+    """A training run cannot begin or go on."""
+
+
+class DataInvalid(TrainingError):
+    """Conversations that cannot be learnt from."""
+
+
+class WeightsInvalid(TrainingError):
+    """A model's files that cannot be trained on."""
+
+
 class DoorError(HermesError):
     """Owner and client cannot talk."""
 
@@ -188,3 +208,23 @@ class OwnerGone(DoorError):
 
 class ProtocolMismatch(DoorError):
     """Owner and client speak different protocol versions."""
+
+
+class SyncError(HermesError):
+    """Workers that train one model together cannot go on."""
+
+
+class SyncRefused(SyncError):
+    """What a worker sent, or what lies where workers meet, cannot be used."""
+
+
+class SyncDiverged(SyncError):
+    """Most workers have other weights than this one."""
+
+
+class SyncStalled(SyncError):
+    """Too few workers answered for too long."""
+
+
+class SyncUnreachable(SyncError):
+    """The place where workers meet cannot be reached, or turned this worker away."""

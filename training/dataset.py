@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,38 @@ class Batch:
     tokens: NDArray[np.int64]
     targets: NDArray[np.int64]
     documents: NDArray[np.int64]
+
+
+class Vocabulary(Protocol):
+    """What a trainer must know of a tokenizer."""
+
+    @property
+    def digest(self) -> str:
+        """What tells two vocabularies apart."""
+        ...
+
+    def __len__(self) -> int:
+        """The size of the vocabulary."""
+        ...
+
+
+class Conversations(Protocol):
+    """Conversations as one run of tokens, wherever it lies; `starts` has one more than there are."""
+
+    tokens: NDArray[Any]
+    loss: NDArray[np.bool_]
+    starts: NDArray[np.int64]
+    directory: Path
+
+    @property
+    def tokenizer(self) -> Vocabulary:
+        """The vocabulary of the tokens."""
+        ...
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each conversation."""
+        ...
 
 
 class Shard:
@@ -97,7 +130,7 @@ def write_shard(
 class Batches:
     """Batches of one row length; `batch(step)` is the same whenever it is asked for."""
 
-    def __init__(self, shard: Shard, length: int, rows: int, seed: int) -> None:
+    def __init__(self, shard: Conversations, length: int, rows: int, seed: int) -> None:
         self.shard, self.length, self.rows, self.seed = shard, length, rows, seed
         fitting = np.flatnonzero(shard.lengths <= length + 1)
         self.left_out = len(shard.lengths) - len(fitting)

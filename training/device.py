@@ -30,7 +30,7 @@ def _timed(model: Model, tokens: torch.Tensor, *, on: bool) -> float:
     synchronise(tokens.device)
     begun = time.perf_counter()
     with lower_precision(tokens.device, on=on):
-        loss = loss_of(model.hidden(tokens), model.token_embd.weight, tokens)
+        loss = loss_of(model.hidden(tokens), model.head, tokens)
     loss.backward()
     synchronise(tokens.device)
     model.zero_grad(set_to_none=True)

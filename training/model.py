@@ -176,9 +176,14 @@ class Model(nn.Module):
         normed: Tensor = self.output_norm(x)
         return normed
 
+    @property
+    def head(self) -> Tensor:
+        """What makes logits of the stream, (vocab, width): here the embedding."""
+        return self.token_embd.weight
+
     def forward(self, tokens: Tensor, documents: Tensor | None = None) -> Tensor:
         """Logits (batch, length, vocab) of the next token at every position."""
-        return fn.linear(self.hidden(tokens, documents), self.token_embd.weight)
+        return fn.linear(self.hidden(tokens, documents), self.head)
 
 
 def loss_of(hidden: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:

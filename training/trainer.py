@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from training.checkpoint import Checkpoint, Progress, load, save
-from training.dataset import Batch, Batches, Shard
+from training.dataset import Batch, Batches, Conversations
 from training.device import bf16_pays, lower_precision, pick_device
 from training.metrics import Metrics
 from training.model import Model, Shape, loss_of
@@ -53,7 +53,9 @@ class Plan:
 class Trainer:
     """One run over a shard, writing checkpoints and metrics into a directory."""
 
-    def __init__(self, model: Model, shard: Shard, plan: Plan, out: Path, device: str = "") -> None:
+    def __init__(
+        self, model: Model, shard: Conversations, plan: Plan, out: Path, device: str = ""
+    ) -> None:
         if bool(plan.steps) == bool(plan.minutes):
             raise ValueError("a budget is steps or minutes, one of the two")
         if model.shape.vocab != len(shard.tokenizer):
@@ -64,7 +66,7 @@ class Trainer:
         self.device = pick_device(device)
         self.model = model.to(self.device)
         self.shard, self.plan, self.out = shard, plan, out
-        self.warm: Shard | None = None
+        self.warm: Conversations | None = None
         self.progress = Progress()
         self.stop = False
         self.optimizer = torch.optim.AdamW(
@@ -151,7 +153,7 @@ class Trainer:
             documents = torch.from_numpy(batch.documents).to(self.device)
         with lower_precision(self.device, on=True) if self._bf16 else nullcontext():
             hidden = self._hidden(tokens, documents)
-            loss = loss_of(hidden, self.model.token_embd.weight, targets)
+            loss = loss_of(hidden, self.model.head, targets)
         loss.backward()
         return loss.detach()
 
@@ -170,7 +172,7 @@ class Trainer:
             mine[:rows] = theirs[:rows]
         return batch
 
-    def _of(self, shard: Shard, number: int, phase: int) -> Batches:
+    def _of(self, shard: Conversations, number: int, phase: int) -> Batches:
         if (number, phase) not in self._batches:
             length = self.plan.phases[phase].length
             rows = max(1, self.plan.tokens // length)

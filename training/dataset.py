@@ -44,7 +44,7 @@ class Vocabulary(Protocol):
 
 
 class Conversations(Protocol):
-    """Conversations as one run of tokens, wherever it lies; `starts` has one more than there are."""
+    """Conversations as one run of tokens, wherever it lies; `starts` has one more."""
 
     tokens: NDArray[Any]
     loss: NDArray[np.bool_]

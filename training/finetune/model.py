@@ -67,16 +67,13 @@ def loaded(
     model.load_state_dict(read_weights(source, dtype), assign=True)
     shape = source.shape
     model.cos, model.sin = rotations(shape.context, shape.head_width, shape.rope_base)
-    for weight in model.parameters():
-        weight.requires_grad_(True)
     return model
 
 
 def adapt(model: FamilyModel, rank: int, alpha: float, seed: int) -> None:
     """Hold every weight and put adapters beside the layers' matrices."""
     torch.manual_seed(seed)
-    for weight in model.parameters():
-        weight.requires_grad_(False)
+    model.requires_grad_(requires_grad=False)
     for block in model.blk:
         for name in ADAPTED:
             setattr(block, name, Adapted(getattr(block, name), rank, alpha))

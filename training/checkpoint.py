@@ -76,8 +76,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint; raises ValueError naming the file where it is none or is damaged."""
     try:
         given = torch.load(path, map_location="cpu", weights_only=True)
-        if given["version"] != _VERSION:
-            raise ValueError(f"version {given['version']}, not {_VERSION}")
+        _check(given["version"])
         return Checkpoint(
             shape=Shape(**given["shape"]),
             weights=given["weights"],
@@ -88,3 +87,8 @@ def load(path: Path) -> Checkpoint:
         )
     except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError) as error:
         raise ValueError(f"{path} is no checkpoint that can be read: {error}") from error
+
+
+def _check(version: object) -> None:
+    if version != _VERSION:
+        raise ValueError(f"version {version}, not {_VERSION}")

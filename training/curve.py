@@ -1,7 +1,7 @@
 """The learning curve as SVG: loss over tokens, the rate behind it, nothing but text."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def svg(lines: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _grid(low: float, high: float, y: Any) -> list[str]:
+def _grid(low: float, high: float, y: Callable[[float], float]) -> list[str]:
     out = []
     for power in range(math.floor(low), math.ceil(high) + 1):
         for step in (1, 2, 5):
@@ -61,7 +61,7 @@ def _grid(low: float, high: float, y: Any) -> list[str]:
     return out
 
 
-def _ticks(last: float, x: Any) -> list[str]:
+def _ticks(last: float, x: Callable[[float], float]) -> list[str]:
     at = [last * part / 4 for part in range(5)]
     return [_text(x(t), _HEIGHT - 16, f"{t / 1e6:.1f} M", "middle") for t in at]
 

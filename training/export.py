@@ -82,9 +82,9 @@ def _vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_eos_token_id(tokenizer.end)
     writer.add_unk_token_id(tokenizer.pad)
     writer.add_pad_token_id(tokenizer.pad)
-    writer.add_add_bos_token(False)
-    writer.add_add_eos_token(False)
-    writer.add_add_space_prefix(False)
+    writer.add_add_bos_token(value=False)
+    writer.add_add_eos_token(value=False)
+    writer.add_add_space_prefix(value=False)
     writer.add_chat_template(TEMPLATE)
 
 

@@ -4,6 +4,7 @@ It refuses what isn't ours: another architecture, another vocabulary, a torso, a
 tensors don't fit its own header. It does not vouch for what the weights say.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,10 @@ def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:
     With `tokenizer` its vocabulary must be that of the file.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise ValueError(f"{size >> 30} GiB are more than can be trained here")
-        reader = gguf.GGUFReader(path)
+        reader = _open(path)
         shape = _shape(reader)
-        _check_vocabulary(reader, tokenizer)
+        if tokenizer is not None:
+            _check_vocabulary(_value(reader, "tokenizer.ggml.tokens"), tokenizer)
         model = Model(shape)
         _fill(model, reader)
     except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
@@ -41,17 +40,25 @@ def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:
 def vocabulary(path: Path) -> Tokenizer:
     """The vocabulary of a file that `export` wrote; ValueError where it is another's."""
     try:
-        reader = gguf.GGUFReader(path)
+        reader = _open(path)
         tokens = _value(reader, "tokenizer.ggml.tokens")
         kinds = _value(reader, "tokenizer.ggml.token_type")
         fixed = [token for token, kind in zip(tokens, kinds, strict=True) if kind == 4]  # noqa: PLR2004
         empty = Tokenizer(fixed, ())
         built = Tokenizer(fixed, tokens[len(empty) :])
-        if list(built.tokens) != tokens:
-            raise ValueError("its vocabulary was not made by Hermes")
+        _check_vocabulary(tokens, built)
     except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise ValueError(f"{path} has no vocabulary to train with: {error}") from error
     return built
+
+
+def _open(path: Path) -> gguf.GGUFReader:
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise ValueError(f"{size >> 30} GiB are more than can be trained here")
+    return gguf.GGUFReader(path)
 
 
 def _value(reader: gguf.GGUFReader, key: str) -> Any:  # noqa: ANN401 - a GGUF value
@@ -91,11 +98,8 @@ def _shape(reader: gguf.GGUFReader) -> Shape:
     return shape
 
 
-def _check_vocabulary(reader: gguf.GGUFReader, tokenizer: Tokenizer | None) -> None:
-    if tokenizer is None:
-        return
-    tokens = _value(reader, "tokenizer.ggml.tokens")
-    if tokens != list(tokenizer.tokens):
+def _check_vocabulary(tokens: Sequence[str], tokenizer: Tokenizer) -> None:
+    if list(tokens) != list(tokenizer.tokens):
         at = next(
             (
                 i
@@ -124,5 +128,5 @@ def _fill(model: Model, reader: gguf.GGUFReader) -> None:
             raise ValueError(f"{name} holds values that are no numbers")
         weights[name] = torch.from_numpy(np.array(values, np.float32))
     if found:
-        raise ValueError(f"it has tensors that this architecture lacks: {sorted(found)[0]}")
+        raise ValueError(f"it has tensors that this architecture lacks: {min(found)}")
     model.load_state_dict(weights)

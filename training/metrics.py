@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from training.checkpoint import Progress
 
@@ -20,7 +20,7 @@ class Metrics:
         self._file: TextIO | None = None
         self._last = (0.0, 0)
 
-    def __enter__(self) -> "Metrics":
+    def __enter__(self) -> Self:
         kept = [line for line in read_metrics(self.path) if line["step"] <= self._step]
         self._file = self.path.open("w", encoding="utf-8")
         for line in kept:

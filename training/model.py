@@ -1,4 +1,4 @@
-"""The model: llama's architecture exactly as llama.cpp computes it, so that weights move one to one.
+"""The model: llama's architecture as llama.cpp computes it, so that weights move one to one.
 
 RMSNorm, interleaved rotary positions (llama.cpp's "NORM" kind), grouped queries, SwiGLU, tied
 embeddings. A parameter's name is the tensor's name in a GGUF file.

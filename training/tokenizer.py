@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from training.chat import END, PAD, START, Message, parts
@@ -18,7 +19,7 @@ ACCENTED = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœąćę
 
 
 def _one(letter: str) -> bool:
-    return len(letter) == 1 and not letter.isascii()  # not SS of ß, nor I of ı
+    return len(letter) == 1 and not letter.isascii()  # not SS of ß, nor plain I
 
 
 LETTERS = "".join(dict.fromkeys(c for low in ACCENTED for c in (low, low.upper()) if _one(c)))
@@ -92,7 +93,7 @@ class Tokenizer:
                 continue
             for word in WORD.findall(run):
                 found = self._plain.get(word) or self._known.get(word)
-                out += found if found else self._learn(word)
+                out += found or self._learn(word)
         return out
 
     def conversation(self, messages: Iterable[Message]) -> tuple[list[int], list[bool]]:
@@ -127,7 +128,7 @@ class Tokenizer:
         """Join the pair of the earliest merge, leftmost first, until none is left."""
         rank, run = self._rank, list(word)
         while len(run) > 1:
-            ranks = [rank.get(a + b, -1) for a, b in zip(run, run[1:], strict=False)]
+            ranks = [rank.get(a + b, -1) for a, b in pairwise(run)]
             best = min((r for r in ranks if r >= 0), default=-1)
             if best < 0:
                 break

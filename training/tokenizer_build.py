@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
-from training.tokenizer import CHARACTERS, WORD, Tokenizer
+from training.tokenizer import WORD, Tokenizer
 
 TOOLS: Mapping[str, Sequence[str]] = {
     "FileRead": ("path", "offset", "limit"),
@@ -67,7 +68,7 @@ def _merges(counts: Counter[str], room: int) -> list[str]:
     pairs: Counter[tuple[str, str]] = Counter()
     where: dict[tuple[str, str], dict[str, None]] = {}
     for word, run in words.items():
-        for pair in zip(run, run[1:], strict=False):
+        for pair in pairwise(run):
             pairs[pair] += weights[word]
             where.setdefault(pair, {})[word] = None
     made: dict[str, None] = {}
@@ -76,10 +77,10 @@ def _merges(counts: Counter[str], room: int) -> list[str]:
         made.setdefault("".join(best))
         for word in where.pop(best):
             run = words[word]
-            for pair in zip(run, run[1:], strict=False):
+            for pair in pairwise(run):
                 pairs[pair] -= weights[word]
             words[word] = run = _joined(run, best)
-            for pair in zip(run, run[1:], strict=False):
+            for pair in pairwise(run):
                 pairs[pair] += weights[word]
                 where.setdefault(pair, {})[word] = None
         pairs.pop(best, None)

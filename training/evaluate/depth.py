@@ -20,6 +20,7 @@ DEPTHS = (0, 500, 1_500, 3_500)
 COUNT = 100
 _ANSWER = 512
 _HISTORIES = 10  # shared by the requests, so that an engine evaluates each only once
+_NEAR = 0.8  # a history may be this much shorter than was asked: its turns stay whole
 _LONGER = 2  # the curriculum's own estimate of a token is rough
 _FIRST_SEED = 1 << 41
 
@@ -33,7 +34,7 @@ async def depth_cases(model: Model, tokens: int, count: int) -> list[Case]:
     each = -(-len(requests) // _HISTORIES)
     found: list[Case] = []
     for number in range(0, len(requests), each):
-        system, earlier = await _history(model, tokens, _FIRST_SEED + number // each)
+        system, earlier = await _history(model, tokens, _FIRST_SEED * (1 + number // each))
         found += [
             msgspec.structs.replace(case, messages=(*earlier, *case.messages), system=system)
             for case in requests[number : number + each]
@@ -42,21 +43,28 @@ async def depth_cases(model: Model, tokens: int, count: int) -> list[Case]:
 
 
 async def _history(model: Model, tokens: int, seed: int) -> tuple[str, tuple[ChatMessage, ...]]:
-    """Memory markers and earlier turns of about so many tokens, whole ones."""
-    made = conversation(seed, held_values=True, tokens=tokens * _LONGER)
-    system, chat = chat_of(_ended(made))
-    while True:
-        size = await model.count(request_of(model, Case(chat, system=system), grammar=False))
-        if size <= tokens or not chat:
+    """Memory markers, the same for any number of tokens, and earlier turns: whole ones."""
+    system, _ = chat_of(conversation(seed, held_values=True))
+    while tokens:
+        _, chat = chat_of(_ended(conversation(seed, held_values=True, tokens=tokens * _LONGER)))
+        size = await _count(model, system, chat)
+        while size > tokens and chat:
+            chat = _later(chat, tokens / size)
+            size = await _count(model, system, chat)
+        if size >= tokens * _NEAR:
             return system, chat
-        chat = _later(chat, tokens / size)
+        seed += 1
+    return system, ()
+
+
+async def _count(model: Model, system: str, chat: tuple[ChatMessage, ...]) -> int:
+    return await model.count(request_of(model, Case(chat, system=system), grammar=False))
 
 
 def _later(chat: Sequence[ChatMessage], share: float) -> tuple[ChatMessage, ...]:
     """The last turns of a conversation: about this share of it, one turn less at the least."""
     room = share * sum(map(_size, chat))
-    starts = [place for place, message in enumerate(chat) if message.role == "user" and place]
-    for place in starts:
+    for place in [place for place, said in enumerate(chat) if said.role == "user" and place]:
         if sum(map(_size, chat[place:])) <= room:
             return tuple(chat[place:])
     return ()

@@ -45,7 +45,7 @@ class Contribution:
 
 def largest(size: int) -> int:
     """The most bytes that a message about `size` weights can have."""
-    return _HEADER.size + quantised_size(size, 8) + -(-size // 8) + DIGEST
+    return _HEADER.size + max(quantised_size(size, bits) for bits in BITS) + -(-size // 8) + DIGEST
 
 
 class Compressor:
@@ -74,9 +74,8 @@ class Compressor:
 def pack(values: Values, scheme: Scheme, about: Contribution) -> bytes:
     """One message; round, steps and base come from `about`."""
     size, chosen, body = len(values), values, b""
-    kept = size
-    if scheme.keep < 1:
-        kept = max(1, int(size * scheme.keep))
+    kept = max(1, int(size * scheme.keep))
+    if kept < size:
         order = np.argpartition(np.abs(values), size - kept)[size - kept :]
         mask = np.zeros(size, np.bool_)
         mask[order] = True

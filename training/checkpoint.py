@@ -4,14 +4,15 @@ They are read with torch's safe loader: a hostile file can't run code, only be r
 """
 
 import os
-import pickle
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+from hermes.errors import TrainingError, WeightsInvalid
 from training.model import Shape
 
 _VERSION = 1
@@ -59,7 +60,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def save(path: Path, state: Checkpoint) -> None:
-    """Write a checkpoint; a full disk leaves the one before in its place."""
+    """Write a checkpoint; where that fails (TrainingError) the one before is still in its place."""
     given = {
         "version": _VERSION,
         "shape": asdict(state.shape),
@@ -69,11 +70,17 @@ def save(path: Path, state: Checkpoint) -> None:
         "tokenizer": state.tokenizer,
         "random": state.random,
     }
-    write_whole(path, lambda beside: torch.save(given, beside))
+    try:
+        write_whole(path, lambda beside: torch.save(given, beside))
+    except (OSError, RuntimeError) as error:  # torch's writer hides a full disk in the latter
+        raise TrainingError(
+            f"{path} cannot be written: {error}",
+            "make room and start the same run again: it goes on from its last checkpoint",
+        ) from error
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; raises ValueError naming the file where it is none or is damaged."""
+    """Read a checkpoint; raises WeightsInvalid naming the file where it is none or is damaged."""
     try:
         given = torch.load(path, map_location="cpu", weights_only=True)
         _check(given["version"])
@@ -85,8 +92,16 @@ def load(path: Path) -> Checkpoint:
             tokenizer=given["tokenizer"],
             random=given["random"],
         )
-    except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError) as error:
-        raise ValueError(f"{path} is no checkpoint that can be read: {error}") from error
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        UnpicklingError,
+    ) as error:
+        raise WeightsInvalid(f"{path} is no checkpoint that can be read: {error}") from error
 
 
 def _check(version: object) -> None:

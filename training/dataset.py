@@ -5,6 +5,7 @@ than conversations), `tokenizer.json`, `shard.json`. Whole conversations share a
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,7 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hermes.errors import DataInvalid
 from training.chat import Message
+from training.checkpoint import write_whole
 from training.tokenizer import Tokenizer
 
 IGNORED = -100
@@ -73,7 +76,7 @@ class Shard:
             self.loss = np.load(directory / "loss.npy", mmap_mode="r")
             self.starts = np.load(directory / "starts.npy")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{directory} is no shard that can be read: {error}") from error
+            raise DataInvalid(f"{directory} is no shard that can be read: {error}") from error
         self.directory = directory
         self._check()
 
@@ -90,7 +93,7 @@ class Shard:
             and self.about.get("tokenizer") == self.tokenizer.digest
         )
         if not sound or int(self.tokens.max()) >= len(self.tokenizer):
-            raise ValueError(f"{self.directory} is damaged, or its vocabulary is another's")
+            raise DataInvalid(f"{self.directory} is damaged, or its vocabulary is another's")
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -101,8 +104,13 @@ class Shard:
 def write_shard(
     directory: Path, conversations: Iterable[Sequence[Message]], tokenizer: Tokenizer
 ) -> Shard:
-    """Tokenise conversations into a new shard; `shard.json` comes last, so a torso is none."""
+    """Tokenise conversations into a shard; `shard.json` comes last, so a torso is none.
+
+    Conversations without an answer are left out. Files are replaced whole: a run that reads the
+    shard which stood here before goes on reading that.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "shard.json").unlink(missing_ok=True)
     tokens: list[NDArray[np.uint16]] = []
     loss: list[NDArray[np.bool_]] = []
     for messages in conversations:
@@ -111,20 +119,32 @@ def write_shard(
             tokens.append(np.array(ids, np.uint16))
             loss.append(np.array(marked, np.bool_))
     if not tokens:
-        raise ValueError("there is no conversation with an answer to learn from")
+        raise DataInvalid("there is no conversation with an answer to learn from")
     starts = np.fromiter(chain([0], map(len, tokens)), np.int64).cumsum()
-    np.save(directory / "tokens.npy", np.concatenate(tokens))
-    np.save(directory / "loss.npy", np.concatenate(loss))
-    np.save(directory / "starts.npy", starts)
-    tokenizer.save(directory / "tokenizer.json")
+    for name, values in (
+        ("tokens", np.concatenate(tokens)),
+        ("loss", np.concatenate(loss)),
+        ("starts", starts),
+    ):
+        _put(directory / f"{name}.npy", values)
+    write_whole(directory / "tokenizer.json", tokenizer.save)
     about = {
         "conversations": len(tokens),
         "tokens": int(starts[-1]),
         "loss_tokens": int(sum(int(part.sum()) for part in loss)),
         "tokenizer": tokenizer.digest,
     }
-    (directory / "shard.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(about, indent=1) + "\n"
+    write_whole(directory / "shard.json", lambda beside: beside.write_text(text, encoding="utf-8"))
     return Shard(directory)
+
+
+def _put(path: Path, values: np.ndarray) -> None:
+    def write(beside: Path) -> None:
+        with beside.open("wb") as file:
+            np.save(file, values)
+
+    write_whole(path, write)
 
 
 class Batches:
@@ -135,8 +155,11 @@ class Batches:
         fitting = np.flatnonzero(shard.lengths <= length + 1)
         self.left_out = len(shard.lengths) - len(fitting)
         if not len(fitting):
-            raise ValueError(f"no conversation of {shard.directory} fits into {length} tokens")
+            raise DataInvalid(f"no conversation of {shard.directory} fits into {length} tokens")
         self._fitting = fitting
+        # A small shard is repeated until a batch is full.
+        size = int((shard.lengths[fitting] - 1).sum())
+        self._repeats = max(1, math.ceil(rows * length / size))
         self._ends: list[int] = []  # after which step each epoch is over
         self._epoch = -1
         self._packed: list[list[int]] = []
@@ -189,7 +212,7 @@ class Batches:
     def _pack(self, epoch: int) -> list[list[int]]:
         """First fit over the last few rows, in an order drawn from seed, epoch and length."""
         random = np.random.default_rng((self.seed, epoch, self.length))
-        order = random.permutation(self._fitting)
+        order = np.concatenate([random.permutation(self._fitting) for _ in range(self._repeats)])
         lengths = (self.shard.lengths[order] - 1).tolist()
         done: list[list[int]] = []
         rows: list[list[int]] = []

@@ -7,6 +7,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Quantization
 from gguf import LlamaFileType
 
+from hermes.errors import Usage, WeightsInvalid
 from training.chat import TEMPLATE
 from training.checkpoint import write_whole
 from training.model import Model
@@ -29,12 +30,12 @@ def export(
     """Write the GGUF in one piece; `kind` is f32, f16, q8_0 or q4_0.
 
     In q4_0 the embedding stays q8_0: it is the output, too, and small rows suffer most.
-    Raises ValueError where the vocabulary isn't the model's, or a width does not quantise.
+    Raises WeightsInvalid where the vocabulary isn't the model's, or a width does not quantise.
     """
     if model.shape.vocab != len(tokenizer):
-        raise ValueError(f"{len(tokenizer)} tokens for a model of {model.shape.vocab}")
+        raise WeightsInvalid(f"a vocabulary of {len(tokenizer)} for a model of {model.shape.vocab}")
     if kind not in KINDS:
-        raise ValueError(f"no kind {kind!r}: choose one of {', '.join(KINDS)}")
+        raise Usage(f"no kind {kind!r}: choose one of {', '.join(KINDS)}")
     write_whole(path, lambda beside: _write(model, tokenizer, beside, kind, name))
 
 
@@ -96,5 +97,5 @@ def _put(writer: gguf.GGUFWriter, key: str, values: np.ndarray, wanted: Quantiza
         wanted = Quantization.Q8_0
     block = gguf.GGML_QUANT_SIZES[wanted][0]
     if values.shape[-1] % block:
-        raise ValueError(f"{key} has rows of {values.shape[-1]}, {wanted.name} wants {block}s")
+        raise WeightsInvalid(f"{key} has rows of {values.shape[-1]}, {wanted.name} wants {block}s")
     writer.add_tensor(key, gguf.quants.quantize(values, wanted), raw_dtype=wanted)

@@ -12,6 +12,7 @@ import gguf
 import numpy as np
 import torch
 
+from hermes.errors import WeightsInvalid
 from training.export import ARCHITECTURE
 from training.model import Model, Shape
 from training.tokenizer import Tokenizer
@@ -21,7 +22,7 @@ _SANE = {"width": 1 << 15, "depth": 512, "heads": 512, "vocab": 1 << 20, "contex
 
 
 def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:
-    """Read a model; raises ValueError naming the file and what is wrong with it.
+    """Read a model; raises WeightsInvalid naming the file and what is wrong with it.
 
     With `tokenizer` its vocabulary must be that of the file.
     """
@@ -33,12 +34,12 @@ def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:
         model = Model(shape)
         _fill(model, reader)
     except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
-        raise ValueError(f"{path} cannot be trained on: {error}") from error
+        raise WeightsInvalid(f"{path} cannot be trained on: {error}") from error
     return model
 
 
 def vocabulary(path: Path) -> Tokenizer:
-    """The vocabulary of a file that `export` wrote; ValueError where it is another's."""
+    """The vocabulary of a file that `export` wrote; WeightsInvalid where it is another's."""
     try:
         reader = _open(path)
         tokens = _value(reader, "tokenizer.ggml.tokens")
@@ -48,7 +49,7 @@ def vocabulary(path: Path) -> Tokenizer:
         built = Tokenizer(fixed, tokens[len(empty) :])
         _check_vocabulary(tokens, built)
     except (OSError, ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
-        raise ValueError(f"{path} has no vocabulary to train with: {error}") from error
+        raise WeightsInvalid(f"{path} has no vocabulary to train with: {error}") from error
     return built
 
 

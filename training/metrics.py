@@ -13,14 +13,19 @@ FILE = "metrics.jsonl"
 
 
 class Metrics:
-    """Appends to a run's `metrics.jsonl`; lines past the step that a run resumes at go first."""
+    """Appends to a run's `metrics.jsonl`; lines past the step that a run resumes at are dropped.
 
-    def __init__(self, out: Path, step: int, show: TextIO = sys.stderr) -> None:
-        self.path, self._step, self._show = out / FILE, step, show
+    `quiet`: another process of the group writes them.
+    """
+
+    def __init__(self, out: Path, step: int, *, quiet: bool = False) -> None:
+        self.path, self._step, self._quiet = out / FILE, step, quiet
         self._file: TextIO | None = None
         self._last = (0.0, 0)
 
     def __enter__(self) -> Self:
+        if self._quiet:
+            return self
         kept = [line for line in read_metrics(self.path) if line["step"] <= self._step]
         self._file = self.path.open("w", encoding="utf-8")
         for line in kept:
@@ -33,13 +38,14 @@ class Metrics:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._file
-        self._file.close()
-        self._show.write("\n")
+        if self._file:
+            self._file.close()
+            sys.stderr.write("\n")
 
     def line(self, progress: Progress, loss: float, spent: float, rate: float) -> None:
         """Write one line; the speed is that since the line before."""
-        assert self._file
+        if self._file is None:
+            return
         seconds, tokens = self._last
         took = progress.seconds - seconds
         speed = (progress.tokens - tokens) / took if took > 0 else 0.0
@@ -57,12 +63,12 @@ class Metrics:
         self._file.flush()
         left = progress.seconds / 60 * (1 / spent - 1) if spent else 0.0
         bar = "#" * round(20 * spent)
-        self._show.write(
+        sys.stderr.write(
             f"\r[{bar:.<20}] {100 * spent:5.1f} %  step {progress.step}  "
             f"{progress.tokens / 1e6:.2f} M tokens  loss {progress.loss:.4f}  "
             f"{speed:,.0f} tokens/s  {left:.1f} min left "
         )
-        self._show.flush()
+        sys.stderr.flush()
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:

@@ -186,11 +186,13 @@ class Model(nn.Module):
         return fn.linear(self.hidden(tokens, documents), self.head)
 
 
-def loss_of(hidden: Tensor, embedding: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy over the positions whose target isn't `IGNORED`.
+def loss_of(hidden: Tensor, embedding: Tensor, targets: Tensor, count: int = 0) -> Tensor:
+    """Cross entropy over the positions whose target isn't `IGNORED`, divided by `count`.
 
-    Logits are made for those positions only: the others would cost a third of the step.
+    `count` 0 is the number of those positions: the mean. Logits are made for those positions
+    only: the others would cost a third of the step.
     """
     wanted = targets != IGNORED
     logits = fn.linear(hidden[wanted], embedding)
-    return fn.cross_entropy(logits.float(), targets[wanted])
+    lost = fn.cross_entropy(logits.float(), targets[wanted], reduction="sum")
+    return lost / (count or max(1, len(logits)))

@@ -1,6 +1,8 @@
 """Whole evaluations: of the model that ships, on the real engine, and of servers on loopback."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,14 @@ import pytest
 
 from hermes.core.ids import CallId
 from hermes.core.message import ToolCall
-from hermes.errors import ModelFileInvalid, ModelRefused, ModelUnreachable, Usage
+from hermes.errors import (
+    EngineDied,
+    ModelFileInvalid,
+    ModelRefused,
+    ModelUnreachable,
+    NotAvailable,
+    Usage,
+)
 from hermes.models.gguf import shipped_model
 from hermes.prompt.sections import IDENTITY
 from hermes.testing.acts import overflow, refuse, say
@@ -192,3 +201,21 @@ def test_exit_codes(words, code, said):
     ran = python_m(str(shipped_model()), "--grammar", "on", *words)
     assert ran.returncode == code
     assert said in ran.stderr
+
+
+async def interrupted(wanted):
+    """Ask an engine that is killed behind its owner's back, thrice: then it stays away."""
+    async with opened(wanted) as subject:
+        for _ in range(4):
+            async with subject.model._engine.use() as server:
+                os.kill(server.pid, signal.SIGKILL)
+                await subject.model._engine.death(server)
+            await run_cases(subject.model, values_cases(1))
+
+
+async def test_an_error_comes_out_of_the_engine_as_it_is(tmp_path):
+    with pytest.raises(NotAvailable, match="the free set"):
+        async with opened(ember(tmp_path)):
+            raise NotAvailable("the free set is missing")
+    with pytest.raises(EngineDied):
+        await interrupted(ember(tmp_path))

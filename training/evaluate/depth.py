@@ -5,6 +5,7 @@ Apart from the other sets because how deep a request lies only the model's token
 
 from collections.abc import Sequence
 
+import anyio.to_thread
 import msgspec
 
 from hermes.core.model import ChatMessage
@@ -27,7 +28,8 @@ _FIRST_SEED = 1 << 41
 
 async def depth_cases(model: Model, tokens: int, count: int) -> list[Case]:
     """Requests after about `tokens` tokens of earlier turns; none where the window is too small."""
-    requests = [case for case in values_cases(3 * count) if len(case.messages) == 1][:count]
+    drawn = await anyio.to_thread.run_sync(values_cases, 3 * count)
+    requests = [case for case in drawn if len(case.messages) == 1][:count]
     longest = max((len(case.asked.encode()) for case in requests), default=0)
     if tokens and tokens + longest // 2 + _ANSWER > model.window:
         return []
@@ -46,7 +48,7 @@ async def _history(model: Model, tokens: int, seed: int) -> tuple[str, tuple[Cha
     """Memory markers, the same for any number of tokens, and earlier turns: whole ones."""
     system, _ = chat_of(conversation(seed, held_values=True))
     while tokens:
-        _, chat = chat_of(_ended(conversation(seed, held_values=True, tokens=tokens * _LONGER)))
+        chat = await anyio.to_thread.run_sync(_long, seed, tokens * _LONGER)
         size = await _count(model, system, chat)
         while size > tokens and chat:
             chat = _later(chat, tokens / size)
@@ -59,6 +61,11 @@ async def _history(model: Model, tokens: int, seed: int) -> tuple[str, tuple[Cha
 
 async def _count(model: Model, system: str, chat: tuple[ChatMessage, ...]) -> int:
     return await model.count(request_of(model, Case(chat, system=system), grammar=False))
+
+
+def _long(seed: int, tokens: int) -> tuple[ChatMessage, ...]:
+    _, chat = chat_of(_ended(conversation(seed, held_values=True, tokens=tokens)))
+    return chat
 
 
 def _later(chat: Sequence[ChatMessage], share: float) -> tuple[ChatMessage, ...]:

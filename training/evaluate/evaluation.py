@@ -1,6 +1,6 @@
 """A whole evaluation: opens the model, times it, runs each set, counts."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,7 +43,7 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
     """Evaluate a model; raises Usage, ModelError or NotAvailable. `tell` hears what is done."""
     if unknown := [name for name in order.sets if name not in SETS]:
         raise Usage(f"no set named {unknown[0]!r}", f"there are {', '.join(SETS)}")
-    own = [await anyio.to_thread.run_sync(_own, path, order.limit) for path in order.cases]
+    own = dict([await anyio.to_thread.run_sync(_own, path, order.limit) for path in order.cases])
     async with opened(order.wanted) as subject:
         timed = await anyio.to_thread.run_sync(GENERATED["values"][0], _TIMED)
         load_ms = None if "://" in order.wanted.spec else subject.load_ms
@@ -51,7 +51,8 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
         free = await run_cases(subject.model, timed, grammar=False)
         found: list[SetScore] = []
         notes: list[str] = []
-        async for name, cases in _sets(order, own, subject.model):
+        for name in (*own, *(order.sets or (() if own else SETS))):
+            cases = own[name] if name in own else await _cases(name, order.limit, subject.model)
             if not cases:
                 notes.append(f"{name} is left out: the window of {subject.model.window} is smaller")
                 continue
@@ -63,20 +64,14 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
     return Report(model.name, model.profile, model.window, speed, tuple(found), tuple(notes))
 
 
-async def _sets(
-    order: Order, own: list[tuple[str, list[Case]]], model: Model
-) -> AsyncGenerator[tuple[str, list[Case]]]:
-    """The cases of each set, made when it is its turn."""
-    for pair in own:
-        yield pair
-    for name in order.sets or (() if own else SETS):
-        if name == FREE:
-            yield name, await anyio.to_thread.run_sync(free_cases, order.limit)
-        elif name in GENERATED:
-            make, count = GENERATED[name]
-            yield name, await anyio.to_thread.run_sync(make, order.limit or count)
-        else:
-            yield name, await depth_cases(model, _DEPTH_SETS[name], order.limit or COUNT)
+async def _cases(name: str, limit: int, model: Model) -> list[Case]:
+    """The cases of one of `SETS`."""
+    if name == FREE:
+        return await anyio.to_thread.run_sync(free_cases, limit)
+    if name in GENERATED:
+        make, count = GENERATED[name]
+        return await anyio.to_thread.run_sync(make, limit or count)
+    return await depth_cases(model, _DEPTH_SETS[name], limit or COUNT)
 
 
 async def _run(

@@ -15,7 +15,7 @@ import msgspec
 
 from hermes.config import Engine as EngineKind
 from hermes.core.request import Profile
-from hermes.errors import Usage
+from hermes.errors import HermesError, Usage
 from hermes.models.client import ChatClient
 from hermes.models.describe import describe
 from hermes.models.embedded import EmbeddedModel
@@ -74,10 +74,16 @@ async def opened(wanted: Wanted) -> AsyncGenerator[Subject]:
         keep_alive_s=3_600.0,
     )
     profile = wanted.profile or info.profile or "lean"
-    async with Engine(info, plan) as engine, EmbeddedModel(engine, profile) as model:
-        began = anyio.current_time()
-        await engine.ensure()
-        yield Subject(model, (anyio.current_time() - began) * 1_000, at_once)
+    try:
+        async with Engine(info, plan) as engine, EmbeddedModel(engine, profile) as model:
+            began = anyio.current_time()
+            await engine.ensure()
+            yield Subject(model, (anyio.current_time() - began) * 1_000, at_once)
+    except BaseExceptionGroup as group:  # the engine's task group wraps whatever passes it
+        ours = group.subgroup(HermesError)
+        while isinstance(ours, BaseExceptionGroup):
+            ours = ours.exceptions[0]
+        raise ours or group from group.__cause__
 
 
 async def _server(wanted: Wanted) -> Server:

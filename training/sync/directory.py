@@ -134,7 +134,8 @@ class Directory:
             with aside.open("xb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if data:
+                    os.fsync(file.fileno())
             try:
                 os.link(aside, path)
             except FileExistsError:
@@ -156,10 +157,11 @@ def _read(path: Path, limit: int) -> bytes:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise SyncRefused(f"{path} cannot be read: {error.strerror}") from error
+    about = os.fstat(number)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
+        os.close(number)
+        raise SyncRefused(f"{path} is no file of at most {limit} bytes")
     with os.fdopen(number, "rb") as file:
-        about = os.fstat(number)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > limit:
-            raise SyncRefused(f"{path} is no file of at most {limit} bytes")
         return file.read(limit)
 
 

@@ -57,22 +57,21 @@ class Hub:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            listener = await stack.enter_async_context(await self._listen())
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
-            if isinstance(self.address, Path):
-                listener: anyio.abc.Listener[
-                    anyio.abc.SocketStream
-                ] = await anyio.create_unix_listener(self.address, mode=0o600)
-            else:
-                host, port = self.address
-                several = await anyio.create_tcp_listener(local_host=host, local_port=port)
-                bound = several.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - no Django
-                self.address = (host, bound)
-                listener = several
-            await stack.enter_async_context(listener)
             tasks.start_soon(listener.serve, self._serve)
             self._stack = stack.pop_all()
         return self
+
+    async def _listen(self) -> anyio.abc.Listener[anyio.abc.SocketStream]:
+        if isinstance(self.address, Path):
+            return await anyio.create_unix_listener(self.address, mode=0o600)
+        host, port = self.address
+        listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
+        bound = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - no Django
+        self.address = (host, bound)
+        return listener
 
     async def __aexit__(
         self,

@@ -123,7 +123,13 @@ class Worker:
         newest = held[-1]
         if newest < state.round:
             return state
-        data = await self._transport.fetch(newest, STATE, largest_state(self._size))
+        try:
+            data = await self._transport.fetch(newest, STATE, largest_state(self._size))
+        except SyncRefused as error:
+            raise SyncRefused(
+                f"the run there has a state that does not fit this model: {error.message}",
+                "give every worker the same model, or the run a new place",
+            ) from error
         self.report.received += len(data)
         return unpack_state(data, self._size, self._terms)
 

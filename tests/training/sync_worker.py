@@ -1,7 +1,7 @@
-"""One worker of a sync run in a process of its own: it learns a straight line.
+"""One worker of a sync run, here or in a process of its own: it learns a straight line.
 
-`python sync_worker.py PLACE NAME SEED [--slow S] [--rounds N] [--deadline S] [--ended FILE]`;
-PLACE is a directory, or HOST:PORT with the token in the environment. Prints its report as JSON.
+`python sync_worker.py PLACE NAME SEED [--slow S] …`; PLACE is a directory, or HOST:PORT with the
+token in the environment. Prints its report as JSON. Without torch, which takes seconds to load.
 """
 
 import argparse
@@ -12,43 +12,55 @@ import time
 from pathlib import Path
 
 import anyio
-import torch
+import numpy as np
 
 from training.sync.directory import Directory
-from training.sync.inner import Inner, Steps
 from training.sync.outer import Outer
 from training.sync.round import Rounds, Worker
 from training.sync.sockets import Sockets
 
 SIZE, LIMIT = 64, 1 << 20
+TRUTH = np.sin(np.arange(SIZE)).astype(np.float32)
 
 
-def line(seed, slow, steps):
-    """A regression on data of its own; `slow` seconds a step."""
-    generator = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    model = torch.nn.Linear(SIZE, 1)
-    truth = torch.sin(torch.arange(SIZE).float())
+class Line:
+    """A regression on data of its own by gradient descent; `slow` seconds a step."""
 
-    def loss(_):
-        if slow:
-            time.sleep(slow)
-        x = torch.randn(32, SIZE, generator=generator)
-        return torch.nn.functional.mse_loss(model(x)[:, 0], x @ truth)
+    def __init__(self, seed, *, slow=0.0, steps=10, seconds=0.0, size=SIZE):
+        self.random = np.random.default_rng(seed)
+        self.weights = self.random.standard_normal(size).astype(np.float32)
+        self.slow, self.steps, self.seconds = slow, steps, seconds
 
-    return Inner(model, loss, Steps(steps, lambda _: 0.02)), model, truth
+    @property
+    def layout(self):
+        return [("line", self.weights.shape)]
+
+    @property
+    def error(self):
+        return float(np.linalg.norm(self.weights - TRUTH) / np.linalg.norm(TRUTH))
+
+    def read(self):
+        return self.weights
+
+    def write(self, vector):
+        self.weights = vector
+
+    def run(self, start, number, stop):
+        weights, done, began = start.copy(), 0, time.monotonic()
+        while done < self.steps and not stop():
+            time.sleep(self.slow)
+            x = self.random.standard_normal((256, SIZE)).astype(np.float32)
+            weights -= np.float32(0.1) * (x.T @ (x @ (weights - TRUTH)) / 256)
+            done += 1
+            if self.seconds and time.monotonic() - began > self.seconds:
+                break
+        return start - weights, done
 
 
-def rounds_of(count, workers, deadline_s, state_every=3):
+def rounds_of(count, workers, deadline_s, **more):
     """Dials for tests."""
-    return Rounds(
-        count,
-        workers,
-        deadline_s=deadline_s,
-        give_up_s=40,
-        state_every=state_every,
-        outer=Outer(0.9, 0.3),
-    )
+    more = {"give_up_s": 120, "state_every": 3, "outer": Outer(0.9, 0.3)} | more
+    return Rounds(count, workers, deadline_s=deadline_s, **more)
 
 
 def main():
@@ -61,18 +73,16 @@ def main():
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--deadline", type=float, default=15)
     given = parser.parse_args()
-    torch.set_num_threads(1)
     host, _, port = given.place.partition(":")
     transport = (
-        Sockets((host, int(port)), given.name, os.environ["SYNC_TOKEN"], patience_s=20)
+        Sockets((host, int(port)), given.name, os.environ["SYNC_TOKEN"], patience_s=60)
         if port
         else Directory(Path(given.place), LIMIT)
     )
-    inner, model, truth = line(given.seed, given.slow, 10)
+    line = Line(given.seed, slow=given.slow)
     dials = rounds_of(given.rounds, given.workers, given.deadline)
-    report = anyio.run(Worker(given.name, inner, transport, dials).run)
-    error = float((model.weight[0] - truth).norm().detach() / truth.norm())
-    print(json.dumps(dataclasses.asdict(report) | {"error": error}))  # noqa: T201 - read by tests
+    report = anyio.run(Worker(given.name, line, transport, dials).run)
+    print(json.dumps(dataclasses.asdict(report) | {"error": line.error}))  # noqa: T201 - for tests
 
 
 if __name__ == "__main__":

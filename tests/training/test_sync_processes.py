@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("numpy")
 from tests.training.sync_worker import LIMIT
 from training.sync.directory import Directory
 from training.sync.hub import Hub

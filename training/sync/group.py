@@ -11,8 +11,9 @@ from typing import Self
 import torch
 from torch import distributed
 
-from training.sync.inner import Inner, Stop
+from training.sync.inner import Inner
 from training.sync.quantise import Values
+from training.sync.round import Stop
 
 _PATIENCE = timedelta(days=7)  # ranks wait for rank 0, and it for workers elsewhere
 _OVER = -1

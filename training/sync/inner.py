@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, distributed, nn
 
 from training.sync.quantise import Values
+from training.sync.round import Stop
 
 Loss = Callable[[int], Tensor]
 """The loss of this worker's batch at a step, counted over all rounds."""
-Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)

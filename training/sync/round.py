@@ -5,6 +5,7 @@ the newest state and applies the rounds since: the same messages, so the same we
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,13 +16,16 @@ import anyio.to_thread
 from hermes.errors import SyncDiverged, SyncRefused, SyncStalled
 from training.sync.aggregate import Guard, aggregate, read_all
 from training.sync.compress import Compressor, Scheme, largest
-from training.sync.inner import Stop
 from training.sync.outer import Outer, outer_step
 from training.sync.quantise import Values
 from training.sync.state import State, largest_state, pack_state, terms_of, unpack_state
 from training.sync.transport import STATE, Transport, check_worker
 
 _LOOK_S = 2.0  # how often a worker that trains looks whether the round went on without it
+
+
+Stop = Callable[[], bool]
+"""Whether to end the round early; asked before each step."""
 
 
 class Trained(Protocol):

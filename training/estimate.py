@@ -15,7 +15,7 @@ from training.model import Model, loss_of
 from training.sizes import Size
 
 _ROW = 256
-_SAMPLE = 2_048  # tokens of a timed step
+_SAMPLE = 1_024  # tokens of a timed step
 _TOKENS_PER_PARAMETER = 20  # Hoffmann et al. 2022, arXiv:2203.15556
 _STATE_BYTES = 16  # weight, gradient and two moments, each fp32
 _GIB = 1 << 30
@@ -81,7 +81,7 @@ def _seconds(model: Model, *, bf16: bool) -> float:
     device = model.cos.device
     tokens = torch.zeros((_SAMPLE // _ROW, _ROW), dtype=torch.long, device=device)
     best = float("inf")
-    for _ in range(3):
+    for _ in range(2):
         synchronise(device)
         begun = time.perf_counter()
         with lower_precision(device, on=bf16):

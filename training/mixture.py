@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from hermes.errors import DataInvalid
-from training.dataset import Batch, Batches, Shard
+from training.dataset import Batch, Batches, Conversations
 from training.schedule import Phase
 
 
@@ -16,7 +16,7 @@ class Added:
     tasks at the start. Without it the share stays: replay, so that nothing is forgotten.
     """
 
-    shard: Shard
+    shard: Conversations
     share: float
     until: float = 0.0
 
@@ -29,7 +29,12 @@ class Mixture:
     """Batches of the main shard and of what is added, the same whenever they are asked for."""
 
     def __init__(
-        self, shard: Shard, added: Sequence[Added], tokens: int, seed: int, processes: int = 1
+        self,
+        shard: Conversations,
+        added: Sequence[Added],
+        tokens: int,
+        seed: int,
+        processes: int = 1,
     ) -> None:
         for other in added:
             if other.shard.tokenizer.digest != shard.tokenizer.digest:

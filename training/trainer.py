@@ -14,7 +14,7 @@ import torch
 
 from hermes.errors import DataInvalid, TrainingError, Usage
 from training.checkpoint import Checkpoint, Progress, load, save
-from training.dataset import Shard
+from training.dataset import Conversations
 from training.device import bf16_pays
 from training.gradient import Gradient
 from training.metrics import Metrics
@@ -59,7 +59,7 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        shard: Shard,
+        shard: Conversations,
         plan: Plan,
         out: Path,
         added: Sequence[Added] = (),
@@ -180,7 +180,7 @@ class Trainer:
         save(self.out / CHECKPOINT, state)
 
 
-def _check(plan: Plan, shape: Shape, shard: Shard) -> None:
+def _check(plan: Plan, shape: Shape, shard: Conversations) -> None:
     if bool(plan.steps) == bool(plan.minutes):
         raise Usage("a budget is --steps or --minutes, one of the two")
     if max(phase.length for phase in plan.phases) > shape.context:

@@ -5,6 +5,7 @@ left alone. A line that is none is an error with its file and number: nothing is
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from hermes.errors import DataInvalid
 from training.chat import Message
 
 LONGEST_LINE = 8 << 20
+_ESCAPED = re.compile(rb"\\u[dD]")
 _ROLES = ("system", "user", "assistant", "tool")
 _MOST_MESSAGES = 10_000
 _REMEDY = 'a line is {"messages": [{"role": "user", "content": "…"}, …]}'
@@ -56,7 +58,9 @@ def parse(line: bytes, where: str) -> Conversation:
     if len(line) > LONGEST_LINE:
         raise DataInvalid(f"{where}: the line is longer than {LONGEST_LINE >> 20} MiB")
     try:
-        given = _object(json.loads(line, parse_constant=_refuse))
+        given = _object(json.loads(line.decode("utf-8-sig"), parse_constant=_refuse))
+        if _ESCAPED.search(line):
+            _check(given)
         return Conversation(_messages(given.get("messages")), _tools(given.get("tools")), where)
     except (ValueError, TypeError, RecursionError) as error:
         raise DataInvalid(f"{where}: {error}", _REMEDY) from error
@@ -83,7 +87,7 @@ def _message(given: object, number: int) -> Message:
     content = given.get("content")
     if not isinstance(content, str | None):
         raise TypeError(f"message {number}: its content is no text")
-    found: dict[str, object] = {"role": given["role"], "content": _encodable(content or "")}
+    found: dict[str, object] = {"role": given["role"], "content": content or ""}
     if given["role"] != "assistant":
         return found | ({"name": given["name"]} if isinstance(given.get("name"), str) else {})
     calls = given.get("tool_calls") or []
@@ -107,7 +111,7 @@ def _call(given: object, number: int) -> Mapping[str, object]:
         arguments = json.loads(arguments or "{}", parse_constant=_refuse)
     if not isinstance(arguments, dict):
         raise TypeError(f"message {number}: a call's arguments are no object")
-    return {"name": _encodable(inner["name"]), "arguments": arguments}
+    return {"name": inner["name"], "arguments": arguments}
 
 
 def _tools(given: object) -> tuple[Json, ...]:
@@ -118,13 +122,12 @@ def _tools(given: object) -> tuple[Json, ...]:
     return tuple(given or ())
 
 
-def _encodable(text: str) -> str:
-    """The text; a lone surrogate, which no tokenizer takes, is an error."""
+def _check(given: object) -> None:
+    """Refuse a lone surrogate, which no tokenizer takes."""
     try:
-        text.encode()
+        json.dumps(given, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"a text is no Unicode: {error.reason}") from error
-    return text
 
 
 def _refuse(name: str) -> object:

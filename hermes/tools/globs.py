@@ -1,6 +1,7 @@
 """Glob patterns: `*`, `?`, `[…]` within a name, `**` over directories, `{a,b}`.
 
-Matched name by name, so that no pattern makes matching slow.
+A pattern without a slash fits at any depth, as in `.gitignore` and ripgrep. Matched name by
+name, so that no pattern makes matching slow.
 """
 
 import fnmatch
@@ -22,6 +23,8 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 def _parts(pattern: str) -> list[str]:
     parts = [part for part in pattern.split("/") if part not in {"", "."}]
+    if "/" not in pattern:
+        parts.insert(0, "**")
     return [part for n, part in enumerate(parts) if part != "**" or parts[n - 1 : n] != ["**"]]
 
 

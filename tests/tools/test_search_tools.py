@@ -140,8 +140,11 @@ async def test_directories_that_cannot_be_read_are_passed_over(ask, tree):
 
 
 async def test_glob(ask, tree):
-    assert (await ask("Glob", pattern="*.txt")).text == "a.txt\nz:1:x.txt"
-    assert (await ask("Glob", pattern="**/*.txt")).text == "a.txt\na/b.txt\nz:1:x.txt"
+    anywhere = "a.txt\na/b.txt\nz:1:x.txt"
+    assert (await ask("Glob", pattern="*.txt")).text == anywhere
+    assert (await ask("Glob", pattern="**/*.txt")).text == anywhere
+    assert (await ask("Glob", pattern="./*.txt")).text == "a.txt\nz:1:x.txt"
+    assert (await ask("Glob", pattern="b.txt")).text == "a/b.txt"
     assert (await ask("Glob", pattern="*.{txt,log}", path="a")).text == "a/b.txt\na/x.log"
     assert (await ask("Glob", pattern="**/out")).text == "nothing found"
     assert (await ask("Glob", pattern="*", path="a.txt")).text == "error: not a directory"
@@ -235,7 +238,7 @@ def test_double_stars_agree_with_bash(parts, pattern):
     path, text = "/".join(parts), "/".join(pattern)
     if parts[-1:] and pattern[-1] == "**":
         return  # ours are files only: bash's trailing ** means directories too
-    regex = bash_regex(text)
+    regex = bash_regex(text if "/" in text else f"**/{text}")
     assert matcher(text)(path) == bool(re.fullmatch(regex, path))
 
 

@@ -27,6 +27,7 @@ SCRIPTS = {
     "engine": "benchmarks.engine",
     "turns": "benchmarks.turns",
     "crash": "benchmarks.crash",
+    "train_sync": "benchmarks.train_sync",
 }
 
 

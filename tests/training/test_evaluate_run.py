@@ -105,8 +105,8 @@ async def test_answers_are_the_same_side_by_side(tmp_path):
 
 async def test_depth_is_what_it_says(tmp_path):
     async with opened(ember(tmp_path)) as subject:
-        none = await depth_cases(subject.model, 0, 20)
-        some = await depth_cases(subject.model, 500, 20)
+        none = await depth_cases(subject.model, 0, 10)
+        some = await depth_cases(subject.model, 500, 10)
         assert await depth_cases(subject.model, 3_500, 20) == []
         answers = await run_cases(subject.model, some, at_once=subject.at_once)
     assert [case.asked for case in none] == [case.asked for case in some]

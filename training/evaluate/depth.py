@@ -20,7 +20,7 @@ from training.evaluate.sets import values_cases
 DEPTHS = (0, 500, 1_500, 3_500)
 COUNT = 100
 _ANSWER = 512
-_HISTORIES = 10  # shared by the requests, so that an engine evaluates each only once
+_SHARING = 10  # requests with one history, so that an engine evaluates it only once
 _NEAR = 0.8  # a history may be this much shorter than was asked: its turns stay whole
 _LONGER = 2  # the curriculum's own estimate of a token is rough
 _FIRST_SEED = 1 << 41
@@ -33,13 +33,12 @@ async def depth_cases(model: Model, tokens: int, count: int) -> list[Case]:
     longest = max((len(case.asked.encode()) for case in requests), default=0)
     if tokens and tokens + longest // 2 + _ANSWER > model.window:
         return []
-    each = -(-len(requests) // _HISTORIES)
     found: list[Case] = []
-    for number in range(0, len(requests), each):
-        system, earlier = await _history(model, tokens, _FIRST_SEED * (1 + number // each))
+    for number in range(0, len(requests), _SHARING):
+        system, earlier = await _history(model, tokens, _FIRST_SEED * (1 + number))
         found += [
             msgspec.structs.replace(case, messages=(*earlier, *case.messages), system=system)
-            for case in requests[number : number + each]
+            for case in requests[number : number + _SHARING]
         ]
     return found
 

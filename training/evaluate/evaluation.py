@@ -1,6 +1,6 @@
 """A whole evaluation: opens the model, times it, runs each set, counts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,10 +43,9 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
     """Evaluate a model; raises Usage, ModelError or NotAvailable. `tell` hears what is done."""
     if unknown := [name for name in order.sets if name not in SETS]:
         raise Usage(f"no set named {unknown[0]!r}", f"there are {', '.join(SETS)}")
-    own = dict([await anyio.to_thread.run_sync(_own, path, order.limit) for path in order.cases])
+    own = await anyio.to_thread.run_sync(_own, order.cases, order.limit)
     async with opened(order.wanted) as subject:
         timed = await anyio.to_thread.run_sync(GENERATED["values"][0], _TIMED)
-        load_ms = None if "://" in order.wanted.spec else subject.load_ms
         held = await run_cases(subject.model, timed)
         free = await run_cases(subject.model, timed, grammar=False)
         found: list[SetScore] = []
@@ -60,7 +59,7 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
                 tell(f"{name}: {len(cases)} cases{'' if grammar else ', no grammar'}")
                 found.append(await _run(subject, name, cases, order, grammar=grammar))
         model = subject.model
-    speed = speed_of(held, free, load_ms)
+    speed = speed_of(held, free, subject.load_ms)
     return Report(model.name, model.profile, model.window, speed, tuple(found), tuple(notes))
 
 
@@ -77,14 +76,22 @@ async def _cases(name: str, limit: int, model: Model) -> list[Case]:
 async def _run(
     subject: Subject, name: str, cases: list[Case], order: Order, *, grammar: bool
 ) -> SetScore:
-    answers = await run_cases(subject.model, cases, grammar=grammar, at_once=subject.at_once)
+    # The engine's slots would each evaluate the history that the cases share.
+    alone = name in _DEPTH_SETS and subject.load_ms is not None
+    at_once = 1 if alone else subject.at_once
+    answers = await run_cases(subject.model, cases, grammar=grammar, at_once=at_once)
     if all(answer.error for answer in answers):  # not a weak model but no working one
         raise ModelRefused(f"every answer failed, the first so: {answers[0].error}")
     return score_set(name, answers, grammar=grammar, wrong=order.wrong)
 
 
-def _own(path: Path, limit: int) -> tuple[str, list[Case]]:
-    return path.stem, spread(read_cases(path), limit, lambda case: case.intent)
+def _own(paths: Sequence[Path], limit: int) -> dict[str, list[Case]]:
+    """The user's own cases by their files' names, whole paths where a name is taken."""
+    found: dict[str, list[Case]] = {}
+    for path in paths:
+        name = str(path) if path.stem in {*SETS, *found} else path.stem
+        found[name] = spread(read_cases(path), limit, lambda case: case.intent)
+    return found
 
 
 def _ways(grammar: Grammar, name: str) -> tuple[bool, ...]:

@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--grammar", choices=("on", "off", "both"), default="both", help="hold calls to a grammar")
     add("--min", metavar="SET=X", action="append", default=[], help="exit code 1 below this share")
     add("--profile", choices=("full", "lean", "native"), default="", help="the prompt it gets")
-    add("--at-once", metavar="N", type=int, default=4, help="requests side by side")
+    add("--at-once", metavar="N", type=int, default=2, help="requests side by side")
     add("--threads", metavar="N", type=int, default=1, help="of the engine; 0: by the model's size")
     add("--show-wrong", action="store_true", help="name the answers that are not exact")
     add("--json", action="store_true", help="print JSON")

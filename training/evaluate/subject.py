@@ -41,7 +41,7 @@ class Wanted:
     spec: str
     runtime_dir: Path
     profile: Profile | Literal[""] = ""
-    at_once: int = 4
+    at_once: int = 2
     threads: int = 1
     api_key: str = ""
     kind: EngineKind = "xllamacpp"
@@ -49,10 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Subject:
-    """An opened model; `load_ms` from nothing to ready, 0 for a server that was there already."""
+    """An opened model; `load_ms` from nothing to ready, None for a server."""
 
     model: Model
-    load_ms: float
+    load_ms: float | None
     at_once: int
 
 
@@ -61,7 +61,7 @@ async def opened(wanted: Wanted) -> AsyncGenerator[Subject]:
     """Open the model while the context lasts; raises ModelError or Usage."""
     if "://" in wanted.spec:
         async with ChatClient(await _server(wanted)) as client:
-            yield Subject(client, 0.0, wanted.at_once)
+            yield Subject(client, None, wanted.at_once)
         return
     info = await anyio.to_thread.run_sync(read_gguf, Path(wanted.spec))
     at_once = wanted.at_once if 0 < info.parameters < _SMALL else slots_of(info, 0)
@@ -80,10 +80,10 @@ async def opened(wanted: Wanted) -> AsyncGenerator[Subject]:
             await engine.ensure()
             yield Subject(model, (anyio.current_time() - began) * 1_000, at_once)
     except BaseExceptionGroup as group:  # the engine's task group wraps whatever passes it
-        ours = group.subgroup(HermesError)
-        while isinstance(ours, BaseExceptionGroup):
-            ours = ours.exceptions[0]
-        raise ours or group from group.__cause__
+        error: BaseException = group.subgroup(HermesError) or group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from error.__cause__
 
 
 async def _server(wanted: Wanted) -> Server:

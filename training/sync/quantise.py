@@ -33,9 +33,7 @@ def quantise(values: Values, bits: Bits) -> bytes:
     count = len(values)
     blocks = np.zeros((-(-count // BLOCK), BLOCK), np.float32)
     blocks.reshape(-1)[:count] = values
-    real = np.zeros(blocks.shape, np.bool_)
-    real.reshape(-1)[:count] = True
-    scales, codes = _signed(blocks, real, bits) if bits <= _LARGER else _stepped(blocks, bits)
+    scales, codes = _signed(blocks, count, bits) if bits <= _LARGER else _stepped(blocks, bits)
     return scales.astype("<f4").tobytes() + _pack(codes.reshape(-1)[:count], bits)
 
 
@@ -54,27 +52,27 @@ def restore(data: bytes, count: int, bits: Bits) -> Values:
     return np.where(codes & 1, -size, size)
 
 
-def _signed(
-    blocks: Values, real: NDArray[np.bool_], bits: Bits
-) -> tuple[Values, NDArray[np.uint8]]:
+def _signed(blocks: Values, count: int, bits: Bits) -> tuple[Values, NDArray[np.uint8]]:
+    """One size a block, or two: those that leave the least squared error."""
     sizes = np.abs(blocks)
     codes = (blocks < 0).astype(np.uint8)
-    mean = _mean(sizes, real)
+    values = np.full(len(blocks), BLOCK)
+    values[-1] -= len(blocks) * BLOCK - count
+    whole = sizes.sum(axis=1)
     if bits == 1:
-        return mean[None], codes
-    threshold = low = high = mean
+        return _mean(whole, values)[None], codes
+    threshold = low = high = _mean(whole, values)
     for _ in range(_REFITS + 1):
         large = sizes > threshold[:, None]
-        low, high = _mean(sizes, real & ~large), _mean(sizes, real & large)
+        many, upper = large.sum(axis=1), np.einsum("ij,ij->i", sizes, large)
+        low, high = _mean(whole - upper, values - many), _mean(upper, many)
         threshold = np.asarray((low + high) / 2, np.float32)
-    nearer = np.abs(sizes - high[:, None]) < np.abs(sizes - low[:, None])
-    return np.stack((low, high)), codes | nearer.astype(np.uint8) * np.uint8(_LARGER)
+    codes[sizes > threshold[:, None]] |= _LARGER
+    return np.stack((low, high)), codes
 
 
-def _mean(sizes: Values, chosen: NDArray[np.bool_]) -> Values:
-    total = np.sum(sizes, axis=1, where=chosen, dtype=np.float64)
-    mean = total / np.maximum(1, chosen.sum(axis=1))
-    return np.asarray(mean, np.float32)
+def _mean(total: Values, count: NDArray[np.int64]) -> Values:
+    return np.asarray(np.maximum(0, total) / np.maximum(1, count), np.float32)
 
 
 def _stepped(blocks: Values, bits: Bits) -> tuple[Values, NDArray[np.uint8]]:

@@ -66,7 +66,7 @@ async def curate(
             out=str(options.out),
             lines=outputs.lines,
             conversations=dict(work.conversations),
-            turns=dict(work.turns),
+            turns=dict(+work.turns),
             replaced=dict(work.replaced),
         )
 
@@ -138,7 +138,7 @@ class _Work:
             "made": at,
             "settings": self.options.told(),
             "conversations": dict(self.conversations),
-            "turns": {name: count for name, count in self.turns.items() if count},
+            "turns": dict(+self.turns),
             "replaced": dict(self.replaced),
             "sources": self.sources,
         }

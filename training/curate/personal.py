@@ -34,6 +34,13 @@ _PHONES = (
 _DATE = re.compile(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d+)*")
 _CARD = re.compile(r"(?<![\w])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 _IBAN = re.compile(r"(?i)(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
+_IBAN_LEAST = 15
+_IBAN_KNOWN = (
+    "AD24 AE23 AT20 BE16 BG22 BR29 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GE22 GI23 "
+    "GR27 HR21 HU28 IE22 IL23 IS26 IT27 KW30 LI21 LT20 LU20 LV21 MC27 MD24 ME22 MK19 MT31 NL18 "
+    "NO15 PL28 PT25 QA29 RO24 RS22 SA24 SE24 SI19 SK24 SM27 TN24 TR26 UA29"
+)
+_IBAN_LENGTHS = {known[:2]: int(known[2:]) for known in _IBAN_KNOWN.split()}
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
 _IPV6 = re.compile(r"(?i)(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}(?![\w:])")
@@ -154,11 +161,11 @@ def luhn(digits: str) -> bool:
 
 
 def _iban_in(text: str) -> str | None:
-    """The longest beginning that is an account number (ISO 13616): words may follow it."""
-    for end in range(len(text), 14, -1):
+    """The account number that a text begins with (ISO 13616); words may follow it."""
+    length = _IBAN_LENGTHS.get(text[:2].upper())
+    ends = [match.end() for match in re.finditer("[A-Za-z0-9]", text)]
+    for end in ends[_IBAN_LEAST - 1 :] if length is None else ends[length - 1 : length]:
         piece = re.sub(r"[ -]", "", text[:end]).upper()
-        if not piece.isalnum() or text[end - 1] in " -":
-            continue
         moved = "".join(str(int(c, 36)) for c in piece[4:] + piece[:4])
         if int(moved) % 97 == 1:
             return text[:end]

@@ -37,25 +37,23 @@ class Scrubbed(NamedTuple):
 def scrub(pieces: Sequence[Piece], owner: Sequence[str] = ()) -> Scrubbed | None:
     """Replace every secret and personal value; None when something suspicious remains."""
     fakes = Fakes()
-    texts = tuple(piece.text for piece in pieces)
-    searched: Sequence[Piece] = pieces
+    texts = [piece.text for piece in pieces]
+    waiting = set(range(len(pieces)))
     for _ in range(_ROUNDS):
         before = len(fakes)
-        left = False
-        for finding in _findings(searched, owner):
+        found = _found(pieces, texts, waiting, owner)
+        for place, finding in found:
             if finding.value.strip() and not fakes.knows(finding.value):
                 fakes.add(finding)
-                left = True
-        if not left:
-            return Scrubbed(texts, fakes.counts) if fakes.hide_all(texts) else None
+                waiting.add(place)
+        if not waiting:
+            return Scrubbed(tuple(texts), fakes.counts) if fakes.hide_all(texts) else None
         if len(fakes) == before:
             return None
         earlier, texts = texts, _replaced([piece.text for piece in pieces], fakes)
-        searched = [
-            Piece(now, piece.prose)
-            for now, was, piece in zip(texts, earlier, pieces, strict=True)
-            if now != was  # what did not change was searched, and nothing found in it
-        ]
+        waiting |= {
+            n for n, (was, now) in enumerate(zip(earlier, texts, strict=True)) if was != now
+        }
     return None
 
 
@@ -68,15 +66,22 @@ def findings(text: str, *, prose: bool = False, owner: Sequence[str] = ()) -> It
         yield from random_text(view)
 
 
-def _findings(pieces: Sequence[Piece], owner: Sequence[str]) -> Iterator[Finding]:
-    seen: set[Piece] = set()
-    for piece in pieces:
-        if piece not in seen:  # a file is often read, then written, then read again
-            seen.add(piece)
-            yield from findings(piece.text, prose=piece.prose, owner=owner)
+def _found(
+    pieces: Sequence[Piece], texts: Sequence[str], waiting: set[int], owner: Sequence[str]
+) -> list[tuple[int, Finding]]:
+    """What the waiting texts hold; afterwards none waits."""
+    first: dict[Piece, int] = {}  # a file is often read, then written, then read again
+    for place in sorted(waiting):
+        first.setdefault(Piece(texts[place], pieces[place].prose), place)
+    waiting.clear()
+    return [
+        (place, finding)
+        for piece, place in first.items()
+        for finding in findings(piece.text, prose=piece.prose, owner=owner)
+    ]
 
 
-def _replaced(texts: Sequence[str], fakes: Fakes) -> tuple[str, ...]:
+def _replaced(texts: Sequence[str], fakes: Fakes) -> list[str]:
     places: dict[str, str] = {}
     words: set[str] = set()
     for value, fake, word in fakes.values():
@@ -85,13 +90,13 @@ def _replaced(texts: Sequence[str], fakes: Fakes) -> tuple[str, ...]:
             words.add(value.lower())
     ordered = sorted((value for value in places if value[0] != "\0"), key=len, reverse=True)
     if not ordered:
-        return tuple(texts)
+        return list(texts)
     choices = "|".join(
         rf"(?<![^\W_]){re.escape(value)}(?![^\W_])" if value in words else re.escape(value)
         for value in ordered
     )
     pattern = re.compile(f"(?=({choices}))", re.IGNORECASE)
-    return tuple(_one(text, pattern, places) for text in texts)
+    return [_one(text, pattern, places) for text in texts]
 
 
 def _one(text: str, pattern: re.Pattern[str], places: dict[str, str]) -> str:

@@ -130,6 +130,29 @@ async def test_who_comes_later_replays_what_no_state_holds(tmp_path):
     assert later["w2"].replayed == 3
 
 
+class Forged(Directory):
+    """Gives its worker another's message in one round."""
+
+    async def fetch(self, round_number, name, limit):
+        if (round_number, name) == (1, "delta.w1") and not self.told:
+            self.told, name = True, "delta.w0"
+        return await super().fetch(round_number, name, limit)
+
+    told = False
+
+
+@pytest.mark.parametrize("state_every", [2, 100])
+async def test_who_has_other_weights_than_most_begins_again(tmp_path, state_every):
+    dials = rounds_of(4, 3, 20, state_every=state_every)
+    forged = Forged(tmp_path, LIMIT)
+    ways = dict.fromkeys(NAMES, Directory(tmp_path, LIMIT)) | {"w2": forged}
+    reports = await together([worker(name, ways[name], dials) for name in NAMES])
+    assert forged.told
+    assert len(digests(reports)) == 1
+    assert "other weights" in reports["w0"].refused["w2"][0]
+    assert reports["w2"].replayed > 0
+
+
 async def test_another_runs_place_is_refused(tmp_path):
     rounds = Directory(tmp_path, LIMIT)
     await together([worker("w0", rounds, rounds_of(1, 1, 5))])

@@ -104,6 +104,7 @@ class Worker:
         self._first = State(0, first, None, self._terms)
         self._compressor = Compressor(rounds.scheme, self._size)
         self._known: set[str] = set()
+        self._wrong_at = -1
         self.report = Report()
 
     async def run(self) -> Report:
@@ -118,15 +119,11 @@ class Worker:
         self.report.rounds, self.report.digest = state.round, state.digest.hex()
         return self.report
 
-    async def _join(self, state: State) -> State:
+    async def _join(self, first: State) -> State:
         """The newest state that is there, or the given one as the first."""
-        held = await self._transport.states()
-        if not held:
-            await self._publish(0, STATE, pack_state(state))
-            held = await self._transport.states()
-        newest = held[-1]
-        if newest < state.round:
-            return state
+        if not await self._transport.states():
+            await self._publish(0, STATE, pack_state(first))
+        newest = (await self._transport.states())[-1]
         try:
             data = await self._transport.fetch(newest, STATE, largest_state(self._size))
         except SyncRefused as error:
@@ -149,11 +146,15 @@ class Worker:
             self.report.replayed += 1
         try:
             return await self._apply(state, settled)
-        except (SyncDiverged, SyncRefused):
-            # Forgotten while we were away, or ours is wrong: a later state mends both.
+        except SyncDiverged:
+            if self._wrong_at == state.round:
+                raise  # what was published and replayed leads to the same
+            self._wrong_at = state.round
+            return await self._join(state)
+        except SyncRefused:
             if not await self._newer(state):
                 raise
-            return await self._join(state)
+            return await self._join(state)  # the round was forgotten while we were away
 
     async def _newer(self, state: State) -> bool:
         held = await self._transport.states()

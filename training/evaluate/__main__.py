@@ -12,7 +12,8 @@ import msgspec
 
 from hermes.errors import HermesError
 from training.evaluate.evaluation import evaluate
-from training.evaluate.options import add_options, least_of, order_of
+from training.evaluate.options import add_options
+from training.evaluate.ordered import least_of, order_of
 from training.evaluate.report import render, unmet
 
 

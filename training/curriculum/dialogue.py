@@ -30,7 +30,7 @@ _SHARES: Mapping[str, float] = {
     "Jobs": 1.2,
     "Status": 1.2,
     "parallel": 3.5,
-    "say": 16,
+    "say": 22,
 }
 _NUMBERS = {"offset", "limit", "timeout"}
 
@@ -184,12 +184,21 @@ def _marker(values: Values) -> str:
 
 
 _KINDS: Mapping[Callable[[Values], list[Message]], float] = {
-    exchange: 82, about_file: 5, _asked_back: 5, _idle: 2.5, from_marker: 2.5,
-}  # fmt: skip
+    exchange: 82,
+    about_file: 5,
+    _asked_back: 5,
+    _idle: 2.5,
+    from_marker: 2.5,
+}
 
 
 def conversation(
-    seed: int, *, held_values: bool = False, held_frames: bool = False, tokens: int = 0
+    seed: int,
+    *,
+    held_values: bool = False,
+    held_frames: bool = False,
+    tokens: int = 0,
+    brief: bool = False,
 ) -> list[Message]:
     """Make one conversation.
 
@@ -198,8 +207,11 @@ def conversation(
         held_values: draw words that training never sees.
         held_frames: draw phrasings that training never sees.
         tokens: go on with further exchanges until it has about so many tokens.
+        brief: only a request and its calls: the most phrasings for the fewest tokens.
     """
     values = Values(random.Random(seed), held=held_values, held_frames=held_frames)
+    if brief:
+        return [{"role": "system", "content": IDENTITY}, *exchange(values)[:2]]
     kind = values.rng.choices(list(_KINDS), list(_KINDS.values()))[0]
     first = kind(values)
     messages = first if first[0]["role"] == "system" else [*_system(values), *first]
@@ -217,10 +229,17 @@ def _size(message: Message) -> int:
 
 
 def conversations(
-    seed: int, count: int, *, long_share: float = 0.1, longest: int = 1500
+    seed: int,
+    count: int,
+    *,
+    long_share: float = 0.1,
+    longest: int = 1500,
+    brief_share: float = 0.0,
 ) -> Iterator[list[Message]]:
-    """The curriculum: `count` conversations, some of them of many turns."""
+    """The curriculum: `count` conversations, some of many turns, some of one request only."""
     rng = random.Random(seed)
     for _ in range(count):
-        tokens = rng.randint(200, longest) if rng.random() < long_share else 0
-        yield conversation(rng.getrandbits(63), tokens=tokens)
+        kind = rng.random()
+        tokens = rng.randint(200, longest) if kind < long_share else 0
+        brief = kind > 1 - brief_share
+        yield conversation(rng.getrandbits(63), tokens=tokens, brief=brief)

@@ -16,6 +16,7 @@ from hermes.errors import TrainingError, WeightsInvalid
 from training.model import Shape
 
 _VERSION = 1
+_REMEDY = "make room and start the same run again: it goes on from its last checkpoint"
 
 
 @dataclass
@@ -43,16 +44,25 @@ class Checkpoint:
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, flush it, and only then put it in its place."""
+    """Let `write` fill a file beside `path`, flush it, and only then put it in its place.
+
+    Raises TrainingError where that can't be done; `path` is then what it was.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(beside)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         beside.replace(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be written: {error}", _REMEDY) from error
     finally:
         beside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _flush(directory: Path) -> None:
+    folder = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -72,11 +82,8 @@ def save(path: Path, state: Checkpoint) -> None:
     }
     try:
         write_whole(path, lambda beside: torch.save(given, beside))
-    except (OSError, RuntimeError) as error:  # torch's writer hides a full disk in the latter
-        raise TrainingError(
-            f"{path} cannot be written: {error}",
-            "make room and start the same run again: it goes on from its last checkpoint",
-        ) from error
+    except RuntimeError as error:  # so torch's writer says that the disk is full
+        raise TrainingError(f"{path} cannot be written: {error}", _REMEDY) from error
 
 
 def load(path: Path) -> Checkpoint:

@@ -192,22 +192,26 @@ class Batches:
             documents[at:until] = number
             at = until
 
+    def steps(self, epoch: int) -> int:
+        """How many steps an epoch has; the rows that don't fill a step wait for the next."""
+        self._load(epoch)
+        return max(1, len(self._packed) // self.rows)
+
     def _rows_at(self, step: int) -> tuple[list[list[int]], int]:
         epoch, first = 0, 0
         while True:
             if epoch == len(self._ends):
-                self._load(epoch)
-                self._ends.append(first + max(1, len(self._packed) // self.rows))
+                self._ends.append(first + self.steps(epoch))
             if step < self._ends[epoch]:
                 break
             first = self._ends[epoch]
             epoch += 1
-        if epoch != self._epoch:
-            self._load(epoch)
+        self._load(epoch)
         return self._packed, (step - first) * self.rows
 
     def _load(self, epoch: int) -> None:
-        self._packed, self._epoch = self._pack(epoch), epoch
+        if epoch != self._epoch:
+            self._packed, self._epoch = self._pack(epoch), epoch
 
     def _pack(self, epoch: int) -> list[list[int]]:
         """First fit over the last few rows, in an order drawn from seed, epoch and length."""

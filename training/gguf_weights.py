@@ -17,6 +17,7 @@ from training.export import ARCHITECTURE
 from training.model import Model, Shape
 from training.tokenizer import Tokenizer
 
+_MOST_PER_BYTE = 4  # weights, at two bits each
 _LARGEST = 16 << 30  # bytes of file
 _SANE = {"width": 1 << 15, "depth": 512, "heads": 512, "vocab": 1 << 20, "context": 1 << 24}
 
@@ -29,6 +30,8 @@ def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:
     try:
         reader = _open(path)
         shape = _shape(reader)
+        if shape.parameters() > _MOST_PER_BYTE * path.stat().st_size:
+            raise WeightsInvalid(f"{path} holds fewer weights than its header promises")
         if tokenizer is not None:
             _check_vocabulary(_value(reader, "tokenizer.ggml.tokens"), tokenizer)
         model = Model(shape)
@@ -91,12 +94,17 @@ def _shape(reader: gguf.GGUFReader) -> Shape:
         **given,
         kv_heads=number("attention.head_count_kv"),
         feed_forward=number("feed_forward_length"),
-        rope_base=float(number("rope.freq_base")),
-        epsilon=float(number("attention.layer_norm_rms_epsilon")),
+        rope_base=_exact(number("rope.freq_base")),
+        epsilon=_exact(number("attention.layer_norm_rms_epsilon")),
     )
     if shape.width % shape.heads or shape.kv_heads < 1 or shape.heads % shape.kv_heads:
         raise ValueError("its heads do not divide its width")
     return shape
+
+
+def _exact(value: float) -> float:
+    """The number that was meant: 1e-05, where 32 bits hold 9.99999974e-06."""
+    return float(str(np.float32(value)))
 
 
 def _check_vocabulary(tokens: Sequence[str], tokenizer: Tokenizer) -> None:

@@ -47,6 +47,8 @@ def fixed_parts(tools: Mapping[str, Sequence[str]] = TOOLS) -> tuple[str, ...]:
 def build(texts: Iterable[str], size: int, fixed: Sequence[str] | None = None) -> Tokenizer:
     """Make a vocabulary of `size` tokens; the same texts give the same vocabulary.
 
+    It is smaller where the texts have too few different words.
+
     Raises ValueError where `size` has no room for the characters.
     """
     given = tuple(fixed_parts() if fixed is None else fixed)

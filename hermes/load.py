@@ -7,7 +7,24 @@ import importlib
 from types import ModuleType
 from typing import Literal
 
-Part = Literal["attach", "commands", "pathspec", "rich_text", "served", "shell_grammar", "terminal"]
+Part = Literal[
+    "attach",
+    "commands",
+    "pathspec",
+    "rich_text",
+    "served",
+    "shell_grammar",
+    "terminal",
+    "train_convert",
+    "train_curate",
+    "train_estimate",
+    "train_eval",
+    "train_finetune",
+    "train_generate",
+    "train_sync",
+    "train_task",
+    "train_tools",
+]
 
 _MODULES: dict[Part, str] = {
     "attach": "hermes.node.attach",
@@ -17,6 +34,15 @@ _MODULES: dict[Part, str] = {
     "served": "hermes.node.served",
     "shell_grammar": "hermes.policy.grammar",
     "terminal": "hermes.gateway.terminal",
+    "train_convert": "training.convert",
+    "train_curate": "training.curate.curate",
+    "train_estimate": "training.estimate",
+    "train_eval": "training.evaluate.ordered",
+    "train_finetune": "training.finetune.run",
+    "train_generate": "training.generate",
+    "train_sync": "training.sync.ordered",
+    "train_task": "training.task",
+    "train_tools": "training.evaluate.offered",
 }
 
 

@@ -11,10 +11,12 @@ from training.checkpoint import write_whole
 from training.conversations import Conversation, read_conversations
 from training.curriculum import conversation
 from training.dataset import Shard, write_shard
+from training.gguf_weights import vocabulary
 from training.held_out import split
 from training.mixture import Added
 from training.tokenizer import Tokenizer
 
+_ALONE = "a shard stands alone: name one directory, or files of JSON lines"
 _HELD_SEED = 1 << 42
 _HELD = 200
 _FEWEST = 2_000  # conversations of replay
@@ -82,10 +84,28 @@ def gather(wanted: Wanted, tokenizer: Tokenizer | None) -> Materials:
     return Materials(own, added, measured, tuple(held))
 
 
+def shard_of(data: Sequence[Path], origin: Path | None, out: Path) -> Path:
+    """One shard for these files: itself where it is one, else written below `out`.
+
+    JSON lines get the vocabulary of `origin`; raises Usage without one.
+    """
+    if len(data) == 1 and data[0].is_dir():
+        return Path(data[0])
+    if any(path.is_dir() for path in data):
+        raise Usage(_ALONE)
+    if origin is None:
+        remedy = "go on --from a model, or make a shard: hermes train curriculum --out DIR"
+        raise Usage("JSON lines have no vocabulary of their own", remedy)
+    read = read_conversations(data)
+    place = out / "data" / "own"
+    write_shard(place, (one.messages for one in read), vocabulary(origin))
+    return place
+
+
 def _of_shard(wanted: Wanted, tokenizer: Tokenizer | None) -> Materials:
     """One shard that is there already, such as a large curriculum."""
     if len(wanted.data) > 1:
-        raise Usage("a shard stands alone: name one directory, or files of JSON lines")
+        raise Usage(_ALONE)
     shard = Shard(wanted.data[0])
     used = tokenizer or shard.tokenizer
     write_whole(_place(wanted, generate.TOKENIZER), used.save)

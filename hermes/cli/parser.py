@@ -3,7 +3,17 @@
 import argparse
 
 from hermes import __version__
-from hermes.cli import chat, completion, conversations, doctor, jobs, memory, policy, skin
+from hermes.cli import (
+    chat,
+    completion,
+    conversations,
+    doctor,
+    jobs,
+    memory,
+    policy,
+    skin,
+    train,
+)
 
 _EPILOG = """\
 examples:
@@ -15,7 +25,7 @@ examples:
 exit codes: 0 ok, 1 failed, 2 usage, 3 refused by policy, 4 not available here
 """
 
-_NOUNS = (chat, conversations, memory, jobs, skin, policy, doctor)
+_NOUNS = (chat, conversations, memory, jobs, skin, policy, train, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

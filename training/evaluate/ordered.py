@@ -7,7 +7,7 @@ from training.evaluate.evaluation import Order, evaluate
 from training.evaluate.report import parse_least, render, unmet
 from training.evaluate.subject import Wanted
 
-__all__ = ["evaluate", "least_of", "order_of", "render", "unmet"]
+__all__ = ["Order", "Wanted", "evaluate", "least_of", "order_of", "render", "unmet"]
 
 
 def order_of(given: argparse.Namespace, runtime_dir: Path, api_key: str) -> Order:

@@ -33,11 +33,13 @@ _LONGEST = 2_048
 _ALPHA = 2.0  # times the rank
 _LARGE = 300_000_000
 _DECAY = 0.5
+_BATCH = 4_096
+_ROUNDS, _FEWEST_STEPS = 3, 20  # over the data, where no budget is named
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked. `tokens` or `minutes` is the budget; 0 means chosen here.
+    """What is asked. `tokens` or `minutes` is the budget; 0 everywhere means chosen here.
 
     `lora`: rank of adapters, 0 trains every weight. `length`: the longest conversation in
     tokens. `held_out`: files that are only measured; without one a part of `data` is. `bf16`
@@ -51,10 +53,11 @@ class Order:
     lora: int = 0
     tokens: int = 0
     minutes: float = 0.0
-    batch: int = 4_096
+    batch: int = 0
     length: int = 0
     rate: float = 0.0
     seed: int = 1
+    threads: int = 0
     device: str = ""
     bf16: bool | None = None
     kind: Literal["f16", "q8_0", "q4_0"] = "q8_0"
@@ -85,6 +88,8 @@ def finetune(order: Order, watch: Callable[[Trainer], None] = lambda _: None) ->
 
     Raises WeightsInvalid, DataInvalid and Usage, all before anything is written.
     """
+    if order.threads:
+        torch.set_num_threads(order.threads)
     source = read_source(order.source)
     words = Words(source)
     template = read_template(source.directory, words.control)
@@ -95,7 +100,9 @@ def finetune(order: Order, watch: Callable[[Trainer], None] = lambda _: None) ->
     model = _model(order, source)
     halved = model.token_embd.weight.dtype == torch.bfloat16
     before = mean_loss(model, apart, bf16=halved) if apart else None
-    trainer = Trainer(model, rows, _plan(order, longest, halved=halved), order.out)
+    trainer = Trainer(
+        model, rows, _plan(order, longest, len(rows.tokens), halved=halved), order.out
+    )
     watch(trainer)
     if order.resume:
         trainer.resume()
@@ -141,9 +148,11 @@ def _model(order: Order, source: Source) -> FamilyModel:
     return model
 
 
-def _plan(order: Order, longest: int, *, halved: bool) -> Plan:
-    batch = max(order.batch, longest)
+def _plan(order: Order, longest: int, learnt: int, *, halved: bool) -> Plan:
+    batch = max(order.batch or _BATCH, longest)
     steps = math.ceil(order.tokens / batch)
+    if not steps and not order.minutes:
+        steps = max(_FEWEST_STEPS, math.ceil(_ROUNDS * learnt / batch))
     return Plan(
         tokens=batch,
         micro=longest,

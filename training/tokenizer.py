@@ -36,7 +36,8 @@ class Tokenizer:
     """Text to ids and back.
 
     `fixed` are user-defined tokens: found in any text, longest first. `merges` are words and
-    parts of words in the order of their making.
+    parts of words in the order of their making. Where two of equal length overlap in a text
+    llama.cpp may choose the other one: no text but a heap of torn calls has that.
     """
 
     def __init__(self, fixed: Sequence[str], merges: Sequence[str]) -> None:

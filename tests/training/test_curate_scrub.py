@@ -181,7 +181,7 @@ def test_most_of_what_is_found_is_replaced_not_dropped(key):
         "def total(items: list[int]) -> int:\n    return sum(items)\n",
         "What do the tokens cost, and why is the password wrong?",
         "read src/components/UserTable.tsx and run pytest -q tests/test_users.py",
-        "version 1.2.3 of 2026-11-21 10:30:00, port 8080",
+        "version 1.2.3 of 2026-11-21 10:30:00, port 8080, until 2026-05-30 07:15, 05/07",
         "class TokenBucket:\n    def __init__(self, key: str, secret: bytes = b'') -> None: ...",
         "import os\napi_key = os.environ['API_KEY']\npassword = getpass()\n",
         "/usr/local/bin/python3 /tmp/work/notes.txt ../../etc/hosts 127.0.0.1:8000",

@@ -75,7 +75,7 @@ _CODE = re.compile(
 )
 _HOLE = re.compile(r"[$<{%][^\s]*[>})]?|\.\.\.")
 _TRAILING = ".,;:!?)]}>…"
-_SHORT, _LONG_WORD = 3, 4
+_SHORT, _LONG_WORD, _LEAST_INSIDE = 3, 4, 6
 
 
 def assigned(text: str, *, prose: bool) -> Iterator[Finding]:
@@ -155,5 +155,5 @@ def _trimmed(value: str) -> str:
 
 
 def _found(value: str) -> Finding:
-    plain = value.replace("_", "").replace("-", "").isalnum()
-    return Finding("password", value, word=plain)
+    """What is long and no word goes even from the middle of other text."""
+    return Finding("password", value, word=value.isalpha() or len(value) < _LEAST_INSIDE)

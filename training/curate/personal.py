@@ -26,7 +26,7 @@ _INTRODUCED = re.compile(
 _PHONES = (
     re.compile(r"(?<![\w+])(?:\+|00)[1-9]\d{0,2}[ ./-]{0,2}(?:\(0?\d{0,4}\)[ ./-]?)?"
                r"\d(?:[ ./-]?\d){5,13}(?![\w])"),
-    re.compile(r"(?<![\w.])\(?0\d{1,5}\)?[ /-]{1,3}\d{2,8}(?:[ -]\d{1,8}){0,4}(?![\w.])"),
+    re.compile(r"(?<![\w./-])\(?0\d{1,5}\)?[ /-]{1,3}\d{2,8}(?:[ -]\d{1,8}){0,4}(?![\w.])"),
     re.compile(r"(?<![\w.-])(?:1[ .-])?\(?[2-9]\d{2}\)?[ .-]{1,2}[2-9]\d{2}[ .-]\d{4}(?![\w-])"),
     re.compile(r"(?i)(?:phone|tel|telefon|mobile|mobil|handy|cell|fax|call|ring|text|sms|whatsapp|number)"
                r"[^\d\n+]{0,20}(?P<value>\+?\(?\d(?:[ ()./-]{0,2}\d){6,14})(?!\w)"),
@@ -35,6 +35,7 @@ _DATE = re.compile(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}(?: \d+)*")
 _CARD = re.compile(r"(?<![\w])[2-6]\d(?:[ -]?\d){11,17}(?![\w])")
 _IBAN = re.compile(r"(?i)(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
 _IBAN_LEAST = 15
+_PHONE_LEAST = 7
 _IBAN_KNOWN = (
     "AD24 AE23 AT20 BE16 BG22 BR29 CH21 CY28 CZ24 DE22 DK18 EE20 ES24 FI18 FR27 GB22 GE22 GI23 "
     "GR27 HR21 HU28 IE22 IL23 IS26 IT27 KW30 LI21 LT20 LU20 LV21 MC27 MD24 ME22 MK19 MT31 NL18 "
@@ -115,7 +116,7 @@ def _numbers(text: str) -> Iterator[Finding]:
     for pattern in _PHONES:
         for match in pattern.finditer(text):
             value = match.groupdict().get("value") or match[0]
-            if not _DATE.fullmatch(value):
+            if not _DATE.fullmatch(value) and sum(map(str.isdigit, value)) >= _PHONE_LEAST:
                 yield Finding("phone", value)
 
 

@@ -12,7 +12,10 @@ from training.curate.finding import Finding
 
 _RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
 _PLAIN = re.compile(r"[A-Za-z0-9]{16,}")
-_HEX = re.compile(r"(?<![A-Za-z0-9])(?:0x)?(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![A-Za-z0-9])")
+_HEX = re.compile(
+    r"(?<![A-Za-z0-9])(?:0x)?(?=[A-F]*[a-f]*\d)(?=\d*[A-Fa-f])(?:[0-9a-f]{20,}|[0-9A-F]{20,})"
+    r"(?![A-Za-z0-9])"
+)
 _UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
 _SIGNS = "!@#$%^&*?~"
 _PASSWORD = re.compile(rf"(?<![\w])[\w{re.escape(_SIGNS)}+-]{{10,64}}(?![\w])")
@@ -28,7 +31,7 @@ _PAIRS = (
 _COMMON = frozenset(_PAIRS.split())
 _SHORT_PAIRS = 4
 _TANGLED, _ODD, _MIXED = 0.5, 0.35, 0.75
-_JOINED = 24
+_JOINED = 20
 
 
 def random_text(text: str) -> Iterator[Finding]:
@@ -63,7 +66,8 @@ def _in_run(run: str) -> Iterator[Finding]:
     whole = run.strip("._-=/~")
     joined = re.sub(r"[^A-Za-z0-9]", "", whole)
     drawn = len(joined) >= _JOINED and len({_kind(c) for c in joined}) > 2  # noqa: PLR2004
-    drawn = drawn and _common(joined) < _TANGLED and _changes(joined) >= _ODD
+    padded = run.endswith("=") and len(run) % 4 == 0
+    drawn = drawn and _common(joined) < _MIXED and (padded or _changes(joined) >= _ODD)
     if drawn or (parts and "/" not in whole and "." not in whole):
         yield Finding("token", whole)
 

@@ -33,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run's whole state."""
+    """A run's whole state; `bf16` is the precision that it began with."""
 
     shape: Shape
     weights: dict[str, Any]
@@ -41,6 +41,7 @@ class Checkpoint:
     progress: Progress
     tokenizer: str
     random: torch.Tensor
+    bf16: bool | None = None
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -79,6 +80,7 @@ def save(path: Path, state: Checkpoint) -> None:
         "progress": asdict(state.progress),
         "tokenizer": state.tokenizer,
         "random": state.random,
+        "bf16": state.bf16,
     }
     try:
         write_whole(path, lambda beside: torch.save(given, beside))
@@ -98,6 +100,7 @@ def load(path: Path) -> Checkpoint:
             progress=Progress(**given["progress"]),
             tokenizer=given["tokenizer"],
             random=given["random"],
+            bf16=given.get("bf16"),
         )
     except (
         OSError,

@@ -24,7 +24,7 @@ class Gradient:
     def __init__(
         self, model: Model, group: Group, *, micro: int, bf16: bool, compiled: bool
     ) -> None:
-        self._model, self._group, self._micro, self._bf16 = model, group, micro, bf16
+        self._model, self._group, self._micro, self.bf16 = model, group, micro, bf16
         self._device = model.cos.device
         self._hidden: Callable[..., Tensor] = model.hidden
         if compiled and not group.several:
@@ -39,7 +39,7 @@ class Gradient:
         lost = torch.zeros((), device=self._device)
         for at in range(0, tokens.size(0), rows):
             part = slice(at, at + rows)
-            with lower_precision(self._device, on=self._bf16):
+            with lower_precision(self._device, on=self.bf16):
                 hidden = self._hidden(tokens[part], documents[part] if masked else None)
                 loss = loss_of(hidden, self._model.head, targets[part], count)
             (loss * self._group.processes).backward()  # FSDP takes the mean over processes

@@ -24,6 +24,7 @@ from training.trainer import Plan, Trainer, fresh
 
 MODEL = "model.gguf"
 CURVE = "curve.svg"
+PRECISIONS = {"timed": None, "bf16": True, "fp32": False}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=0)
     add("--device", default="", help="cpu, cuda; default: what is there")
+    add("--precision", default="timed", choices=PRECISIONS)
     add("--eager", action="store_true", help="don't compile")
     add("--type", dest="kind", default="q8_0", choices=KINDS, help="of the exported model")
     add("--name", default="ember")
@@ -118,6 +120,7 @@ def _plan(args: argparse.Namespace, size: Size) -> Plan:
         seed=args.seed,
         masked=args.masked,
         compiled=not args.eager,
+        bf16=PRECISIONS[args.precision],
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from hermes.errors import Usage
 from training.model import Shape
 
 
@@ -44,8 +45,8 @@ SIZES = {
 
 
 def sized(name: str, vocab: int) -> Size:
-    """A size with this vocabulary; ValueError for a name that the dial lacks."""
+    """A size with this vocabulary; Usage for a name that the dial lacks."""
     if name not in SIZES:
-        raise ValueError(f"no size {name!r}: choose one of {', '.join(SIZES)}")
+        raise Usage(f"no size {name!r}: choose one of {', '.join(SIZES)}")
     size = SIZES[name]
     return replace(size, shape=replace(size.shape, vocab=vocab))

@@ -1,7 +1,8 @@
 """Trains the model: AdamW, rows that grow longer, a budget of steps or minutes, exact resume.
 
 With a budget of steps the same seed gives the same weights (on the same number of threads);
-with minutes the schedule follows the clock. Run it with `python -m training.trainer`.
+with minutes the schedule follows the clock. The precision is timed at the start unless the plan
+names it; a run that goes on keeps it. Run it with `python -m training.trainer`.
 """
 
 import math
@@ -71,10 +72,7 @@ class Trainer:
         self.progress = Progress()
         self.stop = False
         self._mixture = Mixture(shard, added, plan.tokens, plan.seed, self.group.processes)
-        bf16 = plan.bf16
-        if bf16 is None:
-            length = plan.phases[0].length
-            bf16 = bf16_pays(model, (plan.micro or plan.tokens) // length // 8, length)
+        bf16 = self._timed() if plan.bf16 is None else plan.bf16
         self.group.share(model)
         self._gradient = Gradient(
             model, self.group, micro=plan.micro, bf16=bf16, compiled=plan.compiled
@@ -105,6 +103,8 @@ class Trainer:
         self.group.set_state(self.model, self.optimizer, state.weights, state.optimizer)
         self.progress = state.progress
         torch.set_rng_state(state.random)
+        if self.plan.bf16 is None and state.bf16 is not None:
+            self._gradient.bf16 = state.bf16
         return True
 
     def run(self) -> Progress:
@@ -151,6 +151,11 @@ class Trainer:
         progress.loss = value if not progress.loss else 0.98 * progress.loss + 0.02 * value
         return value
 
+    def _timed(self) -> bool:
+        length = self.plan.phases[0].length
+        rows = (self.plan.micro or self.plan.tokens) // length // 8
+        return bool(self.group.agreed(float(bf16_pays(self.model, rows, length))))
+
     def _rate(self) -> float:
         return self.plan.rate.at(self.progress.step, self.spent)
 
@@ -176,6 +181,7 @@ class Trainer:
             progress=self.progress,
             tokenizer=self.shard.tokenizer.digest,
             random=torch.get_rng_state(),
+            bf16=self._gradient.bf16,
         )
         save(self.out / CHECKPOINT, state)
 

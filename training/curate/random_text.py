@@ -13,8 +13,8 @@ from training.curate.finding import Finding
 _RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
 _PLAIN = re.compile(r"[A-Za-z0-9]{16,}")
 _HEX = re.compile(
-    r"(?<![A-Za-z0-9])(?:0x)?(?=[A-F]*[a-f]*\d)(?=\d*[A-Fa-f])(?:[0-9a-f]{20,}|[0-9A-F]{20,})"
-    r"(?![A-Za-z0-9])"
+    r"(?<![A-Za-z0-9])(?:0x)?(?:[0-9a-f]{32,}|[0-9A-F]{32,}"
+    r"|(?=[A-F]*[a-f]*\d)(?=\d*[A-Fa-f])(?:[0-9a-f]{20,}|[0-9A-F]{20,}))(?![A-Za-z0-9])"
 )
 _UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
 _SIGNS = "!@#$%^&*?~"

@@ -1,9 +1,9 @@
-# The doors: chat, test, check, bench. Each sets up what it needs.
+# The doors: chat, test, check, bench, ember. Each sets up what it needs.
 VENV := .venv
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 
-.PHONY: setup chat test test-all check fix bench bench-peers clean
+.PHONY: setup chat test test-all check fix bench bench-peers train-setup train-smoke ember clean
 
 setup: $(VENV)/.ready
 
@@ -41,6 +41,20 @@ $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@
+
+# What makes models. PyTorch comes from the registry: for a small download on a machine without a
+# GPU let PIP_EXTRA_INDEX_URL name PyTorch's index of CPU wheels.
+train-setup: $(VENV)/.train
+
+$(VENV)/.train: $(VENV)/.ready
+	@sh scripts/setup.sh $(VENV) train
+	@touch $@
+
+train-smoke: train-setup
+	sh training/runs/smoke.sh $(BIN)
+
+ember: train-setup
+	sh training/runs/ember.sh $(BIN)
 
 clean:
 	rm -rf $(VENV) $(VENV)-llama $(PEERS)

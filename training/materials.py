@@ -20,7 +20,8 @@ _ALONE = "a shard stands alone: name one directory, or files of JSON lines"
 _HELD_SEED = 1 << 42
 _HELD = 200
 _FEWEST = 2_000  # conversations of replay
-_COPYING, _COPYING_SHARE, _COPYING_UNTIL = 20_000, 0.4, 0.05
+_COPYING_SHARE, _COPYING_UNTIL = 0.4, 0.05
+_COPYING = (1_000, 20_000)  # at least, at most; between them a tenth of the curriculum
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def _vocabulary(wanted: Wanted) -> Tokenizer:
 
 
 def _copying(wanted: Wanted, tokenizer: Tokenizer) -> tuple[Added, ...]:
-    order = generate.Order(out=wanted.out, count=_COPYING, seed=wanted.seed, copying=True)
+    count = min(max(_COPYING[0], wanted.count // 10), _COPYING[1])
+    order = generate.Order(out=wanted.out, count=count, seed=wanted.seed, copying=True)
     shard = write_shard(_place(wanted, "copying"), generate.made(order), tokenizer)
     return (Added(shard, _COPYING_SHARE, _COPYING_UNTIL),)
 

@@ -21,12 +21,13 @@ def options_of(
 ) -> Options:
     """What a worker is to do; JSON lines become a shard. Blocks; raises Usage, DataInvalid."""
     _check(given.size)
+    rounds = _rounds(given)
     return Options(
         shard=shard_of(data, origin, out),
         place=given.at,
         worker=given.worker,
         out=out,
-        rounds=_rounds(given),
+        rounds=rounds,
         origin=origin,
         size=given.size,
         token=token,

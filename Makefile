@@ -57,4 +57,4 @@ ember: train-setup
 	sh training/runs/ember.sh $(BIN)
 
 clean:
-	rm -rf $(VENV) $(VENV)-llama $(PEERS)
+	rm -rf $(VENV) $(VENV)-llama $(VENV)-train $(PEERS)

@@ -1,10 +1,8 @@
-"""Checkpoints: whole or not there. Written beside, flushed to the disk, then renamed.
+"""Checkpoints: whole or not there, and the one before until then.
 
 They are read with torch's safe loader: a hostile file can't run code, only be refused.
 """
 
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,9 +12,9 @@ import torch
 
 from hermes.errors import TrainingError, WeightsInvalid
 from training.model import Shape
+from training.whole import REMEDY, write_whole
 
 _VERSION = 1
-_REMEDY = "make room and start the same run again: it goes on from its last checkpoint"
 
 
 @dataclass
@@ -44,32 +42,6 @@ class Checkpoint:
     bf16: bool | None = None
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, flush it, and only then put it in its place.
-
-    Raises TrainingError where that can't be done; `path` is then what it was.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(beside)
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-        _flush(path.parent)
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be written: {error}", _REMEDY) from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _flush(directory: Path) -> None:
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def save(path: Path, state: Checkpoint) -> None:
     """Write a checkpoint; where that fails (TrainingError) the one before is still in its place."""
     given = {
@@ -85,7 +57,7 @@ def save(path: Path, state: Checkpoint) -> None:
     try:
         write_whole(path, lambda beside: torch.save(given, beside))
     except RuntimeError as error:  # so torch's writer says that the disk is full
-        raise TrainingError(f"{path} cannot be written: {error}", _REMEDY) from error
+        raise TrainingError(f"{path} cannot be written: {error}", REMEDY) from error
 
 
 def load(path: Path) -> Checkpoint:

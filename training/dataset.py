@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from hermes.errors import DataInvalid
 from training.chat import Message
-from training.checkpoint import write_whole
 from training.tokenizer import Tokenizer
+from training.whole import write_whole
 
 IGNORED = -100
 _OPEN_ROWS = 64  # rows that first-fit still looks into

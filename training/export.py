@@ -9,9 +9,9 @@ from gguf import LlamaFileType
 
 from hermes.errors import Usage, WeightsInvalid
 from training.chat import TEMPLATE
-from training.checkpoint import write_whole
 from training.model import Model
 from training.tokenizer import Tokenizer
+from training.whole import write_whole
 
 KINDS = {
     "f32": (LlamaFileType.ALL_F32, Quantization.F32),

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from hermes.errors import Usage
 from training.chat import Message, pieces
-from training.checkpoint import write_whole
 from training.curriculum import conversations
 from training.curriculum.copying import copying
 from training.curriculum.dialogue import exchange
@@ -19,6 +18,7 @@ from training.dataset import Shard, write_shard
 from training.gguf_weights import vocabulary
 from training.tokenizer import Tokenizer
 from training.tokenizer_build import build
+from training.whole import write_whole
 
 VOCABULARY = 2_048
 LINES = ".jsonl"

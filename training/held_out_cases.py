@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from training.checkpoint import write_whole
 from training.conversations import Conversation
+from training.whole import write_whole
 
 
 def write_cases(path: Path, talks: Iterable[Conversation]) -> int:

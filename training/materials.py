@@ -7,7 +7,6 @@ from pathlib import Path
 
 from hermes.errors import Usage
 from training import generate
-from training.checkpoint import write_whole
 from training.conversations import Conversation, read_conversations
 from training.curriculum import conversation
 from training.dataset import Shard, write_shard
@@ -15,6 +14,7 @@ from training.gguf_weights import vocabulary
 from training.held_out import split
 from training.mixture import Added
 from training.tokenizer import Tokenizer
+from training.whole import write_whole
 
 _ALONE = "a shard stands alone: name one directory, or files of JSON lines"
 _HELD_SEED = 1 << 42

@@ -15,7 +15,6 @@ import torch
 
 from hermes.errors import Usage
 from training import materials
-from training.checkpoint import write_whole
 from training.curve import draw
 from training.device import pick_device
 from training.export import export
@@ -28,6 +27,7 @@ from training.schedule import PHASES, Phase, Rate
 from training.sizes import SIZES, Size, sized
 from training.tokenizer import Tokenizer
 from training.trainer import Plan, Trainer, fresh
+from training.whole import write_whole
 
 MODEL, CURVE, CASES = "model.gguf", "curve.svg", "held_out_cases.jsonl"
 _GENTLER = 5  # a trained model goes on with this part of the rate it began with

@@ -11,13 +11,15 @@ import numpy as np
 from gguf import GGMLQuantizationType as Quantization
 from torch import Tensor
 
-from training.checkpoint import write_whole
 from training.export import KINDS
 from training.finetune.names import halved
 from training.finetune.source import Source
 from training.finetune.template import Template
 from training.finetune.vocabulary import Vocabulary, vocabulary_of
 from training.finetune.words import Words
+from training.whole import write_whole
+
+_FACTORS = "rope_freqs.weight"
 
 
 def write_gguf(
@@ -35,6 +37,8 @@ def write_gguf(
         writer = gguf.GGUFWriter(beside, source.architecture)
         _describe(writer, source, kind)
         _tokens(writer, vocabulary, words, template)
+        if source.positions.factors:
+            writer.add_tensor(_FACTORS, np.array(source.positions.factors, np.float32))
         for name, weight in weights.items():
             _put(writer, name, _outward(name, weight, source), KINDS[kind][1])
         _finish(writer)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from training.finetune.names import BIASED
 from training.finetune.source import Source
 from training.finetune.weights import read_weights
-from training.model import Model, rotations
+from training.model import Model
 
 ADAPTED = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 
@@ -66,7 +66,7 @@ def loaded(
         model = FamilyModel(source, checkpointing=checkpointing)
     model.load_state_dict(read_weights(source, dtype), assign=True)
     shape = source.shape
-    model.cos, model.sin = rotations(shape.context, shape.head_width, shape.rope_base)
+    model.cos, model.sin = source.positions.turns(shape.context, shape.head_width)
     return model
 
 

@@ -10,7 +10,6 @@ import msgspec
 import torch
 
 from hermes.errors import Usage, WeightsInvalid
-from training.checkpoint import write_whole
 from training.conversations import Conversation, read_conversations
 from training.curve import draw
 from training.device import pick_device
@@ -27,6 +26,7 @@ from training.held_out import mean_loss, split
 from training.metrics import FILE
 from training.schedule import Phase, Rate
 from training.trainer import Plan, Trainer
+from training.whole import write_whole
 
 _FULL_RATE, _LORA_RATE = 2e-5, 2e-4
 _LONGEST = 2_048

@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.checkpoint import write_whole
 from training.finetune.model import ADAPTED
 from training.finetune.names import halved, theirs
 from training.finetune.source import CONFIG, Source
 from training.finetune.weights import ONE_FILE
+from training.whole import write_whole
 
 _COPIED = (
     "tokenizer.json",

@@ -1,16 +1,17 @@
 """What a directory in Hugging Face's layout says of its model, before any weight is read.
 
-It refuses what our model doesn't compute: other architectures, scaled rotary positions,
-quantised weights. It doesn't vouch for the weights.
+It refuses what our model doesn't compute: other architectures, scaled rotary positions
+but Llama 3's, quantised weights. It doesn't vouch for the weights.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from hermes.errors import WeightsInvalid
+from training.finetune.positions import Positions, number, positions_of
 from training.model import Shape
 
 CONFIG = "config.json"
@@ -33,7 +34,6 @@ _OFF = {  # keys that change the arithmetic, and the values with which they don'
     "quantization_config": (None,),
     "use_sliding_window": (None, False),
 }
-_PLAIN_BASE = 10_000.0
 _PLAIN_EPSILON = 1e-6
 
 
@@ -45,6 +45,7 @@ class Source:
     family: str
     architecture: str
     shape: Shape
+    positions: Positions
     tied: bool
     biased: bool
     raw: Mapping[str, object]
@@ -103,11 +104,13 @@ def _source(directory: Path, raw: Mapping[str, object]) -> Source:
         if raw.get(key) not in plain:
             raise ValueError(f"its {key} is {str(raw[key])[:80]!r}, which is not computed here")
     tied = raw.get("tie_word_embeddings", False)
+    shape = _shape(raw)
     return Source(
         directory=directory,
         family=family,
         architecture=_FAMILIES[family],
-        shape=_shape(raw),
+        shape=shape,
+        positions=positions_of(raw, shape.head_width),
         tied=bool(tied),
         biased=family == "qwen2",
         raw=raw,
@@ -124,26 +127,13 @@ def _shape(raw: Mapping[str, object]) -> Shape:
         kv_heads=_count(raw, "num_key_value_heads", heads),
         feed_forward=_count(raw, "intermediate_size"),
         context=_count(raw, "max_position_embeddings"),
-        rope_base=_rope_base(raw),
-        epsilon=_number(raw.get("rms_norm_eps", _PLAIN_EPSILON), "rms_norm_eps"),
+        epsilon=number(raw.get("rms_norm_eps", _PLAIN_EPSILON), "rms_norm_eps"),
     )
     if shape.width % heads or shape.head_width % 2 or heads % shape.kv_heads:
         raise ValueError("its heads do not divide its hidden_size")
     if raw.get("head_dim") not in {None, shape.head_width}:
         raise ValueError(f"its head_dim is {raw['head_dim']!r}, not hidden_size / heads")
-    return shape
-
-
-def _rope_base(raw: Mapping[str, object]) -> float:
-    """The base of the rotary positions, in the place of old and new transformers."""
-    given = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    if not isinstance(given, Mapping):
-        raise TypeError("its rope parameters are no object")
-    kind = given.get("rope_type", given.get("type", "default"))
-    if kind not in {"default", None}:
-        raise ValueError(f"its rotary positions are scaled ({kind!r}), which is not computed here")
-    base = given.get("rope_theta", raw.get("rope_theta", _PLAIN_BASE))
-    return _number(base, "rope_theta")
+    return replace(shape, rope_base=positions_of(raw, shape.head_width).base)
 
 
 def _count(raw: Mapping[str, object], key: str, plain: int | None = None) -> int:
@@ -152,9 +142,3 @@ def _count(raw: Mapping[str, object], key: str, plain: int | None = None) -> int
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MOST[key]:
         raise ValueError(f"its {key} is {value!r}")
     return value
-
-
-def _number(value: object, key: str) -> float:
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"its {key} is {value!r}")
-    return float(value)

@@ -19,7 +19,7 @@ from training.tokenizer import Tokenizer
 
 _MOST_PER_BYTE = 4  # weights, at two bits each
 _LARGEST = 16 << 30  # bytes of file
-_SANE = {"width": 1 << 15, "depth": 512, "heads": 512, "vocab": 1 << 20, "context": 1 << 24}
+_SANE = {"width": 1 << 15, "depth": 512, "heads": 512, "vocab": 1 << 20, "context": 1 << 20}
 
 
 def load_gguf(path: Path, tokenizer: Tokenizer | None = None) -> Model:

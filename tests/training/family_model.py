@@ -5,6 +5,7 @@ names, nothing of ours.
 """
 
 import json
+import math
 from pathlib import Path
 
 import torch
@@ -150,11 +151,26 @@ def write_model(
     return tensors
 
 
+def speeds_of(about, size):
+    """After transformers' _compute_llama3_parameters."""
+    speeds = 1 / about["rope_theta"] ** (torch.arange(0, size, 2).float() / size)
+    if not (scaled := about.get("rope_scaling")):
+        return speeds
+    factor, low, high = (scaled[k] for k in ("factor", "low_freq_factor", "high_freq_factor"))
+    window = scaled["original_max_position_embeddings"]
+    lengths = 2 * math.pi / speeds
+    slowed = torch.where(lengths > window / low, speeds / factor, speeds)
+    smooth = (window / lengths - low) / (high - low)
+    between = (1 - smooth) * slowed / factor + smooth * slowed
+    is_between = ~(lengths < window / high) & ~(lengths > window / low)
+    return torch.where(is_between, between, slowed)
+
+
 def reference(about, weights, ids):
     """Logits as transformers computes them, (length, vocab)."""
     heads, kv_heads = about["num_attention_heads"], about["num_key_value_heads"]
     size, length = about["hidden_size"] // heads, len(ids)
-    speeds = 1 / about["rope_theta"] ** (torch.arange(0, size, 2).float() / size)
+    speeds = speeds_of(about, size)
     angles = torch.outer(torch.arange(length).float(), speeds)
     cos, sin = torch.cat((angles, angles), -1).cos(), torch.cat((angles, angles), -1).sin()
 

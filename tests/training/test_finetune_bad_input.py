@@ -33,6 +33,7 @@ def rewrite(path, **changes):
         ({"model_type": None}, "model_type is None"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": 4}}, r"scaled \('yarn'\)"),
         ({"rope_scaling": "linear"}, "no object"),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "low_freq_factor is None"),
         ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000"),
         ({"num_hidden_layers": True}, "num_hidden_layers is True"),
         ({"vocab_size": -1}, "vocab_size is -1"),

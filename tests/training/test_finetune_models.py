@@ -20,7 +20,15 @@ from training.finetune.weights import read_weights  # noqa: E402
 from training.finetune.words import Words  # noqa: E402
 
 torch.set_num_threads(1)
+SLOWED = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 KINDS = {
+    "slowed": (family.config(rope_scaling=SLOWED), lambda: family.byte_level("llama-bpe")),
     "tied": (family.config(), family.byte_level),
     "untied": (
         family.config("mistral", tie_word_embeddings=False, rope_theta=50_000.0),

@@ -12,6 +12,8 @@ from training.finetune.weights import read_weights
 from training.model import Model
 
 ADAPTED = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
+LONGEST = 32_768
+"""Tokens of the longest row: a window of millions would take gigabytes for its positions."""
 
 
 class FamilyModel(Model):
@@ -66,7 +68,8 @@ def loaded(
         model = FamilyModel(source, checkpointing=checkpointing)
     model.load_state_dict(read_weights(source, dtype), assign=True)
     shape = source.shape
-    model.cos, model.sin = source.positions.turns(shape.context, shape.head_width)
+    longest = min(shape.context, LONGEST)
+    model.cos, model.sin = source.positions.turns(longest, shape.head_width)
     return model
 
 

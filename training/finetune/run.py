@@ -14,7 +14,7 @@ from training.conversations import Conversation, read_conversations
 from training.curve import draw
 from training.device import pick_device
 from training.finetune.export import write_adapter, write_gguf
-from training.finetune.model import FamilyModel, adapt, adapters, loaded, merged
+from training.finetune.model import LONGEST, FamilyModel, adapt, adapters, loaded, merged
 from training.finetune.rows import Rows
 from training.finetune.save import write_adapters, write_source
 from training.finetune.source import Source, read_source
@@ -93,7 +93,7 @@ def finetune(order: Order, watch: Callable[[Trainer], None] = lambda _: None) ->
     source = read_source(order.source)
     words = Words(source)
     template = read_template(source.directory, words.control)
-    longest = min(order.length or _LONGEST, source.shape.context)
+    longest = min(order.length or _LONGEST, source.shape.context, LONGEST)
     learnt, held = _conversations(order)
     rows = Rows(learnt, template, words, longest)
     apart = Rows(held, template, words, longest) if held else None

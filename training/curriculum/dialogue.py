@@ -29,8 +29,8 @@ _SHARES: Mapping[str, float] = {
     "Schedule": 7,
     "Jobs": 1.2,
     "Status": 1.2,
-    "parallel": 3.5,
-    "say": 22,
+    "parallel": 6,
+    "say": 24,
 }
 _NUMBERS = {"offset", "limit", "timeout"}
 

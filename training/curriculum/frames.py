@@ -12,6 +12,8 @@ from zlib import crc32
 from training.curriculum.values import SLOT
 
 _HELD_PERCENT = 4
+_PLAIN = "_1.txt"
+_PLAIN_WEIGHT = 3  # the first file of a tool has what most people say
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Frame:
 
     text: str
     answer: Answer
+    plain: bool = False
 
     @property
     def held(self) -> bool:
@@ -65,13 +68,14 @@ def parse(text: str, name: str) -> list[Frame]:
             if line.startswith("@"):
                 answer = _answer(line[1:].strip())
             else:
-                found.append(_frame(line.strip().replace("\\n", "\n"), answer))
+                phrasing = line.strip().replace("\\n", "\n")
+                found.append(_frame(phrasing, answer, plain=name.endswith(_PLAIN)))
         except BadFrame as error:
             raise BadFrame(f"{name}:{number}: {error}") from None
     return found
 
 
-def _frame(text: str, answer: Answer | None) -> Frame:
+def _frame(text: str, answer: Answer | None, *, plain: bool) -> Frame:
     if answer is None:
         raise BadFrame("a phrasing before the first section")
     spoken = {match[1] + match[2] for match in SLOT.finditer(text)}
@@ -79,7 +83,7 @@ def _frame(text: str, answer: Answer | None) -> Frame:
         for name, value in call.arguments:
             if lost := {m[1] + m[2] for m in SLOT.finditer(value)} - spoken:
                 raise BadFrame(f"{name} wants {', '.join(sorted(lost))}, which the phrasing lacks")
-    return Frame(text, answer)
+    return Frame(text, answer, plain)
 
 
 def _answer(head: str) -> Answer:
@@ -114,9 +118,10 @@ def shipped() -> tuple[Frame, ...]:
 
 @cache
 def by_intent(*, held: bool) -> dict[str, tuple[Frame, ...]]:
-    """The phrasings of each intent, those for training or those held out."""
+    """The phrasings of each intent, those for training or those held out; plain ones repeated."""
     found: dict[str, list[Frame]] = {}
     for frame in shipped():
         if frame.held == held:
-            found.setdefault(frame.answer.intent, []).append(frame)
+            times = _PLAIN_WEIGHT if frame.plain else 1
+            found.setdefault(frame.answer.intent, []).extend([frame] * times)
     return {intent: tuple(frames) for intent, frames in found.items()}

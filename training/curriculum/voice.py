@@ -23,7 +23,7 @@ def speak(values: Values, text: str, kept: Sequence[str], *, asks: bool = True) 
     if rng.random() < 0.16 and not _starts_with(text, kept):
         kind = "asking" if asks and rng.random() < 0.4 else "greeting"
         text = f"{rng.choice(lines(f'turns/{kind}.txt'))} {text}"
-    if rng.random() < 0.22:
+    if rng.random() < 0.16:
         text = _slips(rng, text, kept)
     if rng.random() < 0.3 and not _starts_with(text, kept):
         text = text[:1].upper() + text[1:]

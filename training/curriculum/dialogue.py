@@ -163,7 +163,7 @@ def _idle(values: Values) -> list[Message]:
         text = f"{text} {values.expand(values.rng.choice(lines('turns/after.txt')))}"
     return [
         {"role": "user", "content": text},
-        {"role": "assistant", "content": "All right. What can I do?"},
+        {"role": "assistant", "content": "All right."},
     ]
 
 

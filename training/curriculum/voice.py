@@ -29,11 +29,18 @@ def speak(values: Values, text: str, kept: Sequence[str], *, asks: bool = True) 
         text = text[:1].upper() + text[1:]
     elif rng.random() < 0.15 and not _starts_with(text, kept):
         text = text[:1].lower() + text[1:]
-    if rng.random() < 0.22 and not text.endswith(tuple(kept) or "\0"):
-        text = text.rstrip(".?!") + rng.choice((".", "?", "!", "...", " ", "", "??"))
+    if rng.random() < 0.22:
+        text = _ended(rng, text, kept)
     if rng.random() < 0.16:
         text = _around(values, text, kept)
     return text.strip(" ")
+
+
+def _ended(rng: random.Random, text: str, kept: Sequence[str]) -> str:
+    """Close a sentence, now and then right behind a value, as people do."""
+    if text.endswith(tuple(kept) or "\0"):
+        return text + rng.choice(("?", "?", ".", "!", " ?", ""))
+    return text.rstrip(".?!") + rng.choice((".", "?", "!", "...", " ", "", "??"))
 
 
 def _starts_with(text: str, kept: Sequence[str]) -> bool:

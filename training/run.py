@@ -51,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
     add("--warm-until", type=float, default=0.05, help="share of the budget")
     add("--replay", type=Path, help="a shard mixed in all the time, lest it be forgotten")
     add("--replay-share", type=float, default=0.5)
-    add("--masked", action="store_true", help="no attention across conversations of a row")
+    add("--optimizer", default="muon", choices=("muon", "adamw"), help="of one device")
+    add("--unmasked", action="store_true", help="attention across conversations of a row")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=0)
     add("--device", default="", help="cpu, cuda; default: what is there")
@@ -118,7 +119,8 @@ def _plan(args: argparse.Namespace, size: Size) -> Plan:
         steps=args.steps,
         minutes=args.minutes,
         seed=args.seed,
-        masked=args.masked,
+        masked=not args.unmasked,
+        muon=args.optimizer == "muon",
         compiled=not args.eager,
         bf16=PRECISIONS[args.precision],
     )

@@ -1,4 +1,4 @@
-"""Trains the model: AdamW, rows that grow longer, a budget of steps or minutes, exact resume.
+"""Trains the model: rows that grow longer, a budget of steps or minutes, exact resume.
 
 With a budget of steps the same seed gives the same weights (on the same number of threads);
 with minutes the schedule follows the clock. The precision is timed at the start unless the plan
@@ -21,12 +21,11 @@ from training.gradient import Gradient
 from training.metrics import Metrics
 from training.mixture import Added, Mixture
 from training.model import Model, Shape
+from training.optimizer import Muon, make_optimizer
 from training.schedule import PHASES, Phase, Rate, phase_at
 from training.sharding import Group
 
 CLIP = 1.0
-BETAS = (0.9, 0.95)
-DECAY = 0.01
 CHECKPOINT = "checkpoint.pt"
 _EVERY_STEPS = 20  # a line of progress and of metrics
 
@@ -45,7 +44,8 @@ class Plan:
     steps: int = 0
     minutes: float = 0.0
     seed: int = 1
-    masked: bool = False
+    masked: bool = True
+    muon: bool = True
     compiled: bool = True
     bf16: bool | None = None
     save_every_s: float = 180.0
@@ -77,12 +77,8 @@ class Trainer:
         self._gradient = Gradient(
             model, self.group, micro=plan.micro, bf16=bf16, compiled=plan.compiled
         )
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=plan.rate.peak,
-            betas=BETAS,
-            weight_decay=DECAY,
-            fused=not self.group.several,
+        self.optimizer = make_optimizer(
+            model, plan.rate.peak, several=self.group.several, muon=plan.muon
         )
 
     @property
@@ -100,6 +96,8 @@ class Trainer:
         state = load(path)
         if state.tokenizer != self.shard.tokenizer.digest or state.shape != self.model.shape:
             raise DataInvalid(f"{path} is of another model or vocabulary", "name another --out")
+        if ("matrices" in state.optimizer) != isinstance(self.optimizer, Muon):
+            raise DataInvalid(f"{path} is of another optimiser", "say --optimizer as it was")
         self.group.set_state(self.model, self.optimizer, state.weights, state.optimizer)
         self.progress = state.progress
         torch.set_rng_state(state.random)

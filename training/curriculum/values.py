@@ -91,7 +91,7 @@ class Values:
         if (atom := self._atoms.get(kind)) is not None:
             return atom()
         form = self.rng.choice(_forms(kind))
-        return self.fill(self.choose(form), {}, spoken=kind not in _PLACES)
+        return self.fill(self.choose(form), {}, spoken=kind not in _PLACES).rstrip(" ")
 
     def _edited(self, kind: str) -> str:
         """Old or new text of an edit: the new one mostly of the old one's form, never the same."""

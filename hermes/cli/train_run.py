@@ -15,6 +15,7 @@ from hermes.errors import Usage
 SIZES = ("1m", "3m", "6m", "10m", "30m", "100m", "300m", "1b", "3b")
 _KINDS = ("f16", "q8_0", "q4_0")
 _INTERRUPTED = 130
+_PRECISIONS = {"timed": None, "bf16": True, "fp32": False}
 _EXAMPLE = "hermes train run --from ember --data curated/train.jsonl --out better"
 
 
@@ -46,8 +47,8 @@ def _add_dials(command: argparse.ArgumentParser) -> None:
     option("--seed", type=int, default=1, metavar="S", help="the same seed: the same model")
     option("--threads", type=count, default=0, metavar="N", help="of the processor")
     option("--device", default="", metavar="D", help="cpu or cuda (default: what is there)")
-    precision = "default: what a timed step says"
-    option("--precision", choices=("fp32", "bf16"), help=precision)
+    precision = "timed, bf16 or fp32 (timed: what one step says)"
+    option("--precision", choices=_PRECISIONS, default="timed", help=precision)
     option("--rate", type=float, default=0.0, metavar="X", help="peak learning rate")
     option("--batch", type=count, default=0, metavar="N", help="tokens of a step")
     option("--length", type=count, default=0, metavar="N", help="longest conversation in tokens")
@@ -120,7 +121,7 @@ async def _task(args: argparse.Namespace, world: World, origin: Path | None, out
         seed=args.seed,
         threads=args.threads,
         device=args.device,
-        bf16=_bf16(args),
+        bf16=_PRECISIONS[args.precision],
         compiled=not args.eager,
         kind=args.kind,
         name=args.name,
@@ -152,17 +153,13 @@ async def _finetune(args: argparse.Namespace, world: World, origin: Path, out: P
         seed=args.seed,
         threads=args.threads,
         device=args.device,
-        bf16=_bf16(args),
+        bf16=_PRECISIONS[args.precision],
         kind=args.kind,
         resume=args.resume,
     )
     tuned = await long_work(lambda watch: module.finetune(order, watch), world)
     train_made.say(tuned, None, world, json=args.json)
     return 0 if tuned.finished else _INTERRUPTED
-
-
-def _bf16(args: argparse.Namespace) -> bool | None:
-    return None if args.precision is None else args.precision == "bf16"
 
 
 async def _export(args: argparse.Namespace, world: World) -> int:

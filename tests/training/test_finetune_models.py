@@ -11,6 +11,7 @@ from safetensors.torch import load_file  # noqa: E402 - after the skip
 
 from hermes.models.gguf import read_gguf  # noqa: E402
 from tests.training import family_model as family  # noqa: E402
+from training.device import lower_precision  # noqa: E402
 from training.finetune.export import write_adapter, write_gguf  # noqa: E402
 from training.finetune.model import adapt, adapters, loaded, merged  # noqa: E402
 from training.finetune.save import write_source  # noqa: E402
@@ -18,6 +19,7 @@ from training.finetune.source import read_source  # noqa: E402
 from training.finetune.template import read_template  # noqa: E402
 from training.finetune.weights import read_weights  # noqa: E402
 from training.finetune.words import Words  # noqa: E402
+from training.model import loss_of  # noqa: E402
 
 torch.set_num_threads(1)
 SLOWED = {
@@ -130,6 +132,22 @@ def test_it_is_written_back_as_it_came(made, tmp_path):
     back = load_file(tmp_path / "back" / "model.safetensors")
     assert back.keys() == weights.keys()
     assert all(torch.equal(back[name], weights[name]) for name in weights)
+
+
+def test_adapters_learn_beside_weights_of_half_the_bytes(made):
+    _, _, source = made
+    model = loaded(source, torch.bfloat16)
+    adapt(model, 4, 8.0, seed=1)
+    tokens = torch.arange(24)[None]
+    with lower_precision(torch.device("cpu"), on=True):
+        loss = loss_of(model.hidden(tokens), model.head, tokens)
+    loss.backward()
+    learning = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    assert learning == {name for name, _ in model.named_parameters() if ".lora_" in name}
+    whole = loaded(source)
+    with torch.no_grad():
+        plain = loss_of(whole.hidden(tokens), whole.head, tokens)
+    assert loss.item() == pytest.approx(plain.item(), rel=0.03)
 
 
 @pytest.mark.parametrize("kind", ["f16", "q8_0", "q4_0"])

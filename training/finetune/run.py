@@ -135,7 +135,7 @@ def _conversations(order: Order) -> tuple[Sequence[Conversation], Sequence[Conve
 
 
 def _model(order: Order, source: Source) -> FamilyModel:
-    """The model on its device; frozen weights are kept in half the bytes where that is exact."""
+    """The model on its device; under adapters on a GPU its weights take half the bytes."""
     device = pick_device(order.device)
     small = order.lora and device.type == "cuda"
     dtype = torch.bfloat16 if small else torch.float32
@@ -165,7 +165,7 @@ def _plan(order: Order, longest: int, learnt: int, *, halved: bool) -> Plan:
         steps=steps,
         minutes=order.minutes,
         seed=order.seed,
-        masked=True,
+        muon=False,
         compiled=False,
         bf16=True if halved else order.bf16,
     )

@@ -4,14 +4,16 @@
 set -eu
 bin=$(cd "$1" && pwd)
 out=${2:-$(mktemp -d)}
-tokens=${TOKENS:-2000000}
+tokens=${TOKENS:-2500000}
 mkdir -p "$out/project"
 out=$(cd "$out" && pwd)
 export HERMES_V2_HOME="$out/home"
 echo "smoke: $out" >&2
 
-"$bin/hermes" train run --size 1m --intent FileRead --intent ListDir --count 12000 \
-    --vocabulary 1024 --length 256 --tokens "$tokens" --seed 1 --name smoke --out "$out/run"
+"$bin/hermes" train curriculum --copying --count 20000 --out "$out/copying.jsonl"
+"$bin/hermes" train run --data "$out/copying.jsonl" --replay 0.4 --intent FileRead \
+    --intent ListDir --count 8000 --size 1m --vocabulary 1024 --length 256 \
+    --tokens "$tokens" --seed 1 --name smoke --out "$out/run"
 
 cat >"$out/seen.jsonl" <<'LINES'
 {"user": "read notes.txt", "tool": "FileRead", "args": {"path": "notes.txt"}}

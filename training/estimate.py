@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from training.device import bf16_pays, lower_precision, synchronise
+from training.device import bf16_pays, lower_precision, pick_device, synchronise
 from training.model import Model, loss_of
-from training.sizes import Size
+from training.sizes import Size, sized
 
 _ROW = 256
 _SAMPLE = 1_024  # tokens of a timed step
@@ -75,6 +75,11 @@ def estimate(size: Size, device: torch.device) -> Estimate:
         speed=_SAMPLE / step,
         enough=_TOKENS_PER_PARAMETER * size.shape.parameters(),
     )
+
+
+def estimate_named(name: str, vocabulary: int, device: str = "") -> Estimate:
+    """Estimate a size of the dial; ValueError for a name that it lacks."""
+    return estimate(sized(name, vocabulary), pick_device(device))
 
 
 def _seconds(model: Model, *, bf16: bool) -> float:

@@ -91,9 +91,8 @@ async def _run(args: argparse.Namespace, world: World) -> int:
 
 async def _estimate(args: argparse.Namespace, world: World) -> int:
     module = await part("train_estimate")
-    device = module.pick_device(args.device)
-    size = module.sized(args.size, args.vocabulary)
-    found = await anyio.to_thread.run_sync(module.estimate, size, device)
+    asked = (args.size, args.vocabulary, args.device)
+    found = await anyio.to_thread.run_sync(module.estimate_named, *asked)
     if args.json:
         print_json(train_made.plain_estimate(found), world.stdout)
     else:

@@ -74,3 +74,14 @@ def test_a_shard_takes_the_vocabulary_of_another(shell, tmp_path):
     assert json.loads(shell.out)["tokens"] > 9
     one, two = (json.loads((tmp_path / n / "shard.json").read_text()) for n in ("one", "two"))
     assert one["tokenizer"] == two["tokenizer"]
+
+
+def test_an_estimate_writes_nothing(shell, tmp_path):
+    assert shell.run("train", "run", "--size", "1m", "--estimate", "--json") == 0
+    found = json.loads(shell.out)
+    assert found["parameters"] == KNOWN["1m"].shape.parameters()
+    assert found["fits"]
+    assert found["tokens_per_s"] > 0
+    assert list(tmp_path.iterdir()) == []
+    assert shell.run("train", "run", "--size", "1m", "--estimate") == 0
+    assert "parameters" in shell.out

@@ -1,12 +1,10 @@
 import json
 
+import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-import numpy as np
-
 from hermes.errors import DataInvalid
-from tests.training.small_model import conversations, tokenizer
+from tests.training.small_data import conversations, tokenizer
 from training.dataset import IGNORED, Batches, Shard, write_shard
 from training.mixture import Added, Mixture
 from training.schedule import Phase

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.models.hygiene import Hygiene
-from tests.training.small_model import conversations, tokenizer
+from tests.training.small_data import conversations, tokenizer
 from training.chat import pieces
 from training.tokenizer import BLANK, CONTROL, Tokenizer
 from training.tokenizer_build import build, fixed_parts

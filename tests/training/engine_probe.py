@@ -30,6 +30,8 @@ def main() -> None:
     out = []
     for prompt in asked["prompts"]:
         body = {"prompt": prompt, "n_predict": 1, "n_probs": 40, "temperature": 0}
+        # A token that ends the text, or half a character, is given without its probabilities.
+        body["grammar"] = "root ::= [ -~]+"
         found = server.handle_completions(body)
         top = found["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         likely = [(one["id"], one["logprob"]) for one in top]

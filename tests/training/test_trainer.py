@@ -282,7 +282,7 @@ def test_two_processes_under_torchrun_learn_what_one_learns(shard, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
 
     def both(directories, steps):
-        options = ("--steps", steps, "--warmup", 2, "--device", "cpu")
+        options = ("--steps", steps, "--warmup", 2, "--device", "cpu", "--optimizer", "adamw")
         alone, shared = (command(shard, out, *options) for out in directories)
         subprocess.run(alone, check=True, capture_output=True, timeout=280)
         subprocess.run([*run, *shared[3:]], check=True, capture_output=True, timeout=280)

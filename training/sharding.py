@@ -60,6 +60,7 @@ class Group:
     def leave(self) -> None:
         """Part from the others."""
         if self.several:
+            distributed.barrier()  # nobody goes while another still talks: gloo aborts then
             distributed.destroy_process_group()
 
     def sum(self, value: Tensor) -> Tensor:

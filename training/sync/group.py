@@ -31,6 +31,7 @@ def enter_group() -> tuple[int, int]:
 def leave_group() -> None:
     """End what `enter_group` began."""
     if distributed.is_initialized():
+        distributed.barrier()  # nobody goes while another still talks: gloo aborts then
         distributed.destroy_process_group()
 
 

@@ -33,7 +33,7 @@ MODEL, CURVE, CASES = "model.gguf", "curve.svg", "held_out_cases.jsonl"
 _GENTLER = 5  # a trained model goes on with this part of the rate it began with
 _LONG_ENOUGH_TO_COMPILE = 3.0  # minutes
 _ROUNDS = 4  # over the data, where no budget is named
-_STEPS = (60, 2_000)
+_STEPS = (120, 2_000)
 _FRESH_COUNT = 200_000
 _SHORT, _LONG = 768, 4_096
 

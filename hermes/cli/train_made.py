@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 
 from hermes.cli.output import print_json, print_table, print_text
@@ -14,6 +15,7 @@ from hermes.config import Settings
 from hermes.core.event import Json
 
 _SET, _LIMIT = "values", 100
+_SCORES = "scores.json"
 _COLUMNS = (
     ("name", "MEASURED", 40),
     ("before", "BEFORE", 10),
@@ -35,7 +37,10 @@ async def compare(origin: Path, trained: Any, settings: Settings, world: World) 
     for model in (origin, Path(trained.model)):
         world.note(f"  measuring {model.name}")
         found.append(await _exact(model, trained.cases, settings))
-    return Scores(*found)
+    scores = Scores(*found)
+    path = anyio.Path(trained.model).with_name(_SCORES)
+    await path.write_bytes(msgspec.json.format(msgspec.json.encode(scores), indent=1))
+    return scores
 
 
 async def _exact(model: Path, cases: str, settings: Settings) -> dict[str, float]:

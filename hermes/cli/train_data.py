@@ -3,16 +3,16 @@
 import argparse
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from hermes.cli.command import Commands, add_command, add_json, count
 from hermes.cli.output import print_json
-from hermes.cli.train_work import model_place, part, place
+from hermes.cli.train_work import blocking, model_place, part, place
 from hermes.cli.world import World
 from hermes.config import Settings
 from hermes.core.event import Json
@@ -100,7 +100,7 @@ async def _curriculum(args: argparse.Namespace, world: World) -> int:
         like=model_place(args.like, world) if args.like else None,
         vocabulary=args.vocabulary,
     )
-    written = await anyio.to_thread.run_sync(module.write, order)
+    written = await blocking(order.out, partial(module.write, order))
     given = {
         "path": str(written.path),
         "conversations": written.conversations,

@@ -8,7 +8,16 @@ import anyio.to_thread
 from hermes.cli import train_made
 from hermes.cli.command import Commands, add_command, add_json, count
 from hermes.cli.output import print_json
-from hermes.cli.train_work import EMBER, check_out, long_work, model_place, part, place, places
+from hermes.cli.train_work import (
+    EMBER,
+    blocking,
+    check_out,
+    long_work,
+    model_place,
+    part,
+    place,
+    places,
+)
 from hermes.cli.world import World
 from hermes.errors import Usage
 
@@ -126,7 +135,7 @@ async def _task(args: argparse.Namespace, world: World, origin: Path | None, out
         name=args.name,
         resume=args.resume,
     )
-    trained = await long_work(lambda watch: module.train(task, watch), world)
+    trained = await long_work(out, lambda watch: module.train(task, watch), world)
     scores = None
     if origin and trained.finished and not args.no_scores:
         scores = await train_made.compare(origin, trained, args.settings, world)
@@ -156,7 +165,7 @@ async def _finetune(args: argparse.Namespace, world: World, origin: Path, out: P
         kind=args.kind,
         resume=args.resume,
     )
-    tuned = await long_work(lambda watch: module.finetune(order, watch), world)
+    tuned = await long_work(out, lambda watch: module.finetune(order, watch), world)
     train_made.say(tuned, None, world, json=args.json)
     return 0 if tuned.finished else _INTERRUPTED
 
@@ -166,8 +175,8 @@ async def _export(args: argparse.Namespace, world: World) -> int:
     out = place(args.out, world)
     words = place(args.vocabulary, world) if args.vocabulary else None
     what = model_place(args.checkpoint, world)
-    await anyio.to_thread.run_sync(
-        lambda: module.convert(what, out, kind=args.kind, name=args.name, words=words)
+    await blocking(
+        out, lambda: module.convert(what, out, kind=args.kind, name=args.name, words=words)
     )
     if args.json:
         print_json({"path": str(out), "type": args.kind}, world.stdout)

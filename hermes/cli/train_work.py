@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from hermes.cli.world import World
-from hermes.errors import NotAvailable, Usage
+from hermes.errors import NotAvailable, TrainingError, Usage
 from hermes.load import Part, load
 from hermes.models.gguf import shipped_model
 
@@ -47,7 +47,17 @@ async def part(name: Part) -> ModuleType:
         raise NotAvailable(f"this needs {missing}, which is not installed", REMEDY) from error
 
 
-async def long_work(begin: Begin[T], world: World) -> T:
+async def blocking(out: Path, work: Callable[[], T]) -> T:
+    """Run blocking work that writes below `out`; what the disk refuses names it (TrainingError)."""
+    try:
+        return await anyio.to_thread.run_sync(work)
+    except OSError as error:
+        why = f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        remedy = "make room or name another --out; a run goes on with --resume"
+        raise TrainingError(f"{out} cannot be written: {why}", remedy) from error
+
+
+async def long_work(out: Path, begin: Begin[T], world: World) -> T:
     """Run blocking work that hands over its trainer; a Ctrl-C lets it save and end.
 
     A second one ends it at once: files are replaced whole, so the last checkpoint stays.
@@ -56,7 +66,7 @@ async def long_work(begin: Begin[T], world: World) -> T:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(stop.when_cancelled)
         tasks.start_soon(stop.when_asked)
-        done = await anyio.to_thread.run_sync(partial(begin, stop.watch))
+        done = await blocking(out, partial(begin, stop.watch))
         tasks.cancel_scope.cancel()
     return done
 

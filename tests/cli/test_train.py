@@ -2,6 +2,7 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import anyio
 import pytest
@@ -70,7 +71,7 @@ class Trainer:
 
 async def test_work_that_ends_gives_its_result(world):
     with anyio.fail_after(30):
-        assert await long_work(lambda watch: watch(Trainer()) or "done", world) == "done"
+        assert await long_work(Path(), lambda watch: watch(Trainer()) or "done", world) == "done"
 
 
 async def test_work_that_is_cancelled_saves_before_it_ends(world):
@@ -84,7 +85,7 @@ async def test_work_that_is_cancelled_saves_before_it_ends(world):
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(long_work, begin, world)
+            tasks.start_soon(long_work, Path(), begin, world)
             await anyio.to_thread.run_sync(begun.wait)
             tasks.cancel_scope.cancel()
     assert saved.is_set()
@@ -100,7 +101,7 @@ async def test_a_wish_to_end_before_there_is_a_trainer_reaches_it(world):
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(long_work, begin, world)
+            tasks.start_soon(long_work, Path(), begin, world)
             await anyio.to_thread.run_sync(begun.wait)
             tasks.cancel_scope.cancel()
             cancelled.set()

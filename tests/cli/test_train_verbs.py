@@ -1,11 +1,17 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
 from hermes.cli.train_run import SIZES
 
 torch = pytest.importorskip("torch")
-from training.sizes import SIZES as KNOWN  # noqa: E402 - after the skip
+from tests.training import small_model  # noqa: E402 - after the skip
+from training.export import export  # noqa: E402
+from training.sizes import SIZES as KNOWN  # noqa: E402
+
+NARROW = ("--intent", "FileRead", "--count", "60", "--vocabulary", "700")
 
 
 def test_the_sizes_are_the_trainers():
@@ -74,6 +80,34 @@ def test_a_shard_takes_the_vocabulary_of_another(shell, tmp_path):
     assert json.loads(shell.out)["tokens"] > 9
     one, two = (json.loads((tmp_path / n / "shard.json").read_text()) for n in ("one", "two"))
     assert one["tokenizer"] == two["tokenizer"]
+
+
+@pytest.mark.parametrize(
+    ("words", "bytes_left"),
+    [
+        (["curriculum", "--count", "50", "--out", "full.jsonl"], 2_000),
+        (["curriculum", "--copying", "--count", "50", "--like", "like", "--out", "full"], 2_000),
+        (["run", *NARROW, "--tokens", "400", "--batch", "400", "--out", "full"], 300_000),
+        (["export", "like/base.gguf", "--out", "full/out.gguf"], 5_000),
+    ],
+)
+def test_a_full_disk_is_named_and_leaves_nothing_half(shell, tmp_path, words, bytes_left):
+    assert shell.run("train", "curriculum", *NARROW, "--out", "like") == 0
+    tokenizer = small_model.tokenizer()
+    export(small_model.model(len(tokenizer)), tokenizer, tmp_path / "like" / "base.gguf")
+    code = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes_left}, -1))\n"
+        f"from hermes.cli.run import main; sys.exit(main(['train', *{words!r}]))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "full" in done.stderr
+    assert "cannot be written" in done.stderr
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    left.remove("base.gguf")
+    assert not [name for name in left if name.endswith((".part", "full.jsonl", ".gguf", ".pt"))]
+    assert not (tmp_path / "full" / "shard.json").exists()
 
 
 def test_an_estimate_writes_nothing(shell, tmp_path):

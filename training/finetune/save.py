@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -41,7 +42,7 @@ def write_source(
         theirs(name): halved(name, weight, source.shape).to(dtype).contiguous()
         for name, weight in weights.items()
     }
-    write_whole(directory / ONE_FILE, lambda beside: save_file(tensors, beside, _FORMAT))
+    _put(directory / ONE_FILE, tensors)
     kind = str(dtype).removeprefix("torch.")
     config = {**source.raw, "dtype": kind, "torch_dtype": kind}
     write_whole(directory / CONFIG, lambda beside: beside.write_text(_text(config), "utf-8"))
@@ -59,8 +60,7 @@ def write_adapters(
         base = theirs(f"{owner}.weight").removesuffix(".weight")
         turned = weight if leaf == "lora_a" else halved(owner, weight, source.shape)
         tensors[f"base_model.model.{base}.{kind}.weight"] = turned.contiguous()
-    path = directory / "adapter_model.safetensors"
-    write_whole(path, lambda beside: save_file(tensors, beside, _FORMAT))
+    _put(directory / "adapter_model.safetensors", tensors)
     modules = sorted({theirs(f"blk.0.{name}.weight").split(".")[-2] for name in ADAPTED})
     about = {
         "peft_type": "LORA",
@@ -73,6 +73,13 @@ def write_adapters(
     }
     path = directory / "adapter_config.json"
     write_whole(path, lambda beside: beside.write_text(_text(about), "utf-8"))
+
+
+def _put(path: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        write_whole(path, lambda beside: save_file(tensors, beside, _FORMAT))
+    except SafetensorError as error:  # its writer hides a full disk in it
+        raise OSError(f"{path}: {error}") from error
 
 
 def _text(value: Mapping[str, object]) -> str:

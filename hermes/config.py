@@ -34,6 +34,23 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds an approval waits before it counts as no."""
 
 
+class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the node anchors its log in Bitcoin."""
+
+    network: Literal["regtest", "signet", "testnet4", "main"] = "regtest"
+    """Which chain; main takes HERMES_V2_MAINNET=yes and a typed fingerprint as well."""
+    backend: str = ""
+    """The server: core+http://, electrum+ws(s)://, +tcp://, +tls://, or esplora+http(s)://."""
+    fee_rate_most: float = 50.0
+    """Satoshi a virtual byte that an anchor pays at most."""
+    fee_most: int = 20_000
+    """Satoshi that one transaction pays at most."""
+    month_most: int = 100_000
+    """Satoshi of fees in 30 days at most."""
+    every_hours: float = 0.0
+    """Hours between anchors; 0: only when asked."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -65,6 +82,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Policy rules of the user: allow, ask and deny to lists of rules."""
     limits: Limits = Limits()
     """What one turn may use."""
+    checkpoint_minutes: float = 10.0
+    """Minutes between signed checkpoints of the log while there is something new; 0: none."""
+    chain: Chain = Chain()
+    """Where and how anchors are made."""
+    mainnet: str = ""
+    """HERMES_V2_MAINNET; "yes" is the second of three keys to Bitcoin's main network."""
     search_servers: bool = True
     """Whether the first start looks for model servers on the usual loopback ports."""
 
@@ -78,6 +101,7 @@ _FROM_ENVIRONMENT = {
     "HERMES_V2_MODE": "mode",
     "HERMES_V2_ENGINE": "engine",
     "HERMES_V2_PROFILE": "profile",
+    "HERMES_V2_MAINNET": "mainnet",
 }
 
 

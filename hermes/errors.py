@@ -36,6 +36,18 @@ HermesError
 ├── DoorError             between owner and client
 │   ├── OwnerGone
 │   └── ProtocolMismatch
+├── IdentityError
+│   ├── IdentityMissing   there is none yet, or its files are not there
+│   ├── IdentityLocked    the signer has no keys until it is unlocked
+│   ├── IdentityInvalid   a vault, word list, share or record that cannot be used
+│   └── SignerGone        the signer's process ended
+├── ChainError
+│   ├── ChainUnreachable  the server is not there, or does not answer
+│   ├── ChainRefused      the server refused a transaction
+│   ├── ChainLied         what the server says contradicts itself or a proof
+│   ├── WrongNetwork      another genesis block than the settings'
+│   └── CoinGone          somebody else spent the continuity coin
+├── ProofInvalid          a proof, checkpoint, record or archive that does not hold
 └── SyncError             workers that train together
     ├── SyncRefused       bytes from a worker that cannot be used
     ├── SyncDiverged      this worker has other weights than most
@@ -208,6 +220,62 @@ class OwnerGone(DoorError):
 
 class ProtocolMismatch(DoorError):
     """Owner and client speak different protocol versions."""
+
+
+class IdentityError(HermesError):
+    """The identity cannot do what was asked."""
+
+
+class IdentityMissing(IdentityError):
+    """There is no identity here yet."""
+
+    exit_code = 4
+
+
+class IdentityLocked(IdentityError):
+    """The signer holds no keys until it is unlocked."""
+
+    exit_code = 4
+
+
+class IdentityInvalid(IdentityError):
+    """A vault, a word list, a share or a record that cannot be used."""
+
+
+class SignerGone(IdentityError):
+    """The signer's process ended, or does not answer."""
+
+
+class ChainError(HermesError):
+    """The chain's server, or the chain itself, stands in the way."""
+
+
+class ChainUnreachable(ChainError):
+    """The server is not there, or does not answer in time."""
+
+
+class ChainRefused(ChainError):
+    """The server refused a transaction; its words are in the message."""
+
+
+class ChainLied(ChainError):
+    """What the server says contradicts itself, or a proof of it does not hold."""
+
+
+class WrongNetwork(ChainError):
+    """The server is on another chain than the settings name."""
+
+    exit_code = 3
+
+
+class CoinGone(ChainError):
+    """Somebody else spent the continuity coin: a stolen key, or a twin of this instance."""
+
+    exit_code = 3
+
+
+class ProofInvalid(HermesError):
+    """A proof, a checkpoint, a record or an archive does not hold; the message says where."""
 
 
 class SyncError(HermesError):

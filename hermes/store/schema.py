@@ -4,8 +4,12 @@ Rows point at their block by `cid`; `hermes.store.verify` compares the two. Time
 except in `project_memory`, which is the seed's table to the letter (seed 004 §3.4, seconds).
 """
 
+from hermes.store.acts import ACTS
 from hermes.store.migrations import Migration, Plan
 from hermes.store.statement import Statement
+from hermes.store.tables_anchors import ANCHORS
+from hermes.store.tables_calendar import CALENDAR
+from hermes.store.tables_log import LOG
 
 APPLICATION = 0x48524D32  # "HRM2"
 
@@ -113,7 +117,10 @@ _JOBS = (
         UNIQUE (job, scheduled_for))""",
 )
 
-MIGRATIONS = (Migration(1, "the ground", (*_CONVERSATIONS, *_TURNS, *_MEMORY, *_JOBS)),)
+MIGRATIONS = (
+    Migration(1, "the ground", (*_CONVERSATIONS, *_TURNS, *_MEMORY, *_JOBS)),
+    Migration(2, "continuity", (*LOG, *ACTS, *ANCHORS, *CALENDAR)),
+)
 
 
 def plan(node: str) -> Plan:

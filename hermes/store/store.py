@@ -8,6 +8,7 @@ import anyio
 
 from hermes.core.clock import Clock
 from hermes.core.ids import NodeId, uuid7
+from hermes.store.acts import Acts
 from hermes.store.approvals import Approvals
 from hermes.store.blobs import Blobs
 from hermes.store.conversations import Conversations
@@ -44,6 +45,7 @@ class Store:
         self.search = Search(database)
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)
+        self.acts = Acts(database, clock)
 
     @classmethod
     @asynccontextmanager

@@ -1,0 +1,63 @@
+"""Identity acts and everything else that is attested: blocks by kind and subject.
+
+A block is the act; its row only says how to find it. Acts are never changed or removed.
+"""
+
+from typing import NamedTuple
+
+from hermes.core.canonical import Block
+from hermes.core.clock import Clock
+from hermes.core.ids import Cid
+from hermes.store.blocks import block_statement
+from hermes.store.database import Database
+from hermes.store.statement import Statement
+
+ACTS = (
+    """CREATE TABLE acts (
+        seq INTEGER PRIMARY KEY, cid TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+        subject TEXT NOT NULL, at INTEGER NOT NULL)""",
+    "CREATE INDEX acts_of ON acts (kind, subject, seq)",
+)
+
+_ADD = "INSERT INTO acts (cid, kind, subject, at) VALUES (?, ?, ?, ?) ON CONFLICT (cid) DO NOTHING"
+_FIND = """SELECT a.seq, a.cid, a.kind, a.subject, a.at, CAST(b.data AS BLOB)
+    FROM acts AS a JOIN blocks AS b ON b.cid = a.cid WHERE a.kind = ?"""
+
+
+class Act(NamedTuple):
+    """An act as it is stored; `at` in ms UTC is when this store took it."""
+
+    seq: int
+    cid: Cid
+    kind: str
+    subject: str
+    at: int
+    data: bytes
+
+
+class Acts:
+    """Acts by kind; a subject is what an act is about: a key, a digest, a version."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, kind: str, subject: str, block: Block) -> None:
+        """Keep an act; one that is there already stays as it is."""
+        row = (block.cid, kind, subject, self._clock.now_ms())
+        await self._database.write(block_statement(kind, block), Statement(_ADD, row))
+
+    async def list(self, kind: str, subject: str | None = None) -> tuple[Act, ...]:
+        """The acts of a kind, oldest first."""
+        if subject is None:
+            rows = await self._database.read(f"{_FIND} ORDER BY a.seq", (kind,))
+        else:
+            rows = await self._database.read(
+                f"{_FIND} AND a.subject = ? ORDER BY a.seq", (kind, subject)
+            )
+        return tuple(Act(*row) for row in rows)
+
+    async def latest(self, kind: str, subject: str | None = None) -> Act | None:
+        """The newest act of a kind."""
+        found = await self.list(kind, subject)
+        return found[-1] if found else None

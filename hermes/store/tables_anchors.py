@@ -1,0 +1,3 @@
+"""The tables of anchors."""
+
+ANCHORS: tuple[str, ...] = ()

@@ -1,0 +1,3 @@
+"""The tables of the OpenTimestamps calendar."""
+
+CALENDAR: tuple[str, ...] = ()

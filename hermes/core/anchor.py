@@ -21,7 +21,7 @@ class AnchorKind(enum.IntEnum):
     CHECKPOINT = 1
     """SHA-256 of a checkpoint's text."""
     HANDOFF = 2
-    """SHA-256 of the old log's last checkpoint's text, then the digest of the handoff record's CID."""
+    """SHA-256 of the old log's last checkpoint, then the digest of the handoff record's CID."""
     BATCH = 3
     """The root of an OpenTimestamps tree."""
 

@@ -13,9 +13,10 @@ import libipld
 from hermes.core.ids import Cid
 
 Value = str | int | bool | None | bytes | list["Value"] | dict[str, "Value"]
-"""What a canonical value is made of; bytes only as made by `link`."""
+"""What a canonical value is made of; bytes only as made by `link` and `link_blob`."""
 
 _PREFIX = bytes([0x01, 0x71, 0x12, 0x20])  # CIDv1, dag-cbor, sha2-256, 32 bytes
+_RAW = bytes([0x01, 0x55, 0x12, 0x20])  # CIDv1, raw, sha2-256, 32 bytes
 
 
 class Block(NamedTuple):
@@ -34,7 +35,10 @@ def encode(value: Value) -> Block:
 
 def decode(data: bytes) -> Value:
     """Decode canonical bytes; raises ValueError when they are not DAG-CBOR."""
-    value: Value = libipld.decode_dag_cbor(data)
+    try:
+        value: Value = libipld.decode_dag_cbor(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     return value
 
 
@@ -44,8 +48,11 @@ def cid_of(data: bytes) -> Cid:
 
 
 def link(cid: Cid) -> bytes:
-    """Make a link to a block, to stand inside a value."""
-    return _PREFIX + bytes(libipld.decode_cid(cid)["hash"]["digest"])
+    """Make a link to a block, to stand inside a value; raises ValueError on names not ours."""
+    raw: bytes = libipld.decode_multibase(cid)[1]
+    if len(raw) != len(_PREFIX) + 32 or not raw.startswith(_PREFIX):
+        raise ValueError("not a dag-cbor sha2-256 link")
+    return raw
 
 
 def unlink(raw: bytes) -> Cid:
@@ -55,12 +62,27 @@ def unlink(raw: bytes) -> Cid:
     return Cid(libipld.encode_cid(raw))
 
 
+def link_blob(digest: str) -> bytes:
+    """Make a link to bytes by their SHA-256 in hex, to stand inside a value."""
+    return _RAW + bytes.fromhex(digest)
+
+
+def unlink_blob(raw: bytes) -> str:
+    """Read a link to bytes back, as a digest in hex; raises ValueError when it is none."""
+    if len(raw) != len(_RAW) + 32 or not raw.startswith(_RAW):
+        raise ValueError("not a raw sha2-256 link")
+    return raw[len(_RAW) :].hex()
+
+
 def _check(value: Value) -> None:
     match value:
         case str() | bool() | int() | None:
             return
         case bytes():
-            unlink(value)
+            if not value.startswith(_RAW):
+                unlink(value)
+            else:
+                unlink_blob(value)
         case list():
             for item in value:
                 _check(item)

@@ -49,6 +49,8 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Satoshi of fees in 30 days at most."""
     every_hours: float = 0.0
     """Hours between anchors; 0: only when asked."""
+    calendar: str = ""
+    """IPv4 address and port of an OpenTimestamps calendar, as 127.0.0.1:14788; empty: none."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

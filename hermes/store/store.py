@@ -11,13 +11,17 @@ from hermes.core.ids import NodeId, uuid7
 from hermes.store.acts import Acts
 from hermes.store.approvals import Approvals
 from hermes.store.blobs import Blobs
+from hermes.store.checkpoints import Checkpoints
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
 from hermes.store.jobs import JobLedger
 from hermes.store.journal import Journal
+from hermes.store.ledger import Ledger
 from hermes.store.memory import ProjectMemory
+from hermes.store.merkle_log import MerkleLog
 from hermes.store.schema import plan
 from hermes.store.search import Search
+from hermes.store.stamps import Stamps
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
 
@@ -46,6 +50,9 @@ class Store:
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)
         self.acts = Acts(database, clock)
+        self.log = MerkleLog(database)
+        self.checkpoints = Checkpoints(database, self.log)
+        self.stamps = Stamps(database, clock)
 
     @classmethod
     @asynccontextmanager
@@ -59,7 +66,7 @@ class Store:
         Raises:
             StoreCorrupt, StoreReadOnly, StoreNewer, StoreFull, StoreBusy: as their texts say.
         """
-        async with Database(path, plan(uuid7()), readers, max_pages) as database:
+        async with Database(path, plan(uuid7()), readers, max_pages, Ledger(path)) as database:
             rows = await database.read("SELECT value FROM meta WHERE key = 'node'")
             yield cls(database, clock, NodeId(rows[0][0]))
 

@@ -1,0 +1,215 @@
+"""The calendar's counter: the three requests of the OpenTimestamps protocol, over plain HTTP.
+
+Strangers talk to it, so everything they can make it keep is bounded: connections, bytes of a
+request, seconds of a connection, requests of an address. It does not hide who asks for what;
+over a network that is not the owner's, put it behind something that speaks TLS.
+"""
+
+import ipaddress
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+import anyio
+import anyio.abc
+import h11
+import msgspec
+from anyio.abc import SocketAttribute, SocketStream
+
+from hermes.chain.calendar import DIGEST_MOST, Calendar
+from hermes.errors import HermesError, NotAvailable, Refused, SettingsInvalid
+
+_HEAD_MOST = 8_192
+_READ = 4_096
+_TYPE = "application/vnd.opentimestamps.v1"
+_TEXT = "text/plain; charset=utf-8"
+_COMMITMENT = 64  # hex digits
+_PORT_MOST = 65_535
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What strangers may use."""
+
+    connections: int = 64
+    """Connections at one time; more are closed at once."""
+    request_s: float = 10.0
+    """Seconds for one request and its answer, and for the silence between two."""
+    per_second: float = 50.0
+    """Requests of one address a second, in the long run."""
+    burst: int = 500
+    """Requests of one address at once."""
+    addresses: int = 4_096
+    """Addresses that are remembered."""
+
+
+class Reply(NamedTuple):
+    """What goes back."""
+
+    status: int
+    body: bytes
+    kind: str = _TEXT
+
+
+class Rate:
+    """Who may ask now: a bucket of requests an address, filled by the second."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admits(self, address: str, now: float) -> bool:
+        """Take one request from an address's bucket; `now` in seconds."""
+        left, then = self._left.pop(address, (float(self._limits.burst), now))
+        left = min(self._limits.burst, left + (now - then) * self._limits.per_second)
+        admitted = left >= 1
+        self._left[address] = left - admitted, now
+        while len(self._left) > self._limits.addresses:
+            self._left.popitem(last=False)
+        return admitted
+
+
+class Counter:
+    """Answers requests on connections."""
+
+    def __init__(
+        self, calendar: Calendar, limits: Limits, report: Callable[[str, BaseException], None]
+    ) -> None:
+        self._calendar = calendar
+        self._limits = limits
+        self._report = report
+        self._rate = Rate(limits)
+        self._open = 0
+
+    async def serve(self, stream: SocketStream) -> None:
+        """Answer one connection until it ends, errs, or is silent for too long."""
+        async with stream:
+            if self._open >= self._limits.connections:
+                return
+            self._open += 1
+            try:
+                await self._converse(stream)
+            except (anyio.BrokenResourceError, anyio.EndOfStream, h11.ProtocolError):
+                return  # it went away, or cannot even be told what is wrong
+            except Exception as error:  # noqa: BLE001 - one stranger is not the node's end
+                self._report("the calendar", error)
+            finally:
+                self._open -= 1
+
+    async def _converse(self, stream: SocketStream) -> None:
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_MOST)
+        address = str(stream.extra(SocketAttribute.remote_address)[0])
+        while True:
+            with anyio.move_on_after(self._limits.request_s) as patience:
+                try:
+                    request, body = await _receive(http, stream)
+                    reply = await self._reply(request, body, address)
+                except h11.RemoteProtocolError as error:
+                    reply = Reply(error.error_status_hint, b"not a request\n")
+                await stream.send(_written(http, reply))
+            if patience.cancelled_caught or http.our_state is not h11.DONE:
+                return
+            if http.their_state is not h11.DONE:
+                return  # it did not get to say all: what follows cannot be read
+            http.start_next_cycle()
+
+    async def _reply(self, request: h11.Request, body: bytes | None, address: str) -> Reply:
+        if request.method == b"HEAD":
+            return Reply(405, b"")
+        if not self._rate.admits(address, anyio.current_time()):
+            return Reply(429, b"too many requests; wait a second\n")
+        if body is None:
+            return Reply(413, b"a digest has at most %d bytes\n" % DIGEST_MOST)
+        method, path = request.method, request.target
+        try:
+            if (method, path) == (b"POST", b"/digest"):
+                return Reply(200, await self._calendar.add(body), _TYPE)
+            if method == b"GET" and path.startswith(b"/timestamp/"):
+                return await self._timestamp(path.removeprefix(b"/timestamp/"))
+            if (method, path) == (b"GET", b"/"):
+                return Reply(200, await self._about())
+        except Refused as error:
+            return Reply(400, f"{error.message}\n".encode())
+        except HermesError as error:
+            self._report("the calendar", error)
+            return Reply(503, b"not now: the calendar cannot keep or find it\n")
+        known = path in {b"/", b"/digest"} or path.startswith(b"/timestamp/")
+        return Reply(405 if known else 404, b"POST /digest, GET /timestamp/<hex> or GET /\n")
+
+    async def _timestamp(self, text: bytes) -> Reply:
+        try:
+            commitment = bytes.fromhex(text.decode("ascii"))
+        except ValueError:
+            commitment = b""
+        if len(text) != _COMMITMENT or len(commitment) * 2 != _COMMITMENT:
+            return Reply(400, b"a commitment has 64 hexadecimal digits\n")
+        found = await self._calendar.find(commitment)
+        if found.way:
+            return Reply(200, found.way, _TYPE)
+        waits = b"Pending confirmation in Bitcoin blockchain"
+        return Reply(404, waits if found.known else b"Commitment not found")
+
+    async def _about(self) -> bytes:
+        facts = await self._calendar.facts()
+        counted = f"{facts['promises']} promises, {facts['waiting']} in no batch yet"
+        return f"OpenTimestamps calendar {facts['uri']}\n{counted}\n".encode()
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Read `127.0.0.1:14788`; raises SettingsInvalid."""
+    host, _, port = text.rpartition(":")
+    try:
+        found, number = ipaddress.IPv4Address(host), int(port)
+        # A promise names this very address: "any" would lead nobody here.
+        if found.is_unspecified or not 0 <= number <= _PORT_MOST:
+            raise ValueError
+    except ValueError as error:
+        raise SettingsInvalid(
+            f"{text!r} is no address of a calendar", 'chain.calendar = "127.0.0.1:14788"'
+        ) from error
+    return str(found), number
+
+
+async def listen(host: str, port: int) -> tuple[anyio.abc.Listener[SocketStream], int]:
+    """Listen on an address, and on which port (for 0: any free one); raises NotAvailable."""
+    try:
+        door = socket.create_server((host, port))  # anyio's own would look the name up
+    except OSError as error:
+        raise NotAvailable(
+            f"the calendar cannot listen on {host}:{port}: {error.strerror}",
+            "set chain.calendar to a free address of this machine",
+        ) from error
+    found: int = door.getsockname()[1]
+    return await anyio.abc.SocketListener.from_socket(door), found
+
+
+async def _receive(http: h11.Connection, stream: SocketStream) -> tuple[h11.Request, bytes | None]:
+    """One request; its body is None when it is longer than any digest."""
+    request: h11.Request | None = None
+    body = bytearray()
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            if http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                await stream.send(http.send(go_on) or b"")
+            http.receive_data(await stream.receive(_READ))
+        elif isinstance(event, h11.Request):
+            request = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if request is not None and len(body) > DIGEST_MOST:
+                return request, None
+        elif isinstance(event, h11.EndOfMessage) and request is not None:
+            return request, bytes(body)
+        else:
+            raise anyio.EndOfStream
+
+
+def _written(http: h11.Connection, reply: Reply) -> bytes:
+    headers = [("content-type", reply.kind), ("content-length", str(len(reply.body)))]
+    if http.their_state is not h11.DONE:
+        headers.append(("connection", "close"))
+    response = h11.Response(status_code=reply.status, headers=headers)
+    parts = (response, h11.Data(data=reply.body), h11.EndOfMessage())
+    return b"".join(http.send(part) or b"" for part in parts)

@@ -1,0 +1,139 @@
+"""The node's own headers on the disk: appended as blocks come, checked again at each start.
+
+One process writes, the owner of the store. A crash in the middle leaves a shorter chain or a
+torn last header, which is cut.
+"""
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import anyio.to_thread
+
+from hermes.chain.backend import ChainBackend, Network
+from hermes.chain.headers import HEAD, Headers, headers_of
+from hermes.chain.work import HEADER
+from hermes.errors import ChainError, ChainLied, ProofInvalid
+
+_BATCH = 2_000
+
+
+class HeaderFile:
+    """A chain of headers and its file; made by `open`."""
+
+    def __init__(self, path: Path, headers: Headers) -> None:
+        self._path = path
+        self.headers = headers
+
+    @classmethod
+    async def open(cls, path: Path, network: Network) -> "HeaderFile | None":
+        """Read and check a file, cutting a torn header; None when there is none yet.
+
+        Raises ProofInvalid when it does not hold or is of another network, ChainError when it
+        cannot be read.
+        """
+        data = await anyio.to_thread.run_sync(_read, path)
+        if data is None:
+            return None
+        try:
+            headers, torn = await anyio.to_thread.run_sync(headers_of, data)
+        except ProofInvalid as error:
+            raise ProofInvalid(f"{path}: {error}", "remove it: it is fetched again") from error
+        if headers.network != network:
+            raise ProofInvalid(f"{path.name} holds headers of {headers.network}, not {network}")
+        if torn:
+            await anyio.to_thread.run_sync(_write, path, len(data) - torn, b"")
+        return cls(path, headers)
+
+    @classmethod
+    async def begin(cls, path: Path, headers: Headers) -> "HeaderFile":
+        """Write a new file; raises ChainError when there is one."""
+        await anyio.to_thread.run_sync(_create, path, headers.file())
+        return cls(path, headers)
+
+    async def adopt(self, height: int, headers: bytes) -> bool:
+        """Take headers that begin at `height` if that is more work; raises ProofInvalid."""
+        taken = self.headers.adopt(height, headers)
+        if taken:
+            place = HEAD + (height - self.headers.start) * HEADER
+            await anyio.to_thread.run_sync(_write, self._path, place, self.headers.tail(height))
+        return taken
+
+    async def follow(self, backend: ChainBackend) -> None:
+        """Take what the server has beyond ours, or instead of ours if it is more work.
+
+        Raises ChainLied when its headers do not hold.
+        """
+        tip = await backend.tip()
+        height = await self._fork(backend, min(tip.height, self.headers.height)) + 1
+        fresh = bytearray()
+        while height + len(fresh) // HEADER <= tip.height:
+            some = await backend.headers(height + len(fresh) // HEADER, _BATCH)
+            if not some:
+                break
+            fresh += b"".join(some)
+            if height > self.headers.height:  # nothing of ours is at stake: keep what came
+                await self._take(backend, height, bytes(fresh))
+                height, fresh = self.headers.height + 1, bytearray()
+        if fresh:
+            await self._take(backend, height, bytes(fresh))
+
+    async def _take(self, backend: ChainBackend, height: int, headers: bytes) -> None:
+        try:
+            await self.adopt(height, headers)
+        except ProofInvalid as error:
+            raise ChainLied(f"{backend.name} sent headers that do not hold: {error}") from error
+
+    async def _fork(self, backend: ChainBackend, height: int) -> int:
+        """The height of the last header that is the server's too."""
+        step = 1
+        while height > self.headers.start:
+            if await self._agrees(backend, height):
+                return height
+            height, step = max(self.headers.start, height - step), step * 2
+        if not await self._agrees(backend, self.headers.start):
+            raise ChainLied(
+                f"{backend.name} knows another block at height {self.headers.start} than the"
+                " one that our headers rest on"
+            )
+        return self.headers.start
+
+    async def _agrees(self, backend: ChainBackend, height: int) -> bool:
+        return await backend.headers(height, 1) == (self.headers.at(height),)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ChainError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _create(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(data)
+            _settle(file)
+    except OSError as error:
+        raise ChainError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, place: int, data: bytes) -> None:
+    try:
+        with path.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) < place:
+                raise ChainError(f"{path} lost headers", "remove it: it is fetched again")
+            file.truncate(place)
+            file.seek(place)
+            file.write(data)
+            _settle(file)
+    except OSError as error:
+        raise ChainError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _settle(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -40,6 +40,7 @@ HermesError
 │   ├── IdentityMissing   there is none yet, or its files are not there
 │   ├── IdentityLocked    the signer has no keys until it is unlocked
 │   ├── IdentityInvalid   a vault, word list, share or record that cannot be used
+│   ├── PassphraseWrong   the vault is whole, this does not open it
 │   └── SignerGone        the signer's process ended
 ├── ChainError
 │   ├── ChainUnreachable  the server is not there, or does not answer
@@ -240,6 +241,12 @@ class IdentityLocked(IdentityError):
 
 class IdentityInvalid(IdentityError):
     """A vault, a word list, a share or a record that cannot be used."""
+
+
+class PassphraseWrong(IdentityError):
+    """The vault is whole, but this passphrase does not open it."""
+
+    exit_code = 3
 
 
 class SignerGone(IdentityError):

@@ -4,11 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 
-from hermes.errors import IdentityError
+from hermes.errors import IdentityError, Refused
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write, fsync, rename; 0600 in a folder of 0700. Raises IdentityError; blocks on the disk."""
+def write_whole(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Write, fsync, rename; 0600 in a folder of 0700. Raises IdentityError; blocks on the disk.
+
+    Without `replace` a file that is there already stays, and Refused is raised.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
@@ -22,8 +25,13 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        if replace:
+            draft.replace(path)
+        else:
+            path.hardlink_to(draft)  # fails where a rename would overwrite
         _settle(path.parent)
+    except FileExistsError as error:
+        raise Refused(f"there is a {path.name} already", "move it away first") from error
     except OSError as error:
         raise IdentityError(f"{path.name} cannot be written: {error.strerror}") from error
     finally:

@@ -4,11 +4,11 @@ Opened by the holder of the owner's lock only, and once; that is its caller's du
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -17,12 +17,14 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from hermes.errors import StoreError
 from hermes.store.connection import Connection
 from hermes.store.failures import store_error
-from hermes.store.group import Unit, commit
+from hermes.store.group import Companion, Unit, commit
 from hermes.store.log import Log
 from hermes.store.migrations import Plan
 from hermes.store.opening import open_writer
 from hermes.store.readers import Readers
 from hermes.store.statement import Row, SqlValue, Statement
+
+T = TypeVar("T")
 
 _QUEUE = 1024
 _GROUP_UNITS = 512
@@ -48,11 +50,20 @@ class Database:
     """An SQLite file in WAL mode; use as an async context manager.
 
     `max_pages` bounds the file (0: SQLite's own limit), for small disks and tests.
+    `companion` has a word in every transaction.
     """
 
-    def __init__(self, path: Path, plan: Plan, readers: int = 4, max_pages: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        readers: int = 4,
+        max_pages: int = 0,
+        companion: Companion | None = None,
+    ) -> None:
         self.path = path
-        self._writer = Connection(partial(open_writer, path, plan, max_pages))
+        self._companion = companion
+        self._writer = Connection(partial(open_writer, path, plan, max_pages, companion))
         self._readers = Readers(path, readers)
         self._log = Log(path)
         self._tasks: TaskGroup
@@ -107,6 +118,10 @@ class Database:
         """Run one query on a reader; sees every write that was acknowledged."""
         return await self._readers.read(sql, parameters)
 
+    async def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run several queries on one reader, all of the same moment."""
+        return await self._readers.look(function)
+
     def log_size(self) -> int:
         """Bytes in the write-ahead log (a look-up on disk: call it in a thread)."""
         return self._log.size()
@@ -126,7 +141,7 @@ class Database:
     def _commit(
         self, database: sqlite3.Connection, units: Sequence[Unit]
     ) -> tuple[list[Exception | None], bool]:
-        return commit(database, units), self._log.due()
+        return commit(database, units, self._companion), self._log.due()
 
 
 def _gather(first: _Pending, waiting: MemoryObjectReceiveStream[_Pending]) -> list[_Pending]:

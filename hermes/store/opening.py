@@ -10,13 +10,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hermes.store.failures import corrupt, read_only, store_error
+from hermes.store.group import Companion
 from hermes.store.migrations import Plan, create, found, migrate
 
 BUSY_S = 5.0
 _TAILS = ("", "-wal", "-shm", "-journal")
 
 
-def open_writer(path: Path, plan: Plan, max_pages: int = 0) -> sqlite3.Connection:
+def open_writer(
+    path: Path, plan: Plan, max_pages: int = 0, companion: Companion | None = None
+) -> sqlite3.Connection:
     """Open the one connection that writes, making the store where there is none.
 
     Raises:
@@ -28,6 +31,8 @@ def open_writer(path: Path, plan: Plan, max_pages: int = 0) -> sqlite3.Connectio
         database = _connect(path, "rw")
         try:
             _settle(database, path, plan, max_pages)
+            if companion is not None:
+                companion.opened(database)
         except BaseException:
             database.close()
             raise

@@ -1,8 +1,10 @@
 """The pool of reading connections, opened as they are needed."""
 
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -10,6 +12,9 @@ from hermes.store.connection import Connection
 from hermes.store.failures import store_error
 from hermes.store.opening import open_reader
 from hermes.store.statement import Row, SqlValue
+
+
+T = TypeVar("T")
 
 
 class Readers:
@@ -22,10 +27,17 @@ class Readers:
 
     async def read(self, sql: str, parameters: tuple[SqlValue, ...]) -> list[Row]:
         """Run one query; a cancelled one is interrupted."""
+        return await self._run(partial(_fetch, sql=sql, parameters=parameters))
+
+    async def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run several queries that see one moment; keep it short, for it holds the log back."""
+        return await self._run(partial(_at_once, function=function))
+
+    async def _run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         async with self._slots:
             connection = self._idle.pop() if self._idle else await self._opened()
             try:
-                rows = await connection.run(partial(_fetch, sql=sql, parameters=parameters))
+                found = await connection.run(function)
             except (sqlite3.Error, ValueError, OverflowError) as error:
                 raise store_error(error, self._path) from error
             except anyio.get_cancelled_exc_class():
@@ -35,7 +47,7 @@ class Readers:
             finally:
                 # What still runs there ends first: its thread takes one thing at a time.
                 self._idle.append(connection)
-        return rows
+        return found
 
     async def close(self) -> None:
         """Close them all; nothing may be reading any more."""
@@ -47,6 +59,15 @@ class Readers:
         with anyio.CancelScope(shield=True):
             await connection.open()
         return connection
+
+
+def _at_once(database: sqlite3.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    database.execute("BEGIN")
+    try:
+        return function(database)
+    finally:
+        if database.in_transaction:
+            database.rollback()
 
 
 def _fetch(database: sqlite3.Connection, sql: str, parameters: tuple[SqlValue, ...]) -> list[Row]:

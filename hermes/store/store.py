@@ -10,8 +10,11 @@ from hermes.core.clock import Clock
 from hermes.core.ids import NodeId, uuid7
 from hermes.store.acts import Acts
 from hermes.store.approvals import Approvals
+from hermes.store.architecture import Architectures
 from hermes.store.blobs import Blobs
 from hermes.store.checkpoints import Checkpoints
+from hermes.store.car_in import CarImport, Imported
+from hermes.store.car_out import Exported, Wanted, export_car
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
 from hermes.store.jobs import JobLedger
@@ -21,6 +24,7 @@ from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
 from hermes.store.schema import plan
 from hermes.store.search import Search
+from hermes.store.sweep import Swept, sweep
 from hermes.store.stamps import Stamps
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
@@ -40,6 +44,7 @@ class Store:
 
     def __init__(self, database: Database, clock: Clock, node: NodeId) -> None:
         self._database = database
+        self._clock = clock
         self.node = node
         self.conversations = Conversations(database, clock, node)
         self.turns = Turns(database, clock, node)
@@ -50,6 +55,7 @@ class Store:
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)
         self.acts = Acts(database, clock)
+        self.architectures = Architectures(self.acts, clock)
         self.log = MerkleLog(database)
         self.checkpoints = Checkpoints(database, self.log)
         self.stamps = Stamps(database, clock)
@@ -86,6 +92,18 @@ class Store:
     async def verify(self, progress: Progress | None = None) -> tuple[str, ...]:
         """Compare every row with its block, every block with its name; empty when all is well."""
         return await verify(self._database, progress)
+
+    async def export_car(self, path: Path, wanted: Wanted) -> Exported:
+        """Write a CAR v1 archive to a new file (an absolute path); raises Usage, StoreError."""
+        return await export_car(self._database, path, wanted)
+
+    async def import_car(self, path: Path) -> Imported:
+        """Take a CAR v1 archive in; raises ProofInvalid or Usage, with nothing stored."""
+        return await CarImport(self._database, self.blobs, self._clock, self.node).run(path)
+
+    async def sweep(self, *, dry: bool = False) -> Swept:
+        """Remove the blobs that nothing names; raises StoreBusy."""
+        return await sweep(self._database, self.blobs, dry=dry)
 
     async def size(self) -> dict[str, int]:
         """Bytes and counts: file_bytes, free_bytes, log_bytes, blocks, messages, ..."""

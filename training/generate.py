@@ -23,8 +23,8 @@ from training.whole import write_whole
 VOCABULARY = 2_048
 LINES = ".jsonl"
 TOKENIZER = "tokenizer.json"
-_LONG_SHARE, _LONGEST = 0.06, 3_400
-_SAMPLE = 30_000  # conversations that a vocabulary is counted on
+_SAMPLE = 40_000  # conversations that a vocabulary is counted on
+_SAMPLE_BRIEF = 0.7
 _SAMPLE_SEED = 99
 
 
@@ -34,6 +34,8 @@ class Order:
 
     `intents`: only requests of these kinds, empty for the whole curriculum. `like`: a GGUF or a
     tokenizer.json whose vocabulary the shard gets; without it one of `vocabulary` tokens is made.
+    `brief`: the share that is one request and its calls; `long`: the share of many exchanges, up
+    to `longest` tokens.
     """
 
     out: Path
@@ -43,6 +45,9 @@ class Order:
     copying: bool = False
     like: Path | None = None
     vocabulary: int = VOCABULARY
+    brief: float = 0.0
+    long: float = 0.05
+    longest: int = 3_600
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,15 @@ def made(order: Order) -> Iterator[Sequence[Message]]:
         return copying(order.seed, order.count)
     if order.intents:
         return _of_intents(order)
-    return conversations(order.seed, order.count, long_share=_LONG_SHARE, longest=_LONGEST)
+    if order.brief + order.long > 1:
+        raise Usage(f"shares of {order.brief} and {order.long} are more than the whole")
+    return conversations(
+        order.seed,
+        order.count,
+        long_share=order.long,
+        longest=order.longest,
+        brief_share=order.brief,
+    )
 
 
 def make_vocabulary(order: Order) -> Tokenizer:
@@ -94,7 +107,7 @@ def make_vocabulary(order: Order) -> Tokenizer:
     if order.intents:
         talks = islice(made(order), _SAMPLE)
     else:
-        talks = conversations(_SAMPLE_SEED, _SAMPLE, long_share=0)
+        talks = conversations(_SAMPLE_SEED, _SAMPLE, long_share=0, brief_share=_SAMPLE_BRIEF)
     texts = ("".join(text for text, _ in pieces(talk)) for talk in talks)
     try:
         return build(texts, order.vocabulary)

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     add("--from", dest="origin", type=Path, help="a GGUF to go on from")
     add("--minutes", type=float, default=0.0)
     add("--steps", type=int, default=0)
+    add("--until", type=float, default=1.0, help="share of the budget at which to stop, to go on")
     add("--tokens", type=int, default=0, help="tokens of a step")
     add("--micro", type=int, default=-1, help="tokens that go through at once; 0: all")
     add("--rate", type=float, default=0.0, help="peak learning rate")
@@ -118,6 +119,7 @@ def _plan(args: argparse.Namespace, size: Size) -> Plan:
         phases=args.phases,
         steps=args.steps,
         minutes=args.minutes,
+        until=args.until,
         seed=args.seed,
         masked=not args.unmasked,
         muon=args.optimizer == "muon",

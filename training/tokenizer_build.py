@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+from hermes.prompt.sections import IDENTITY
 from training.tokenizer import WORD, Tokenizer
 
 TOOLS: Mapping[str, Sequence[str]] = {
@@ -22,12 +23,13 @@ TOOLS: Mapping[str, Sequence[str]] = {
     "Jobs": (),
     "Status": (),
 }
+MARKER = "\n[MEMORY MARKER] "
 NUMBERS = frozenset({"offset", "limit", "timeout"})
 _RARE = 0.7  # counts are raised to this power: a long tail of words beats "the" once more
 
 
 def fixed_parts(tools: Mapping[str, Sequence[str]] = TOOLS) -> tuple[str, ...]:
-    """The runs of text that every call shares, as one token each.
+    """The runs of text that every call or prompt shares, as one token each.
 
     Each holds a blank or a line's end: the runtime breaks control tokens in foreign text
     (`hermes/models/hygiene.py`) and takes those for plain words.
@@ -41,7 +43,7 @@ def fixed_parts(tools: Mapping[str, Sequence[str]] = TOOLS) -> tuple[str, ...]:
             parts += [f'"{name}": ', f'", "{name}": ', f', "{name}": ']
         else:
             parts += [f'"{name}": "', f'", "{name}": "']
-    return tuple(parts)
+    return (*parts, IDENTITY, MARKER)
 
 
 def build(texts: Iterable[str], size: int, fixed: Sequence[str] | None = None) -> Tokenizer:

@@ -34,6 +34,7 @@ _EVERY_STEPS = 20  # a line of progress and of metrics
 class Plan:
     """A run. `steps` or `minutes` is the budget; `tokens` is what one step sees.
 
+    `until` is the share of the budget at which this stretch ends, for another to go on.
     `micro` tokens go through the model at once (0: all); `bf16` None: what a timed step says.
     """
 
@@ -43,6 +44,7 @@ class Plan:
     phases: tuple[Phase, ...] = PHASES
     steps: int = 0
     minutes: float = 0.0
+    until: float = 1.0
     seed: int = 1
     masked: bool = True
     muon: bool = True
@@ -111,12 +113,12 @@ class Trainer:
         self.model.train()
         saved = time.monotonic()
         with Metrics(self.out, self.progress.step, quiet=not self.group.first) as metrics:
-            while self.spent < 1 and not self.stop:
+            while self.spent < self.plan.until and not self.stop:
                 begun = time.monotonic()
                 loss = self.step()
                 now = time.monotonic()
                 self.progress.seconds += self.group.agreed(now - begun)
-                if self.progress.step % _EVERY_STEPS == 0 or self.spent >= 1:
+                if self.progress.step % _EVERY_STEPS == 0 or self.spent >= self.plan.until:
                     metrics.line(self.progress, loss, self.spent, self._rate())
                 if self.group.agreed(now - saved) > self.plan.save_every_s:
                     self.save()

@@ -53,6 +53,10 @@ def _add_curriculum(verbs: Commands) -> None:
     option("--out", type=Path, required=True, metavar="FILE", help="FILE.jsonl, or a shard's DIR")
     option("--intent", action="append", default=[], metavar="TOOL", help="only such requests")
     option("--copying", action="store_true", help="bare copying instead, to begin with")
+    brief = "share that is one request and its calls"
+    option("--brief", type=float, default=0.0, metavar="X", help=f"{brief} (0)")
+    long = "share of many exchanges"
+    option("--long", type=float, default=0.05, metavar="X", help=f"{long} (0.05)")
     option("--vocabulary", type=count, default=2_048, metavar="N", help="tokens of a shard (2048)")
     like = "a shard gets the vocabulary of this GGUF, shard or tokenizer.json"
     option("--like", metavar="MODEL", help=like)
@@ -99,6 +103,8 @@ async def _curriculum(args: argparse.Namespace, world: World) -> int:
         copying=args.copying,
         like=model_place(args.like, world) if args.like else None,
         vocabulary=args.vocabulary,
+        brief=args.brief,
+        long=args.long,
     )
     written = await blocking(order.out, partial(module.write, order))
     given = {

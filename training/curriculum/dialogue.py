@@ -7,9 +7,10 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from hermes.prompt.sections import IDENTITY
 from training.chat import Message
 from training.curriculum.frames import Answer, Frame, by_intent
-from training.curriculum.questions import FOLLOWING, IDENTITY, about_file, from_marker
+from training.curriculum.questions import FOLLOWING, about_file, from_marker
 from training.curriculum.results import Arguments, Result, result
 from training.curriculum.values import SLOT, Values, lines
 from training.curriculum.voice import speak

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from hermes.prompt.sections import IDENTITY
 from training.chat import Message
 from training.curriculum.results import Arguments, Result, contents
 from training.curriculum.values import Values, lines
 
 Next = tuple[str, str, dict[str, str | int]] | None
-IDENTITY = "You are Hermes, a local agent."
 
 
 def said(values: Values, kind: str, bound: dict[str, str] | None = None) -> str:

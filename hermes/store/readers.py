@@ -13,7 +13,6 @@ from hermes.store.failures import store_error
 from hermes.store.opening import open_reader
 from hermes.store.statement import Row, SqlValue
 
-
 T = TypeVar("T")
 
 

@@ -12,9 +12,9 @@ from hermes.store.acts import Acts
 from hermes.store.approvals import Approvals
 from hermes.store.architecture import Architectures
 from hermes.store.blobs import Blobs
-from hermes.store.checkpoints import Checkpoints
 from hermes.store.car_in import CarImport, Imported
 from hermes.store.car_out import Exported, Wanted, export_car
+from hermes.store.checkpoints import Checkpoints
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
 from hermes.store.jobs import JobLedger
@@ -24,8 +24,8 @@ from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
 from hermes.store.schema import plan
 from hermes.store.search import Search
-from hermes.store.sweep import Swept, sweep
 from hermes.store.stamps import Stamps
+from hermes.store.sweep import Swept, sweep
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
 

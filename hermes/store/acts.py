@@ -42,10 +42,10 @@ class Acts:
         self._database = database
         self._clock = clock
 
-    async def add(self, kind: str, subject: str, block: Block) -> None:
-        """Keep an act; one that is there already stays as it is."""
+    async def add(self, kind: str, subject: str, block: Block, *more: Statement) -> None:
+        """Keep an act; one that is there already stays as it is. `more`: in the same write."""
         row = (block.cid, kind, subject, self._clock.now_ms())
-        await self._database.write(block_statement(kind, block), Statement(_ADD, row))
+        await self._database.write(*more, block_statement(kind, block), Statement(_ADD, row))
 
     async def list(self, kind: str, subject: str | None = None) -> tuple[Act, ...]:
         """The acts of a kind, oldest first."""

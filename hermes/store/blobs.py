@@ -1,6 +1,10 @@
 """Content that is too raw for a canonical value: bytes by their SHA-256."""
 
 import hashlib
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+import anyio
 
 from hermes.store.database import Database
 from hermes.store.statement import Statement
@@ -20,15 +24,40 @@ def blob_statement(data: bytes) -> Statement:
 
 
 class Blobs:
-    """Bytes by digest."""
+    """Bytes by digest.
+
+    What this process put stays while it runs: whoever put it may not have named it in a block
+    yet, and `hermes.store.sweep` must not take it for garbage meanwhile.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._held: set[str] = set()
+        self._removing: anyio.Event | None = None
 
     async def put(self, data: bytes) -> str:
         """Keep bytes durably; returns their digest."""
+        digest = digest_of(data)
+        await self.hold((digest,))
         await self._database.write(blob_statement(data))
-        return digest_of(data)
+        return digest
+
+    async def hold(self, digests: Iterable[str]) -> None:
+        """Say that these are about to be written: none is swept, now or later in this process."""
+        while self._removing is not None:
+            await self._removing.wait()
+        self._held.update(digests)
+
+    @asynccontextmanager
+    async def removing(self) -> AsyncGenerator[frozenset[str]]:
+        """Remove blobs inside, one sweep at a time, but none of those that are held."""
+        await self.hold(())
+        done = self._removing = anyio.Event()
+        try:
+            yield frozenset(self._held)
+        finally:
+            self._removing = None
+            done.set()
 
     async def get(self, digest: str) -> bytes | None:
         """The bytes, or None."""

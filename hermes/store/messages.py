@@ -58,7 +58,7 @@ def appending(messages: Sequence[Message]) -> tuple[tuple[Cid, ...], list[Statem
         except ValueError as error:
             raise unwritable(error) from error
         cids.append(block.cid)
-        statements += _rows(message, block)
+        statements += keeping(message, block)
     last = messages[-1]
     parameters = (
         heads_json(cids[-1:]), len(messages), last.at, _title(messages), last.conversation
@@ -67,7 +67,8 @@ def appending(messages: Sequence[Message]) -> tuple[tuple[Cid, ...], list[Statem
     return tuple(cids), statements
 
 
-def _rows(message: Message, block: Block) -> list[Statement]:
+def keeping(message: Message, block: Block) -> list[Statement]:
+    """The statements that keep one message, outside any conversation's heads."""
     m = message
     row = (block.cid, m.conversation, m.session, m.turn, m.role, m.at, m.text)
     parents = [Statement(_PARENT, (block.cid, parent), append=True) for parent in m.parents]

@@ -59,23 +59,28 @@ def sign(text: str, name: str, key: Ed25519PrivateKey) -> NoteSignature:
     return NoteSignature(name, key_id(name, public), key.sign(text.encode()))
 
 
-def check_note(note: Note, key: bytes, name: str) -> Checkpoint:
-    """The checkpoint that this log signed; raises ProofInvalid.
+def open_note(note: Note, key: bytes, name: str) -> str:
+    """The text that this key signed; raises ProofInvalid.
 
     Lines of other keys (witnesses) are left alone; each line that names this key must hold.
     """
     own = key_id(name, key)
     lines = [one for one in note.signatures if one.name == name and one.key_id == own]
     if not lines:
-        raise ProofInvalid(f"the note carries no signature of {name}")
+        raise ProofInvalid("the note carries no signature of this key")
     try:
         public = Ed25519PublicKey.from_public_bytes(key)
         for line in lines:
             public.verify(line.signature, note.text.encode())
     except (InvalidSignature, ValueError) as error:
-        raise ProofInvalid(f"the note's signature of {name} does not hold") from error
+        raise ProofInvalid("the note's signature does not hold") from error
+    return note.text
+
+
+def check_note(note: Note, key: bytes, name: str) -> Checkpoint:
+    """The checkpoint of the log `name` that its key signed; raises ProofInvalid."""
     try:
-        checkpoint = checkpoint_of(note.text)
+        checkpoint = checkpoint_of(open_note(note, key, name))
     except ValueError as error:
         raise ProofInvalid("the signed text is no checkpoint") from error
     if checkpoint.origin != name:

@@ -9,11 +9,14 @@ from typing import Literal
 
 Part = Literal[
     "attach",
+    "calendar",
+    "calendar_client",
     "commands",
     "pathspec",
     "rich_text",
     "served",
     "shell_grammar",
+    "stamps",
     "terminal",
     "train_convert",
     "train_curate",
@@ -28,11 +31,14 @@ Part = Literal[
 
 _MODULES: dict[Part, str] = {
     "attach": "hermes.node.attach",
+    "calendar": "hermes.chain.calendar_http",
+    "calendar_client": "hermes.chain.calendar_client",
     "commands": "hermes.cli.run",
     "pathspec": "pathspec",
     "rich_text": "hermes.gateway.render_markdown",
     "served": "hermes.node.served",
     "shell_grammar": "hermes.policy.grammar",
+    "stamps": "hermes.chain.stamps",
     "terminal": "hermes.gateway.terminal",
     "train_convert": "training.convert",
     "train_curate": "training.curate.curate",

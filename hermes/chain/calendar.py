@@ -6,15 +6,13 @@ enough, is the `Batcher`'s business; this only believes it as far as the header 
 
 import os
 from collections import OrderedDict
-from typing import Protocol
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from hermes.chain.backend import Place
+from hermes.chain.batch import Batcher, Mined
 from hermes.chain.stamp_tree import StampTree, answer, promise, tail_of
-from hermes.chain.work import sha256d, shown
 from hermes.core.event import Json
 from hermes.errors import Refused, StoreCorrupt
 from hermes.store.stamps import BatchState, StampBatch, Stamps
@@ -27,32 +25,6 @@ _BATCH_MOST = 65_536
 _WAITING_MOST = 1_000_000
 _TREES_KEPT = 4
 _SHOWN = 20
-
-
-class Mined(msgspec.Struct, frozen=True):
-    """A transaction that is deep enough: its bytes, its place, and its block's header."""
-
-    raw: bytes
-    place: Place
-    header: bytes
-    final: bool
-
-    @property
-    def block(self) -> str:
-        """The block's hash as people write it."""
-        return shown(sha256d(self.header))
-
-
-class Batcher(Protocol):
-    """Gets roots into the chain, each in a BATCH anchor."""
-
-    async def anchor(self, root: bytes) -> None:
-        """Send a root; one that was sent before is left alone. Raises ChainError leaves."""
-        ...
-
-    async def settled(self, root: bytes) -> Mined | None:
-        """Where a root stands once it is settled; None before, and again after a reorg."""
-        ...
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ over a network that is not the owner's, put it behind something that speaks TLS.
 import ipaddress
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import anyio
@@ -17,8 +18,10 @@ import h11
 import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 
+from hermes.chain.batch import Batcher
 from hermes.chain.calendar import DIGEST_MOST, Calendar
 from hermes.errors import HermesError, NotAvailable, Refused, SettingsInvalid
+from hermes.store.stamps import Stamps
 
 _HEAD_MOST = 8_192
 _READ = 4_096
@@ -98,7 +101,7 @@ class Counter:
 
     async def _converse(self, stream: SocketStream) -> None:
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_MOST)
-        address = str(stream.extra(SocketAttribute.remote_address)[0])
+        address = str(stream.extra(SocketAttribute.remote_address)[0])  # noqa: S610 - not Django's
         while True:
             with anyio.move_on_after(self._limits.request_s) as patience:
                 try:
@@ -114,25 +117,27 @@ class Counter:
             http.start_next_cycle()
 
     async def _reply(self, request: h11.Request, body: bytes | None, address: str) -> Reply:
-        if request.method == b"HEAD":
-            return Reply(405, b"")
         if not self._rate.admits(address, anyio.current_time()):
             return Reply(429, b"too many requests; wait a second\n")
         if body is None:
             return Reply(413, b"a digest has at most %d bytes\n" % DIGEST_MOST)
-        method, path = request.method, request.target
         try:
-            if (method, path) == (b"POST", b"/digest"):
-                return Reply(200, await self._calendar.add(body), _TYPE)
-            if method == b"GET" and path.startswith(b"/timestamp/"):
-                return await self._timestamp(path.removeprefix(b"/timestamp/"))
-            if (method, path) == (b"GET", b"/"):
-                return Reply(200, await self._about())
+            return await self._answer(request.method, request.target, body)
         except Refused as error:
             return Reply(400, f"{error.message}\n".encode())
         except HermesError as error:
             self._report("the calendar", error)
             return Reply(503, b"not now: the calendar cannot keep or find it\n")
+
+    async def _answer(self, method: bytes, path: bytes, body: bytes) -> Reply:
+        if (method, path) == (b"POST", b"/digest"):
+            return Reply(200, await self._calendar.add(body), _TYPE)
+        if method == b"GET" and path.startswith(b"/timestamp/"):
+            return await self._timestamp(path.removeprefix(b"/timestamp/"))
+        if (method, path) == (b"GET", b"/"):
+            return Reply(200, await self._about())
+        if method == b"HEAD":
+            return Reply(405, b"")
         known = path in {b"/", b"/digest"} or path.startswith(b"/timestamp/")
         return Reply(405 if known else 404, b"POST /digest, GET /timestamp/<hex> or GET /\n")
 
@@ -160,27 +165,46 @@ def address_of(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     try:
         found, number = ipaddress.IPv4Address(host), int(port)
-        # A promise names this very address: "any" would lead nobody here.
-        if found.is_unspecified or not 0 <= number <= _PORT_MOST:
-            raise ValueError
-    except ValueError as error:
+    except ValueError:
+        found, number = ipaddress.IPv4Address(0), 0
+    # A promise names this very address: "any" would lead nobody here.
+    if found.is_unspecified or not 0 <= number <= _PORT_MOST:
         raise SettingsInvalid(
-            f"{text!r} is no address of a calendar", 'chain.calendar = "127.0.0.1:14788"'
-        ) from error
+            f"{text!r} is no address of a calendar", 'set chain.calendar = "127.0.0.1:14788"'
+        )
     return str(found), number
 
 
-async def listen(host: str, port: int) -> tuple[anyio.abc.Listener[SocketStream], int]:
-    """Listen on an address, and on which port (for 0: any free one); raises NotAvailable."""
+@asynccontextmanager
+async def open_calendar(
+    stamps: Stamps,
+    address: str,
+    batcher: Batcher,
+    report: Callable[[str, BaseException], None],
+    limits: Limits | None = None,
+) -> AsyncGenerator[Calendar]:
+    """Open the calendar and answer for it at `address` until the context ends.
+
+    Port 0 takes any free one; the calendar's `uri` has it. Raises SettingsInvalid, and
+    NotAvailable when it cannot listen there.
+    """
+    host, port = address_of(address)
     try:
         door = socket.create_server((host, port))  # anyio's own would look the name up
     except OSError as error:
         raise NotAvailable(
-            f"the calendar cannot listen on {host}:{port}: {error.strerror}",
+            f"the calendar cannot listen on {address}: {error.strerror}",
             "set chain.calendar to a free address of this machine",
         ) from error
-    found: int = door.getsockname()[1]
-    return await anyio.abc.SocketListener.from_socket(door), found
+    listener = await anyio.abc.SocketListener.from_socket(door)
+    calendar = Calendar(stamps, f"http://{host}:{door.getsockname()[1]}", batcher)
+    counter = Counter(calendar, limits or Limits(), report)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, counter.serve)
+        try:
+            yield calendar
+        finally:
+            tasks.cancel_scope.cancel()
 
 
 async def _receive(http: h11.Connection, stream: SocketStream) -> tuple[h11.Request, bytes | None]:

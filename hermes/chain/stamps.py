@@ -16,7 +16,7 @@ from opentimestamps.core.notary import (
     PendingAttestation,
     VerificationError,
 )
-from opentimestamps.core.op import CryptOp, Op, OpRIPEMD160, OpSHA1, OpSHA256
+from opentimestamps.core.op import CryptOp, Op, OpAppend, OpRIPEMD160, OpSHA1, OpSHA256
 from opentimestamps.core.serialize import BytesSerializationContext, DeserializationError
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
@@ -119,11 +119,19 @@ def read_proof(raw: bytes) -> Proof:
     return Proof(file.file_hash_op.TAG_NAME, file.timestamp)
 
 
-def stamped(digest: bytes, answer: bytes, algorithm: str = "sha256") -> Proof:
-    """The proof of a digest that a calendar just took; raises ProofInvalid."""
+def blinded(digest: bytes, nonce: bytes) -> bytes:
+    """What a calendar is shown instead of the digest: SHA-256 of it and a nonce."""
+    return hashlib.sha256(digest + nonce).digest()
+
+
+def stamped(digest: bytes, nonce: bytes, answer: bytes, algorithm: str = "sha256") -> Proof:
+    """The proof of a digest whose blinded form a calendar just took; raises ProofInvalid."""
     if len(digest) != _HASHES[algorithm].DIGEST_LENGTH:
         raise ProofInvalid(f"{len(digest)} bytes are no {algorithm} digest")
-    return Proof(algorithm, _timestamp(answer, digest))
+    stamp = Timestamp(digest)
+    end = stamp.ops.add(OpAppend(nonce)).ops.add(OpSHA256())
+    end.merge(_timestamp(answer, bytes(end.msg)))
+    return read_proof(Proof(algorithm, stamp).encode())
 
 
 def signed_digest(identifier: bytes, signature: bytes) -> bytes:

@@ -15,6 +15,7 @@ from hermes.errors import ProofInvalid
 MAGIC = b"HRMB"
 VERSION = 1
 _DIGEST = 32
+_CID = 36
 _SIGNATURE = 64
 _HEADER = 80
 _EARLIER, _MESSAGE = 1, 2
@@ -38,7 +39,7 @@ class Bundle(msgspec.Struct, frozen=True):
     genesis: bytes
     """The block of the genesis record: names the network and all keys."""
     leaf: bytes
-    """SHA-256 of the leaf's block: its CID without the prefix."""
+    """The binary CID of the leaf's block."""
     index: int
     inclusion: tuple[bytes, ...]
     checkpoint: Anchored
@@ -100,7 +101,7 @@ def bundle_of(data: bytes) -> Bundle:
     # The order of the keyword arguments is the order of the bytes.
     bundle = Bundle(
         genesis=read.sized(),
-        leaf=read.take(_DIGEST),
+        leaf=read.take(_CID),
         index=read.number(),
         inclusion=read.hashes(),
         checkpoint=_read_checkpoint(read),

@@ -44,8 +44,8 @@ class Headers:
         self.work = work_of(bits_of(first))
         self._last = check_work(first, network)
         self._times: deque[int] = deque([time_of(first)], _MEDIAN)
-        if start == 0 and shown(self._last) != NETWORKS[network].genesis:
-            raise ProofInvalid(f"the first header is not block 0 of {network}")
+        if (start == 0) != (shown(self._last) == NETWORKS[network].genesis):
+            raise ProofInvalid(f"the first header is not block {start} of {network}")
         self._raw = bytearray(first)
 
     @property

@@ -1,0 +1,204 @@
+"""Proof bundles made from nothing: a log, an identity, signed anchors, a mined regtest header.
+
+Everything in them is real but the coins, so that a test can spoil any part it likes without a
+chain at hand.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from bitcoin.core import (
+    CMutableTransaction,
+    COutPoint,
+    CTxIn,
+    CTxInWitness,
+    CTxOut,
+    CTxWitness,
+)
+from bitcoin.core.script import (
+    OP_CHECKSIG,
+    OP_DUP,
+    OP_EQUALVERIFY,
+    OP_HASH160,
+    OP_RETURN,
+    SIGHASH_ALL,
+    SIGVERSION_WITNESS_V0,
+    CScript,
+    CScriptWitness,
+    Hash160,
+    SignatureHash,
+)
+
+from hermes.chain.bundle import Anchored, Bundle
+from hermes.chain.headers import Headers
+from hermes.chain.spv import merkle_root
+from hermes.chain.work import sha256d, target_of
+from hermes.core.anchor import AnchorKind, Payload, commitment
+from hermes.core.canonical import link
+from hermes.core.checkpoint import Checkpoint
+from hermes.core.ids import Cid
+from hermes.core.merkle import Node, consistency, inclusion, leaf_hash, node_hash, root_at
+from hermes.identity.genesis import found
+from hermes.identity.keys import Keys
+
+_LIMIT = 0x207FFFFF
+_FIRST = bytes.fromhex(
+    "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac7"
+    "2c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f2002000000"
+)
+_FIRST_TIME = 1_795_000_600
+_VALUE = 50_000
+_FEE = 200
+_FROM = bytes(range(32))
+
+
+class Log(NamedTuple):
+    """A tree whose every node is at hand."""
+
+    size: int
+    fetch: Callable[[Node], bytes]
+
+    def checkpoint(self, size: int) -> Anchored:
+        """The tree of its first leaves."""
+        return Anchored(size, root_at(size, self.fetch))
+
+
+class Made(NamedTuple):
+    """A bundle, and headers that hold its block."""
+
+    bundle: Bundle
+    headers: Headers
+
+
+def log_of(leaves: Sequence[Cid]) -> Log:
+    """Build the tree over leaves."""
+    rows = [[leaf_hash(link(cid)) for cid in leaves]]
+    while len(rows[-1]) > 1:
+        row = rows[-1]
+        rows.append([node_hash(row[i], row[i + 1]) for i in range(0, len(row) - 1, 2)])
+    return Log(len(leaves), lambda node: rows[node.level][node.number])
+
+
+class Maker:
+    """One identity that anchors made-up logs."""
+
+    def __init__(self, secret: bytes = b"\x07" * 32, parent: str = "") -> None:
+        self.keys = Keys.from_secret(secret, "regtest")
+        self.genesis = found(self.keys, "5e" * 32, 1_795_000_000_000, parent=parent)
+        self.public = bytes.fromhex(self.keys.roles.coin)
+        self.script = b"\x00\x14" + bytes(Hash160(self.public))
+
+    def bundle(  # noqa: PLR0913 - each is one thing a test varies
+        self,
+        log: Log,
+        leaf: Cid,
+        index: int,
+        *,
+        earlier: int = 0,
+        batches: int = 0,
+        deposits: int = 0,
+        depth: int = 2,
+        message: bytes = b"",
+    ) -> Made:
+        """A bundle for one leaf; `earlier` 0: the anchor before was the genesis."""
+        checkpoint = log.checkpoint(log.size)
+        before = log.checkpoint(earlier) if earlier else None
+        digest = hashlib.sha256(self.genesis.record.block().data).digest()
+        first = Payload(AnchorKind.GENESIS, digest)
+        if before:
+            first = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(before)))
+        moves = [self.transaction(first, [(_FROM, 1, _VALUE)])]
+        for number in range(batches):
+            batch = Payload(AnchorKind.BATCH, number.to_bytes(32, "big"))
+            moves.append(self.transaction(batch, [_coin(moves[-1])]))
+        paid = [self._deposit(number) for number in range(deposits)]
+        inputs = [_coin(moves[-1]), *((_id(one), 0, _VALUE) for one in paid)]
+        payload = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(checkpoint)))
+        anchor = self.transaction(payload, inputs)
+        header, position, branch = _mined(_id(anchor), depth)
+        bundle = Bundle(
+            genesis=self.genesis.record.block().data,
+            leaf=link(leaf),
+            index=index,
+            inclusion=inclusion(index, log.size, log.fetch),
+            checkpoint=checkpoint,
+            signature=self.keys.sign_note(self._checkpoint(checkpoint).text).signature,
+            transaction=anchor.serialize(),
+            spent=(_plain(moves[-1]), *map(_plain, paid)),
+            lineage=tuple(_plain(one) for one in reversed(moves[:-1])),
+            header=header,
+            position=position,
+            branch=branch,
+            earlier=before,
+            consistency=consistency(earlier, log.size, log.fetch) if before else (),
+            message=message,
+        )
+        return Made(bundle, _headers(header))
+
+    def transaction(
+        self, payload: Payload, spends: Sequence[tuple[bytes, int, int]]
+    ) -> CMutableTransaction:
+        """An anchor that spends outputs (id, index, value) of the coin key, signed by it."""
+        inputs = [CTxIn(COutPoint(txid, index), nSequence=0xFFFFFFFD) for txid, index, _ in spends]
+        outputs = [
+            CTxOut(0, CScript([OP_RETURN, payload.encode()])),
+            CTxOut(sum(value for *_, value in spends) - _FEE, CScript(self.script)),
+        ]
+        made = CMutableTransaction(inputs, outputs, nVersion=2)
+        code = CScript([OP_DUP, OP_HASH160, self.script[2:], OP_EQUALVERIFY, OP_CHECKSIG])
+        stacks = []
+        for number, (*_, value) in enumerate(spends):
+            digest = SignatureHash(
+                code, made, number, SIGHASH_ALL, amount=value, sigversion=SIGVERSION_WITNESS_V0
+            )
+            signature = self.keys.sign_ecdsa(digest) + bytes((SIGHASH_ALL,))
+            stacks.append(CTxInWitness(CScriptWitness([signature, self.public])))
+        made.wit = CTxWitness(stacks)
+        return made
+
+    def _deposit(self, number: int) -> CMutableTransaction:
+        source = CTxIn(COutPoint(number.to_bytes(32, "big"), 0))
+        return CMutableTransaction([source], [CTxOut(_VALUE, CScript(self.script))], nVersion=2)
+
+    def _checkpoint(self, anchored: Anchored) -> Checkpoint:
+        return Checkpoint(self.genesis.name, anchored.size, anchored.root)
+
+
+def _id(transaction: CMutableTransaction) -> bytes:
+    return bytes(transaction.GetTxid())
+
+
+def _coin(transaction: CMutableTransaction) -> tuple[bytes, int, int]:
+    return _id(transaction), 1, int(transaction.vout[1].nValue)
+
+
+def _plain(transaction: CMutableTransaction) -> bytes:
+    plain = CMutableTransaction(transaction.vin, transaction.vout, 0, transaction.nVersion)
+    return bytes(plain.serialize())
+
+
+def _mined(txid: bytes, depth: int) -> tuple[bytes, int, tuple[bytes, ...]]:
+    """A header over a block of 2**depth transactions, ours the last but one."""
+    branch = tuple(hashlib.sha256(b"%d" % level).digest() for level in range(depth))
+    position = max(0, (1 << depth) - 2)
+    root = merkle_root(txid, position, branch)
+    target = target_of(_LIMIT)
+    for nonce in range(1000):
+        header = (
+            (1).to_bytes(4, "little")
+            + sha256d(_FIRST)
+            + root
+            + _FIRST_TIME.to_bytes(4, "little")
+            + _LIMIT.to_bytes(4, "little")
+            + nonce.to_bytes(4, "little")
+        )
+        if int.from_bytes(sha256d(header), "little") <= target:
+            return header, position, branch
+    raise AssertionError("no header of a thousand meets the regtest limit")
+
+
+def _headers(header: bytes) -> Headers:
+    headers = Headers("regtest", 0, _FIRST)
+    headers.append(header)
+    return headers

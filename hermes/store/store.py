@@ -102,7 +102,7 @@ class Store:
         return await CarImport(self._database, self.blobs, self._clock, self.node).run(path)
 
     async def sweep(self, *, dry: bool = False) -> Swept:
-        """Remove the blobs that nothing names; raises StoreBusy."""
+        """Remove the blobs that nothing names, or on a dry run only find them."""
         return await sweep(self._database, self.blobs, dry=dry)
 
     async def size(self) -> dict[str, int]:

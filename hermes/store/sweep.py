@@ -3,26 +3,25 @@
 Conservative: whatever looks like a blob's name, in any row of any table or inside a blob that
 is kept, keeps it, so that a table that does not exist yet is honoured too. Blocks and messages
 are never removed. Safe while turns write: a name comes into the store together with a block,
-and a removal that meets a new block is not carried out but looked into again.
+and each removal asks, in its own transaction, the blocks that came since the look.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from graphlib import TopologicalSorter
 
 import anyio.to_thread
 import msgspec
 
 from hermes.core.canonical import link_blob
-from hermes.errors import StoreBusy
 from hermes.store.blobs import Blobs
 from hermes.store.database import Database
 from hermes.store.statement import SqlValue, Statement
 
 _PAGE = 500
 _REMOVED = 100
-_TRIES = 20
 _HEX = re.compile(rb"[0-9a-f]{64,}")
 _DIGEST = 64
 _RAW = link_blob("")
@@ -34,9 +33,13 @@ _SKIPPED = ("blobs", "messages", "message_parents")  # a message's words are its
 _LAST = "SELECT coalesce(max(seq), 0) FROM blocks"
 _BLOBS = "SELECT digest, size FROM blobs"
 _BLOB = "SELECT data FROM blobs WHERE digest = ?"
-_NEWER = "SELECT data, seq FROM blocks WHERE seq > ? ORDER BY seq"
-_REMOVE = """DELETE FROM blobs WHERE digest IN (SELECT value FROM json_each(?1))
-    AND (SELECT coalesce(max(seq), 0) FROM blocks) = ?2"""
+_GONE = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT digest FROM blobs)"
+# In the writer's own transaction: blocks that came since the look are asked, and so are the
+# blobs that name this one, which such a block may have saved.
+_REMOVE = """DELETE FROM blobs WHERE digest = ?1
+    AND NOT EXISTS (SELECT 1 FROM blocks WHERE seq > ?2
+        AND (instr(data, ?3) OR instr(data, ?4) OR instr(data, ?5)))
+    AND NOT EXISTS (SELECT 1 FROM blobs WHERE digest IN (SELECT value FROM json_each(?6)))"""
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -49,11 +52,11 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 async def sweep(database: Database, blobs: Blobs, *, dry: bool = False) -> Swept:
-    """Remove the blobs that nothing names; raises StoreBusy when it never got a quiet moment."""
-    return await _Sweep(database, blobs).run(dry=dry)
+    """Remove the blobs that nothing names, or on a dry run only find them."""
+    return await Sweep(database, blobs).run(dry=dry)
 
 
-class _Sweep:
+class Sweep:
     """One sweep: blobs are garbage until their name is seen."""
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
@@ -61,9 +64,19 @@ class _Sweep:
         self._blobs = blobs
         self._sizes: dict[str, int] = {}
         self._garbage: set[str] = set()  # what may still be it
+        self._held: frozenset[str] = frozenset()
         self._seen_to = 0
 
     async def run(self, *, dry: bool) -> Swept:
+        """Look, and unless it is a dry run, remove."""
+        found = await self.look()
+        if not dry:
+            found = await self.remove()
+        size = sum(self._sizes[digest] for digest in found)
+        return Swept(tuple(sorted(found)), size, len(self._sizes) - len(found), dry)
+
+    async def look(self) -> frozenset[str]:
+        """Which blobs nothing names now."""
         self._seen_to = (await self._database.read(_LAST))[0][0]
         self._sizes = dict(await self._database.read(_BLOBS))
         self._garbage = set(self._sizes)
@@ -72,12 +85,25 @@ class _Sweep:
                 await self._table(name, numbered=not without_rowid)
         async with self._blobs.removing() as held:
             await self._keep(held)
-        found = tuple(sorted(self._garbage))
-        if not dry:
-            batches = [found[at : at + _REMOVED] for at in range(0, len(found), _REMOVED)]
-            found = tuple([one for batch in batches for one in await self._remove(batch)])
-        size = sum(self._sizes[digest] for digest in found)
-        return Swept(found, size, len(self._sizes) - len(found), dry)
+        return frozenset(self._garbage)
+
+    async def remove(self) -> frozenset[str]:
+        """Remove what was found, except what was named since; returns what is gone."""
+        namers = await self._namers()
+        gone: set[str] = set()
+        digests = list(namers)
+        for at in range(0, len(digests), _REMOVED):
+            gone |= await self._remove(digests[at : at + _REMOVED], namers)
+        return frozenset(gone)
+
+    async def _remove(self, batch: Sequence[str], namers: dict[str, list[str]]) -> set[str]:
+        async with self._blobs.removing() as held:
+            await self._keep(held)
+            going = [digest for digest in batch if digest in self._garbage]
+            removals = [self._removal(digest, namers[digest]) for digest in going]
+            await self._database.write(*removals)
+        names = msgspec.json.encode(going).decode()
+        return {row[0] for row in await self._database.read(_GONE, (names,))}
 
     async def _table(self, name: str, *, numbered: bool) -> None:
         """Look through a table, a page a read: rows that come meanwhile come with a block."""
@@ -100,8 +126,10 @@ class _Sweep:
         await self._follow(found)
 
     async def _keep(self, held: frozenset[str]) -> None:
-        self._garbage -= held
-        await self._follow(set(held & self._sizes.keys()))
+        new = held - self._held
+        self._held |= new
+        self._garbage -= new
+        await self._follow(set(new))
 
     async def _follow(self, kept: set[str]) -> None:
         while kept:
@@ -112,27 +140,22 @@ class _Sweep:
             self._garbage -= found
             kept |= found
 
-    async def _remove(self, batch: Iterable[str]) -> list[str]:
-        for _ in range(_TRIES):
-            async with self._blobs.removing() as held:
-                await self._keep(held)
-                going = [digest for digest in batch if digest in self._garbage]
-                names = msgspec.json.encode(going).decode()
-                await self._database.write(Statement(_REMOVE, (names, self._seen_to)))
-                left = await self._left(names)
-            if not left:
-                return going
-            await self._see_newer()
-        raise StoreBusy("turns wrote all the while, nothing more was removed", "try again")
+    async def _namers(self) -> dict[str, list[str]]:
+        """For each piece of garbage, the other ones that name it; those stand before it."""
+        namers: dict[str, list[str]] = {digest: [] for digest in self._garbage}
+        for digest in self._garbage:
+            rows = await self._database.read(_BLOB, (digest,))
+            values = [value for row in rows for value in row]
+            for named in await anyio.to_thread.run_sync(_named, values, self._garbage):
+                namers[named].append(digest)
+        return {digest: namers[digest] for digest in TopologicalSorter(namers).static_order()}
 
-    async def _left(self, names: str) -> bool:
-        sql = "SELECT 1 FROM blobs WHERE digest IN (SELECT value FROM json_each(?)) LIMIT 1"
-        return bool(await self._database.read(sql, (names,)))
-
-    async def _see_newer(self) -> None:
-        rows = await self._database.read(_NEWER, (self._seen_to,))
-        await self._see([row[0] for row in rows])
-        self._seen_to = rows[-1][-1] if rows else self._seen_to
+    def _removal(self, digest: str, namers: list[str]) -> Statement:
+        raw = link_blob(digest)
+        forms = (digest.encode(), raw, base64.b32encode(raw).rstrip(b"=").lower())
+        return Statement(
+            _REMOVE, (digest, self._seen_to, *forms, msgspec.json.encode(namers).decode())
+        )
 
 
 def _named(values: Iterable[SqlValue], wanted: set[str]) -> set[str]:

@@ -1,6 +1,6 @@
 """CAR v1 archives: written, read by another's reader, taken in elsewhere, and refused."""
 
-import json
+import io
 import sqlite3
 from contextlib import closing
 
@@ -14,7 +14,7 @@ from hermes.core.canonical import cid_of, decode, encode, link, link_blob
 from hermes.core.ids import CallId, ConversationId, TurnId, uuid7
 from hermes.core.message import block_of
 from hermes.errors import ProofInvalid, Usage
-from hermes.store.car import Section, header, section
+from hermes.store.car import CarReader, Section, header, section
 from hermes.store.car_out import Wanted
 from hermes.store.store import Store
 from tests.store.talk import chain, conversation, message
@@ -109,7 +109,7 @@ async def test_a_conversation_arrives_as_it_was(store, other, tmp_path):
 async def test_everything_arrives_in_the_order_of_the_log(store, other, tmp_path):
     first, second = await filled(store), await conversation(store, "x", "y")
     await store.memory.add("p", "fact", "the sky is blue")
-    await store.conversations.set_private(second, True)
+    await store.conversations.set_private(second, private=True)
     done = await store.export_car(tmp_path / "all.car", Wanted())
 
     came = await other.import_car(tmp_path / "all.car")
@@ -141,7 +141,7 @@ async def test_a_fork_of_a_private_conversation_stays_private(store, other, tmp_
     made = await conversation(store, "secret")
     fork = ConversationId(uuid7())
     await store.conversations.fork(made, fork)
-    await store.conversations.set_private(made, True)
+    await store.conversations.set_private(made, private=True)
     await store.export_car(tmp_path / "fork.car", Wanted((fork,)))
     await other.import_car(tmp_path / "fork.car")
     assert (await other.conversations.get(fork)).private
@@ -199,6 +199,7 @@ async def test_a_file_is_written_whole_and_never_over_another(store, tmp_path):
 
 NODE = {"t": "hermes/x/1", "parents": []}
 HEAD = link(encode(NODE).cid)
+OTHER = b"\x01\x71\x13\x20"  # another hash than SHA-256
 TALK = "0199a000-0000-7000-8000-000000000000"
 BAD = {
     "nothing": (b"", "cut off"),
@@ -212,7 +213,7 @@ BAD = {
     "a root that is missing": (header([HEAD]), "cut off"),
     "half a section": (header([HEAD]) + section(cbor(NODE))[:-1], "cut off"),
     "another name": (header([]) + section(Section(HEAD, b"other")), "does not match"),
-    "another hash": (header([]) + section(Section(b"\x01\x71\x13\x20" + HEAD[4:], b"x")), "SHA-256"),
+    "another hash": (header([]) + section(Section(OTHER + HEAD[4:], b"x")), "SHA-256"),
     "version 0": (header([]) + section(Section(HEAD[2:], b"xx")), "SHA-256"),
     "another codec": (header([]) + section(Section(b"\x01\x70" + HEAD[2:], b"x")), "SHA-256"),
     "no kind": (header([]) + section(cbor({"x": 1})), "not a block of Hermes"),
@@ -307,10 +308,6 @@ def libipld_digest(data):
 )
 def test_no_flipped_bit_is_believed(tmp_path_factory, bodies, bit, place):
     """Framing only: every section that is read has the name of its bytes."""
-    import io
-
-    from hermes.store.car import CarReader
-
     sections = [Section(link_blob(libipld_digest(body)), body) for body in bodies]
     data = bytearray(header([one.cid for one in sections]) + b"".join(map(section, sections)))
     assert list(CarReader(io.BytesIO(bytes(data)))) == sections

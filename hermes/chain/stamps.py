@@ -7,7 +7,7 @@ as good as whoever hands it in.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 from bitcoin.core import CBlockHeader, SerializationError
@@ -20,6 +20,8 @@ from opentimestamps.core.op import CryptOp, Op, OpAppend, OpRIPEMD160, OpSHA1, O
 from opentimestamps.core.serialize import BytesSerializationContext, DeserializationError
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
+from hermes.chain.backend import Network
+from hermes.chain.headers import headers_of
 from hermes.chain.stamp_reader import StampReader
 from hermes.errors import ProofInvalid
 
@@ -58,6 +60,13 @@ class Verdict(msgspec.Struct, frozen=True):
     height: int
     at: int
     failed: tuple[int, ...] = ()
+
+
+class TrustedHeaders(NamedTuple):
+    """Headers of one network. A proof does not say of which network it is; the headers do."""
+
+    network: Network
+    header_at: HeaderAt
 
 
 class Proof:
@@ -149,6 +158,16 @@ def digest_of(stream: BinaryIO, algorithm: str = "sha256") -> bytes:
     """The digest of a file; blocking."""
     digest: bytes = _HASHES[algorithm]().hash_fd(stream)
     return digest
+
+
+def headers_in(data: bytes) -> TrustedHeaders:
+    """A file of headers (`hermes.chain.headers`), checked; raises ProofInvalid."""
+    headers, _ = headers_of(data)
+
+    def header_at(height: int) -> bytes | None:
+        return headers.at(height) if headers.start <= height <= headers.height else None
+
+    return TrustedHeaders(headers.network, header_at)
 
 
 def check_proof(proof: Proof, digest: bytes, header_at: HeaderAt) -> Verdict:

@@ -12,6 +12,7 @@ from hermes.cli import (
     memory,
     policy,
     skin,
+    timestamp,
     train,
 )
 
@@ -25,7 +26,7 @@ examples:
 exit codes: 0 ok, 1 failed, 2 usage, 3 refused by policy, 4 not available here
 """
 
-_NOUNS = (chat, conversations, memory, jobs, skin, policy, train, doctor)
+_NOUNS = (chat, conversations, memory, jobs, skin, policy, timestamp, train, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

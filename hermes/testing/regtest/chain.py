@@ -20,6 +20,7 @@ from hermes.testing.regtest.node import Node
 from hermes.testing.regtest.parsed import shown
 from hermes.testing.regtest.policy import Rates
 from hermes.testing.regtest.rpc_chain import ChainCalls
+from hermes.testing.regtest.rpc_coins import CoinCalls
 from hermes.testing.regtest.rpc_pool import PoolCalls
 
 _T = TypeVar("_T")
@@ -32,10 +33,14 @@ class Regtest(AsyncContextManagerMixin):
     Args:
         port: of the RPC; 0 for any free one.
         clock: what new blocks take their time from; the kernel refuses the far future.
+        spender_index: False makes its RPC that of Core before 31.
     """
 
-    def __init__(self, port: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, port: int = 0, clock: Clock | None = None, *, spender_index: bool = True
+    ) -> None:
         self._port = port
+        self._spender_index = spender_index
         self._clock = clock or SystemClock()
         self._secret = f"hermes:{secrets.token_urlsafe(18)}"
         self._turn = anyio.Lock()
@@ -50,7 +55,11 @@ class Regtest(AsyncContextManagerMixin):
         try:
             node = await anyio.to_thread.run_sync(Node, Path(home.name), self._clock)
             self._open = node
-            self._methods = ChainCalls(node).methods() | PoolCalls(node).methods()
+            self._methods = {
+                **ChainCalls(node).methods(),
+                **CoinCalls(node, spender_index=self._spender_index).methods(),
+                **PoolCalls(node).methods(),
+            }
             async with serve(self._answer, self._port) as self._port:
                 yield self
         finally:

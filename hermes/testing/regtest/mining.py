@@ -11,7 +11,7 @@ from bitcoin.core.serialize import VarIntSerializer
 from hermes.testing.regtest.parsed import Tx, double_sha, merkle_levels
 
 _BITS = 0x207FFFFF
-_TARGET = 0x7FFFFF << 232
+_TARGET = (0x7FFFFF << 232).to_bytes(32)
 _VERSION = 0x20000000
 _HALVING = 150
 _COIN = 100_000_000
@@ -40,10 +40,11 @@ def build(frame: Frame, txs: Sequence[Tx], fees: int) -> bytes:
     root = merkle_levels([double_sha(bare), *(one.txid for one in txs)])[-1][0]
     start = struct.pack("<i", _VERSION) + frame.previous + root
     start += struct.pack("<II", frame.time, _BITS)
-    for nonce in itertools.count():
-        header = start + struct.pack("<I", nonce)
-        if int.from_bytes(double_sha(header), "little") <= _TARGET:
-            break
+    header = next(
+        tried
+        for nonce in itertools.count()
+        if double_sha(tried := start + struct.pack("<I", nonce))[::-1] <= _TARGET
+    )
     body = b"".join(one.raw for one in txs)
     return header + _count(len(txs) + 1) + full + body
 

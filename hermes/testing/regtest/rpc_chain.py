@@ -4,16 +4,14 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from bitcoin.core.serialize import VarIntSerializer
-
 from hermes.testing.regtest.index import previous_of, time_of
 from hermes.testing.regtest.kernel import BlockInvalid
+from hermes.testing.regtest.merkle_block import partial_tree
 from hermes.testing.regtest.node import Node
 from hermes.testing.regtest.parsed import (
     Tx,
     hash_of,
     header_of,
-    merkle_levels,
     read_block,
     shown,
 )
@@ -21,7 +19,7 @@ from hermes.testing.regtest.rpc import Method, RpcError
 
 COIN = 100_000_000
 _BAD_PARAMETER = -8
-_UNKNOWN = -5
+UNKNOWN = -5
 _NO_TX = "No such mempool or blockchain transaction. Use gettransaction for wallet transactions."
 
 
@@ -43,8 +41,6 @@ class ChainCalls:
             "getblock": self.getblock,
             "getrawtransaction": self.getrawtransaction,
             "gettxoutproof": self.gettxoutproof,
-            "gettxout": self.gettxout,
-            "scantxoutset": self.scantxoutset,
             "submitblock": self.submitblock,
             "invalidateblock": self.invalidateblock,
             "reconsiderblock": self.reconsiderblock,
@@ -93,7 +89,7 @@ class ChainCalls:
         blockhash: str | None = None,
     ) -> Any:  # noqa: ANN401 - JSON
         """A transaction, waiting or mined."""
-        digest = _digest(txid)
+        digest = digest_of(txid)
         waiting = self._node.pool.entries.get(digest)
         mined = self._index.mined.get(digest)
         tx = waiting.tx if waiting else mined.tx if mined else None
@@ -102,67 +98,23 @@ class ChainCalls:
                 (one for one in read_block(self._block(blockhash)) if one.txid == digest), None
             )
         if tx is None:
-            raise RpcError(_UNKNOWN, _NO_TX)
+            raise RpcError(UNKNOWN, _NO_TX)
         return self.told_tx(tx) if verbosity else tx.raw.hex()
 
     def gettxoutproof(self, txids: list[str], blockhash: str | None = None) -> str:
         """A block's header and the part of its tree that leads to one transaction (BIP 37)."""
-        wanted = {_digest(one) for one in txids}
+        wanted = {digest_of(one) for one in txids}
         if blockhash is None:
             mined = self._index.mined.get(next(iter(wanted)))
             if mined is None:
-                raise RpcError(_UNKNOWN, "Transaction not yet in block")
+                raise RpcError(UNKNOWN, "Transaction not yet in block")
             block = self._index.blocks[mined.block]
         else:
             block = self._block(blockhash)
         leaves = [one.txid for one in read_block(block)]
         if not wanted <= set(leaves):
-            raise RpcError(_UNKNOWN, "Not all transactions found in specified or retrieved block")
-        return (header_of(block) + _partial_tree(leaves, wanted)).hex()
-
-    def gettxout(self, txid: str, n: int, include_mempool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - Core's signature
-        """An unspent output, or null."""
-        outpoint = (_digest(txid), n)
-        if include_mempool and outpoint in self._node.pool.spenders:
-            return None
-        held = self._index.coins.get(outpoint)
-        if held is None:
-            return None
-        return {
-            "bestblock": shown(self._index.chain[-1]),
-            "confirmations": self._index.height - held.height + 1,
-            "value": held.output.value / COIN,
-            "scriptPubKey": {"hex": held.output.script.hex()},
-            "coinbase": held.coinbase,
-        }
-
-    def scantxoutset(self, action: str, scanobjects: list[str] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """The unspent outputs that pay to scripts given as raw(HEX)."""
-        if action != "start":
-            return None if action == "status" else False
-        found = []
-        for text in scanobjects or ():
-            script = _raw_script(text)
-            found += [
-                {
-                    "txid": shown(txid),
-                    "vout": number,
-                    "scriptPubKey": script.hex(),
-                    "desc": text,
-                    "amount": held.output.value / COIN,
-                    "coinbase": held.coinbase,
-                    "height": held.height,
-                }
-                for (txid, number), held in self._index.paying(script)
-            ]
-        return {
-            "success": True,
-            "txouts": len(self._index.coins),
-            "height": self._index.height,
-            "bestblock": shown(self._index.chain[-1]),
-            "unspents": found,
-            "total_amount": sum(one["amount"] for one in found),
-        }
+            raise RpcError(UNKNOWN, "Not all transactions found in specified or retrieved block")
+        return (header_of(block) + partial_tree(leaves, wanted)).hex()
 
     def submitblock(self, hexdata: str, _dummy: str = "") -> str | None:
         """Take a block from outside; null when it is good."""
@@ -175,12 +127,12 @@ class ChainCalls:
     def invalidateblock(self, blockhash: str) -> None:
         """Never follow a block again."""
         self._block(blockhash)
-        self._node.invalidate(_digest(blockhash))
+        self._node.invalidate(digest_of(blockhash))
 
     def reconsiderblock(self, blockhash: str) -> None:
         """Take an invalidated block back."""
         self._block(blockhash)
-        self._node.reconsider(_digest(blockhash))
+        self._node.reconsider(digest_of(blockhash))
 
     def told_tx(self, tx: Tx) -> dict[str, Any]:
         """A transaction as Core tells it."""
@@ -208,9 +160,9 @@ class ChainCalls:
         return told
 
     def _block(self, blockhash: str) -> bytes:
-        block = self._index.blocks.get(_digest(blockhash))
+        block = self._index.blocks.get(digest_of(blockhash))
         if block is None:
-            raise RpcError(_UNKNOWN, "Block not found")
+            raise RpcError(UNKNOWN, "Block not found")
         return block
 
     def _told(self, block: bytes) -> dict[str, Any]:
@@ -244,39 +196,8 @@ class ChainCalls:
         return self._index.heights[digest] + above
 
 
-def _digest(text: str) -> bytes:
+def digest_of(text: str) -> bytes:
     """A hash from people's order; raises RpcError."""
     if len(text) != 64 or not set(text) <= set("0123456789abcdefABCDEF"):  # noqa: PLR2004 - 32 bytes
         raise RpcError(_BAD_PARAMETER, "hash must be of length 64 and hexadecimal")
     return bytes.fromhex(text)[::-1]
-
-
-def _raw_script(descriptor: str) -> bytes:
-    inner = descriptor.split("#", maxsplit=1)[0]
-    if not inner.startswith("raw(") or not inner.endswith(")"):
-        raise RpcError(_UNKNOWN, f"'{inner}' is not a descriptor that this node knows")
-    return bytes.fromhex(inner[4:-1])
-
-
-def _partial_tree(leaves: list[bytes], wanted: set[bytes]) -> bytes:
-    levels = merkle_levels(leaves)
-    hashes: list[bytes] = []
-    bits: list[bool] = []
-
-    def walk(level: int, position: int) -> None:
-        first = position << level
-        inside = any(one in wanted for one in leaves[first : first + (1 << level)])
-        bits.append(inside)
-        if level == 0 or not inside:
-            hashes.append(levels[level][position])
-            return
-        walk(level - 1, 2 * position)
-        if 2 * position + 1 < len(levels[level - 1]):
-            walk(level - 1, 2 * position + 1)
-
-    walk(len(levels) - 1, 0)
-    packed = bytearray((len(bits) + 7) // 8)
-    for number, bit in enumerate(bits):
-        packed[number // 8] |= bit << (number % 8)
-    counts = [bytes(VarIntSerializer.serialize(len(one))) for one in (hashes, packed)]
-    return struct.pack("<I", len(leaves)) + counts[0] + b"".join(hashes) + counts[1] + packed

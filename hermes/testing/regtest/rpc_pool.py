@@ -36,9 +36,7 @@ class PoolCalls:
             "getmempoolentry": self.getmempoolentry,
             "getmempoolinfo": self.getmempoolinfo,
             "getnetworkinfo": self.getnetworkinfo,
-            "getindexinfo": self.getindexinfo,
             "estimatesmartfee": self.estimatesmartfee,
-            "gettxspendingprevout": self.gettxspendingprevout,
             "generatetoaddress": self.generatetoaddress,
             "sendtoaddress": self.sendtoaddress,
             "getnewaddress": lambda: address_of(wallet.SCRIPT, "regtest"),
@@ -104,33 +102,12 @@ class PoolCalls:
             "warnings": [],
         }
 
-    def getindexinfo(self, index_name: str = "") -> dict[str, Any]:
-        """Which indexes there are: all that e-x wants."""
-        told = {"synced": True, "best_block_height": self._node.index.height}
-        names = ("txindex", "txospenderindex")
-        return {name: told for name in names if index_name in ("", name)}
-
     def estimatesmartfee(
         self, conf_target: int, estimate_mode: str = "economical"
     ) -> dict[str, Any]:
         """What a test says it should be."""
         del estimate_mode
         return {"feerate": _per_kb(self._node.rates.estimate), "blocks": conf_target}
-
-    def gettxspendingprevout(
-        self, outputs: list[dict[str, Any]], options: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """Who spends outputs, waiting or mined."""
-        pool_only = (options or {}).get("mempool_only", False)
-        told = []
-        for one in outputs:
-            outpoint = (bytes.fromhex(one["txid"])[::-1], int(one["vout"]))
-            spender = self._node.pool.spenders.get(outpoint)
-            if spender is None and not pool_only:
-                spender = self._node.index.spenders.get(outpoint)
-            found = {"txid": one["txid"], "vout": one["vout"]}
-            told.append(found | ({"spendingtxid": shown(spender)} if spender else {}))
-        return told
 
     def generatetoaddress(self, nblocks: int, address: str, maxtries: int = 0) -> list[str]:
         """Mine blocks with what waits."""

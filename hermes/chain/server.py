@@ -1,0 +1,71 @@
+"""The address of a chain server as the settings write it, and what may be shown of it.
+
+Credentials stand in the URL and nowhere else: `shown` leaves them out, and so must every error.
+"""
+
+from typing import Literal, get_args
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from hermes.errors import SettingsInvalid
+
+Protocol = Literal["core", "electrum", "esplora"]
+Transport = Literal["http", "https", "ws", "wss", "tcp", "tls"]
+_TRANSPORTS: dict[Protocol, dict[Transport, int]] = {
+    "core": {"http": 8332, "https": 8332},
+    "electrum": {"tcp": 50001, "tls": 50002, "ws": 50003, "wss": 50004},
+    "esplora": {"http": 80, "https": 443},
+}
+_REMEDY = "write chain.backend as core+http://USER:PASSWORD@HOST:PORT, electrum+tls://HOST:PORT or esplora+https://HOST/api"
+_MOST_SAID = 200
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Where a server is and how it talks; `path` without its last slash."""
+
+    protocol: Protocol
+    transport: Transport
+    host: str
+    port: int
+    path: str
+    user: str
+    password: str
+
+    @property
+    def shown(self) -> str:
+        """The address without credentials, path or query."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.protocol}+{self.transport}://{host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"Server({self.shown})"
+
+
+def server_of(url: str) -> Server:
+    """Read a server's address; raises SettingsInvalid, which repeats no credentials."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise SettingsInvalid("chain.backend is no address", _REMEDY) from None
+    protocol, _, transport = parts.scheme.partition("+")
+    ways = {name: ports for name, ports in _TRANSPORTS.items() if name == protocol}
+    default = {way: number for ports in ways.values() for way, number in ports.items()}
+    if transport not in default or not parts.hostname:
+        raise SettingsInvalid(f"chain.backend begins with {parts.scheme!r}", _REMEDY)
+    return Server(
+        protocol=next(name for name in get_args(Protocol) if name == protocol),
+        transport=next(way for way in get_args(Transport) if way == transport),
+        host=parts.hostname,
+        port=port or next(number for way, number in default.items() if way == transport),
+        path=parts.path.rstrip("/"),
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
+
+
+def said(words: object) -> str:
+    """A server's words, fit for a terminal: one line, printable, not long."""
+    text = "".join(one if one.isprintable() else " " for one in str(words))
+    return text if len(text) <= _MOST_SAID else text[:_MOST_SAID] + "…"

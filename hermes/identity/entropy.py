@@ -69,6 +69,15 @@ async def gather(
     return await to_thread.run_sync(_gather, soul, network, tuple(files), devices or Devices())
 
 
+def secret_from(sources: Sequence[bytes], soul: bytes, network: str) -> bytes:
+    """HKDF-SHA-512 over all sources, salted with the soul's digest: 32 bytes."""
+    # Lengths first: no two lists of sources have the same bytes.
+    mixed = b"".join(len(data).to_bytes(_LENGTH, "big") + data for data in sources)
+    info = b"hermes/identity/v1/" + network.encode()
+    salt = hashlib.sha256(soul).digest()
+    return HKDF(algorithm=SHA512(), length=SECRET, salt=salt, info=info).derive(mixed)
+
+
 def _gather(soul: bytes, network: str, files: Sequence[Path], devices: Devices) -> Gathered:
     found = [
         (os.urandom(_SYSTEM), Source("system", _SYSTEM)),
@@ -76,11 +85,7 @@ def _gather(soul: bytes, network: str, files: Sequence[Path], devices: Devices) 
         _tried("tpm", devices.tpm, _tpm),
         *(_file(index, path) for index, path in enumerate(files, 1)),
     ]
-    # Lengths first: no two lists of sources have the same bytes.
-    mixed = b"".join(len(data).to_bytes(_LENGTH, "big") + data for data, _ in found)
-    info = b"hermes/identity/v1/" + network.encode()
-    salt = hashlib.sha256(soul).digest()
-    secret = HKDF(algorithm=SHA512(), length=SECRET, salt=salt, info=info).derive(mixed)
+    secret = secret_from([data for data, _ in found], soul, network)
     return Gathered(secret, tuple(source for _, source in found))
 
 

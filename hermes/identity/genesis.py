@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hermes.core.attestation import Attestation, attestation_of
 from hermes.core.canonical import Value
-from hermes.errors import IdentityInvalid, IdentityMissing, ProofInvalid
+from hermes.errors import IdentityInvalid, IdentityMissing, ProofInvalid, Refused
 from hermes.identity.attest import GENESIS, Genesis, check_genesis, coin_message, make
 from hermes.identity.bip322 import sign
 from hermes.identity.keys import Keys
@@ -41,8 +41,16 @@ def found(
 
 
 def save_genesis(folder: Path, genesis: Genesis) -> None:
-    """Keep the record's block in the identity's folder; blocks on the disk."""
-    write_whole(folder / _FILE, genesis.record.block().data)
+    """Keep the record's block in the identity's folder; blocks on the disk.
+
+    Raises Refused when another one is there: a signature cannot be made the same again.
+    """
+    path, data = folder / _FILE, genesis.record.block().data
+    try:
+        write_whole(path, data, replace=False)
+    except Refused:
+        if path.read_bytes() != data:
+            raise
 
 
 def load_genesis(folder: Path) -> Genesis:

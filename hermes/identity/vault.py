@@ -67,7 +67,7 @@ def vault_of(data: bytes) -> Vault:
         raise IdentityInvalid("the vault is too long to be one")
     try:
         vault = msgspec.json.decode(data, type=Vault)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # The text of the error may quote the file: a mistaken path must not be shown.
         raise IdentityInvalid("the vault is damaged, or not a vault of this version") from error
     if vault.sum != _sum(vault) or vault.network not in NETWORKS:

@@ -16,8 +16,9 @@ from hermes.core.canonical import Value, link
 from hermes.core.ids import Cid
 from hermes.errors import ProofInvalid
 from hermes.identity.bip322 import script_of, verify
-from hermes.identity.keys import NETWORKS, Keys, Role, Roles
+from hermes.identity.keys import NETWORKS, Keys, Role
 from hermes.identity.note import log_name
+from hermes.identity.roles import Roles
 
 GENESIS = "hermes/genesis/1"
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]

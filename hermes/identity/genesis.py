@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from hermes.core.attestation import Attestation, attestation_of
 from hermes.core.canonical import Value
 from hermes.errors import IdentityInvalid, IdentityMissing, ProofInvalid, Refused
@@ -15,12 +17,18 @@ _LONGEST = 4096
 
 
 def found(
-    keys: Keys, soul: str, at: int, recovery: tuple[str, int] = ("", 0), parent: str = ""
+    keys: Keys,
+    soul: str,
+    at: int,
+    recovery: tuple[str, int] = ("", 0),
+    parent: str = "",
+    owner: str = "",
 ) -> Genesis:
     """Make the record, signed by the Nostr key and by the coin key.
 
     `soul` is the SHA-256 of SOUL.md in hex, `at` ms UTC, `recovery` a compressed key from
-    outside and the blocks after which it may act. Raises ProofInvalid when a part is malformed.
+    outside and the blocks after which it may act, `owner` an owner's key from outside (x-only).
+    Raises ProofInvalid when a part is malformed.
     """
     roles = keys.roles
     fields: dict[str, Value] = {
@@ -29,7 +37,7 @@ def found(
         "attest": roles.attest,
         "log": roles.log,
         "coin": roles.coin,
-        "owner": roles.owner,
+        "owner": owner or roles.owner,
         "recovery": recovery[0],
         "recovery_after": recovery[1],
         "at": at,
@@ -80,5 +88,6 @@ def check_keys(keys: Keys, genesis: Genesis) -> None:
     """Refuse keys that are not the record's; raises IdentityInvalid."""
     if keys.network != genesis.network:
         raise IdentityInvalid(f"the record is of {genesis.network}, the keys are not")
-    if keys.roles != genesis.roles:
+    # The owner's key may be from outside: it signs members elsewhere.
+    if msgspec.structs.replace(keys.roles, owner=genesis.owner) != genesis.roles:
         raise IdentityInvalid("the secret is of another identity than the genesis record")

@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Mapping
 from typing import Literal, NoReturn
 
-import msgspec
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA512
@@ -20,6 +19,7 @@ from embit.bip39 import mnemonic_from_bytes, mnemonic_to_seed
 from hermes.core.checkpoint import NoteSignature
 from hermes.errors import IdentityInvalid
 from hermes.identity.note import log_name, sign
+from hermes.identity.roles import Roles
 
 Role = Literal["owner", "nostr", "attest"]
 """Whose BIP-340 signature is asked for."""
@@ -32,20 +32,6 @@ _PATHS: Mapping[Role, str] = {
     "nostr": "m/44h/1237h/0h/0h/0h",
     "attest": "m/1237h/0h/0h",
 }
-
-
-class Roles(msgspec.Struct, frozen=True):
-    """The public halves.
-
-    `owner`, `nostr` and `attest` are x-only (32 bytes in hex), `coin` compressed (33),
-    `log` Ed25519 (32).
-    """
-
-    owner: str
-    nostr: str
-    attest: str
-    coin: str
-    log: str
 
 
 class Keys:

@@ -72,6 +72,8 @@ def _witness(signature: str) -> tuple[bytes, bytes]:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ProofInvalid("BIP-322: not base64") from error
+    if base64.b64encode(raw).decode() != text:
+        raise ProofInvalid("BIP-322: not base64 in its one form")
     size = raw[1] if len(raw) > 1 else 0
     end = 2 + size
     shaped = raw[:1] == bytes((_WITNESS,)) and 1 < size <= _LONGEST

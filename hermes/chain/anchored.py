@@ -1,4 +1,4 @@
-"""Whether a bundle's anchor is what it must be: paid by the coin of this identity, in a block.
+"""Whether a bundle's anchor is what it must be: in its block, paid by the coin of this identity.
 
 From the block inwards: header, branch, transaction, payload; from the transaction backwards:
 each witness against what it spends, the continuity coin back to the anchor before. Whether the
@@ -8,39 +8,26 @@ header belongs to the best chain is not decided here.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bitcoin.core import CTransaction
-
-from hermes.chain.backend import Outpoint, Txid
 from hermes.chain.bundle import Bundle
-from hermes.chain.scripts import coin_script, p2wpkh
-from hermes.chain.spend import check_spend
+from hermes.chain.scripts import payload_in, scripts_of
+from hermes.chain.sighash import check_ours
+from hermes.chain.spend import HAVE_KERNEL, check_spend
 from hermes.chain.spv import check_mined
-from hermes.chain.work import sha256d, shown
-from hermes.core.anchor import MAGIC, AnchorKind, Payload, payload_of
-from hermes.errors import HermesError, ProofInvalid
+from hermes.chain.transaction import Output, Transaction, transaction_of
+from hermes.core.anchor import MAGIC, AnchorKind, Payload
+from hermes.errors import ProofInvalid
 from hermes.identity.attest import Genesis
 
-_RETURN = b"\x6a"
 _COIN_OUTPUT = 1
-_ALL = b"\x01"
-_PUBLIC = 33
-_CHOICE = b"\x01"  # MINIMALIF is policy, not consensus: anything but this would still be mined
-
-
-class Spent(NamedTuple):
-    """An output that the anchor spends."""
-
-    value: int
-    script: bytes
+_BY_RECOVERY = b""
 
 
 class Anchor(NamedTuple):
-    """An anchor in its block: its id as people write it, what it spends, what it says."""
+    """An anchor in its block: what it spends and what it says."""
 
-    txid: Txid
     raw: bytes
-    transaction: CTransaction
-    spent: tuple[Spent, ...]
+    transaction: Transaction
+    spent: tuple[Output, ...]
     payload: Payload
     before: Payload
     """What the anchor before said."""
@@ -48,121 +35,76 @@ class Anchor(NamedTuple):
 
 def anchor_in(bundle: Bundle) -> Anchor:
     """Check block, branch and lineage: hashes alone, no signature; raises ProofInvalid."""
-    raw, transaction = bundle.transaction, _read(bundle.transaction)
-    if not transaction.has_witness():
-        raise ProofInvalid("the anchor has no witness")
-    txid = check_mined(_stripped(transaction), bundle.position, bundle.branch, bundle.header)
-    spent = _spent(transaction, bundle.spent)
-    before = _before(bundle.spent[0], bundle.lineage)
-    return Anchor(Txid(shown(txid)), raw, transaction, spent, _payload(transaction), before)
+    anchor = read(bundle.transaction)
+    check_mined(anchor.stripped, bundle.position, bundle.branch, bundle.header)
+    parents = tuple(map(read, bundle.spent))
+    spent = _spent(anchor, parents)
+    before = _before(parents[0], tuple(map(read, bundle.lineage)))
+    return Anchor(bundle.transaction, anchor, spent, payload_of_anchor(anchor), before)
 
 
 def check_paid(anchor: Anchor, genesis: Genesis) -> None:
     """Check that the identity's coin was spent, and every witness; raises ProofInvalid."""
-    transaction, spent = anchor.transaction, anchor.spent
-    coin, recovery = bytes.fromhex(genesis.coin), bytes.fromhex(genesis.recovery)
-    own = {p2wpkh(coin), coin_script(coin, recovery, genesis.recovery_after)}
-    if spent[0].script not in own:
+    first, scripts = anchor.transaction.inputs[0], scripts_of(genesis)
+    if anchor.spent[0].script not in {scripts.deposit, scripts.coin}:
         raise ProofInvalid("the anchor spends a coin that is not the identity's")
-    if transaction.vin[0].prevout.n != _COIN_OUTPUT:
+    if first.outpoint.index != _COIN_OUTPUT:
         raise ProofInvalid("the anchor does not spend the continuity coin")
-    _check_forms(transaction)
-    outpoints = [Outpoint(Txid(shown(one.prevout.hash)), one.prevout.n) for one in transaction.vin]
+    if first.witness[1:2] == (_BY_RECOVERY,):
+        raise ProofInvalid("the coin was taken by the recovery key, not by the identity")
+    # Ours is the stricter: low S and the shortest choice are policy to Bitcoin, not consensus,
+    # and a proof must not have a second form.
+    check_ours(anchor.transaction, anchor.spent)
+    if HAVE_KERNEL:
+        points = [one.outpoint for one in anchor.transaction.inputs]
+        values = [(one.value, one.script) for one in anchor.spent]
+        check_spend(anchor.raw, dict(zip(points, values, strict=True)))
+
+
+def read(raw: bytes) -> Transaction:
+    """A transaction of a bundle; raises ProofInvalid."""
     try:
-        check_spend(anchor.raw, dict(zip(outpoints, spent, strict=True)))
-    except HermesError as error:
-        raise ProofInvalid(f"a signature of the anchor does not hold: {error}") from error
-
-
-def stripped(raw: bytes) -> bytes:
-    """A transaction without its witness; raises ProofInvalid."""
-    return _stripped(_read(raw))
-
-
-def payload_in(raw: bytes) -> Payload:
-    """What an anchor commits to; raises ProofInvalid on any other transaction."""
-    return _payload(_read(raw))
-
-
-def spent_by(raw: bytes) -> tuple[Outpoint, ...]:
-    """The outputs that a transaction spends, in order; raises ProofInvalid."""
-    return tuple(Outpoint(Txid(shown(one.prevout.hash)), one.prevout.n) for one in _read(raw).vin)
-
-
-def _stripped(whole: CTransaction) -> bytes:
-    return bytes(CTransaction(whole.vin, whole.vout, whole.nLockTime, whole.nVersion).serialize())
-
-
-def _read(raw: bytes) -> CTransaction:
-    try:
-        found = CTransaction.deserialize(raw)
-        same = found.serialize() == raw
-    except Exception as error:  # the library raises what it likes on hostile bytes
-        raise ProofInvalid("a transaction in the bundle cannot be read") from error
-    if not same:
-        raise ProofInvalid("a transaction in the bundle is not in its one encoding")
-    return found
-
-
-def _payload(transaction: CTransaction) -> Payload:
-    ours = [
-        bytes(out.scriptPubKey)
-        for out in transaction.vout
-        if out.scriptPubKey[:1] == _RETURN and MAGIC in out.scriptPubKey
-    ]
-    if len(ours) != 1 or bytes(transaction.vout[0].scriptPubKey) != ours[0]:
-        raise ProofInvalid("the transaction is no anchor: it must commit once, in its first output")
-    raw = ours[0][2:]
-    if ours[0] != _RETURN + bytes((len(raw),)) + raw:
-        raise ProofInvalid("the anchor's payload is not pushed in one piece")
-    try:
-        return payload_of(raw)
+        return transaction_of(raw)
     except ValueError as error:
-        raise ProofInvalid(f"the anchor's payload: {error}") from error
+        raise ProofInvalid(f"a transaction in the bundle: {error}") from error
 
 
-def _spent(transaction: CTransaction, before: Sequence[bytes]) -> tuple[Spent, ...]:
-    if len(before) != len(transaction.vin):
+def payload_of_anchor(transaction: Transaction) -> Payload:
+    """What an anchor commits to; raises ProofInvalid on any other transaction."""
+    ours = [one.script for one in transaction.outputs if MAGIC in one.script]
+    payload = payload_in(transaction.outputs[0].script)
+    if payload is None or len(ours) != 1:
+        raise ProofInvalid("the transaction is no anchor: it must commit once, in its first output")
+    return payload
+
+
+def _has_witness(one: Transaction) -> bool:
+    # Nothing would vouch for it: an id leaves the witness out.
+    return any(spend.witness for spend in one.inputs)
+
+
+def _spent(anchor: Transaction, before: Sequence[Transaction]) -> tuple[Output, ...]:
+    if len(before) != len(anchor.inputs):
         raise ProofInvalid("the bundle must hold one earlier transaction for each input")
     found = []
-    for one, raw in zip(transaction.vin, before, strict=True):
-        if sha256d(raw) != one.prevout.hash:
+    for one, spend in zip(before, anchor.inputs, strict=True):
+        if one.outpoint(spend.outpoint.index) != spend.outpoint or _has_witness(one):
             raise ProofInvalid("the anchor spends another transaction than the bundle holds")
-        outputs = _read(raw).vout
-        if one.prevout.n >= len(outputs):
+        if spend.outpoint.index >= len(one.outputs):
             raise ProofInvalid("the anchor spends an output that does not exist")
-        output = outputs[one.prevout.n]
-        found.append(Spent(output.nValue, bytes(output.scriptPubKey)))
+        found.append(one.outputs[spend.outpoint.index])
     return tuple(found)
 
 
-def _check_forms(transaction: CTransaction) -> None:
-    """Signature and key, or signature, choice and script: what else would be mined is not ours."""
-    for one, witness in zip(transaction.vin, transaction.wit.vtxinwit, strict=True):
-        if one.scriptSig:
-            raise ProofInvalid("an input of the anchor is not of segwit's kind")
-        match list(witness.scriptWitness.stack):
-            case [signature, public] if len(public) == _PUBLIC:
-                pass
-            case [signature, choice, _] if choice == _CHOICE:
-                pass
-            case _:
-                raise ProofInvalid("a witness of the anchor has a form that is not ours")
-        if signature[-1:] != _ALL:
-            raise ProofInvalid("a signature of the anchor does not cover all of it (SIGHASH_ALL)")
-
-
-def _before(parent: bytes, lineage: Sequence[bytes]) -> Payload:
+def _before(parent: Transaction, lineage: Sequence[Transaction]) -> Payload:
     """The payload of the anchor before this one, past the batches in between."""
-    payload = payload_in(parent)
-    child = parent
-    for raw in lineage:
+    payload, child = payload_of_anchor(parent), parent
+    for one in lineage:
         if payload.kind is not AnchorKind.BATCH:
             raise ProofInvalid("the lineage goes on behind the anchor before this one")
-        outpoint = _read(child).vin[0].prevout
-        if sha256d(raw) != outpoint.hash or outpoint.n != _COIN_OUTPUT:
+        if child.inputs[0].outpoint != one.outpoint(_COIN_OUTPUT) or _has_witness(one):
             raise ProofInvalid("the lineage skips a move of the continuity coin")
-        payload, child = payload_in(raw), raw
+        payload, child = payload_of_anchor(one), one
     if payload.kind is AnchorKind.BATCH:
         raise ProofInvalid("the lineage does not reach an anchor of the log")
     return payload

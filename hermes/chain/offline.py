@@ -7,6 +7,7 @@ block's time, the leaf was written.
 
 import hashlib
 import re
+from typing import cast
 
 import msgspec
 
@@ -75,11 +76,12 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
     Raises ProofInvalid on whatever does not hold.
     """
     bundle = bundle_of(data)
-    # Hashes first: what is spoilt is mostly found before a signature has to be checked.
+    # What is cheap first: most of what is spoilt is found before a signature is checked.
     height, blocks, rests_on = _place(bundle.header, trusted)
-    anchor = anchor_in(bundle)
     leaf = _check_log(bundle)
+    content = _content(bundle.message, leaf) if bundle.message else None
     genesis = genesis_of(bundle.genesis)
+    anchor = anchor_in(bundle)
     if isinstance(trusted, Headers) and trusted.network != genesis.network:
         raise ProofInvalid(
             f"the identity is of {genesis.network}, the headers are of {trusted.network}"
@@ -88,7 +90,7 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
     _check_commitments(bundle, genesis, checkpoint, anchor)
     check_paid(anchor, genesis)
     return Verified(
-        network=genesis.network,
+        network=cast("Network", genesis.network),
         leaf=leaf,
         index=bundle.index,
         log=genesis.name,
@@ -97,7 +99,7 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
         nostr=genesis.nostr,
         genesis=genesis.cid,
         soul=genesis.soul,
-        txid=anchor.txid,
+        txid=anchor.transaction.txid,
         block=shown(sha256d(bundle.header)),
         time=time_of(bundle.header) * 1000,
         height=height,
@@ -105,7 +107,7 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
         rests_on=rests_on,
         earlier=bundle.earlier.size if bundle.earlier else None,
         before=anchor.before.kind.name.lower(),
-        content=_content(bundle.message, leaf) if bundle.message else None,
+        content=content,
     )
 
 

@@ -26,12 +26,13 @@ from bitcoin.core.script import (
     SIGVERSION_WITNESS_V0,
     CScript,
     CScriptWitness,
-    Hash160,
     SignatureHash,
 )
 
+from hermes.chain.backend import Network
 from hermes.chain.bundle import Anchored, Bundle
 from hermes.chain.headers import Headers
+from hermes.chain.scripts import CoinScripts, scripts_of
 from hermes.chain.spv import merkle_root
 from hermes.chain.work import sha256d, target_of
 from hermes.core.anchor import AnchorKind, Payload, commitment
@@ -50,7 +51,10 @@ _FIRST = bytes.fromhex(
 _FIRST_TIME = 1_795_000_600
 _VALUE = 50_000
 _FEE = 200
+_KEYHASH = 22
 _FROM = bytes(range(32))
+_Coin = tuple[bytes, int, int, bytes]
+"""Id, index, value and script of an output."""
 
 
 class Log(NamedTuple):
@@ -81,13 +85,20 @@ def log_of(leaves: Sequence[Cid]) -> Log:
 
 
 class Maker:
-    """One identity that anchors made-up logs."""
+    """One identity that anchors made-up logs; `payer`: whose coin key signs, unless its own."""
 
-    def __init__(self, secret: bytes = b"\x07" * 32, parent: str = "") -> None:
-        self.keys = Keys.from_secret(secret, "regtest")
-        self.genesis = found(self.keys, "5e" * 32, 1_795_000_000_000, parent=parent)
-        self.public = bytes.fromhex(self.keys.roles.coin)
-        self.script = b"\x00\x14" + bytes(Hash160(self.public))
+    def __init__(
+        self,
+        secret: bytes = b"\x07" * 32,
+        *,
+        network: Network = "regtest",
+        recovery: tuple[str, int] = ("", 0),
+        payer: "Maker | None" = None,
+    ) -> None:
+        self.keys = Keys.from_secret(secret, network)
+        self.genesis = found(self.keys, "5e" * 32, 1_795_000_000_000, recovery)
+        self.scripts: CoinScripts = payer.scripts if payer else scripts_of(self.genesis)
+        self._payer = payer.keys if payer else self.keys
 
     def bundle(  # noqa: PLR0913 - each is one thing a test varies
         self,
@@ -108,12 +119,12 @@ class Maker:
         first = Payload(AnchorKind.GENESIS, digest)
         if before:
             first = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(before)))
-        moves = [self.transaction(first, [(_FROM, 1, _VALUE)])]
+        moves = [self.transaction(first, [(_FROM, 1, _VALUE, self.scripts.coin)])]
         for number in range(batches):
             batch = Payload(AnchorKind.BATCH, number.to_bytes(32, "big"))
-            moves.append(self.transaction(batch, [_coin(moves[-1])]))
+            moves.append(self.transaction(batch, [_output(moves[-1], 1)]))
         paid = [self._deposit(number) for number in range(deposits)]
-        inputs = [_coin(moves[-1]), *((_id(one), 0, _VALUE) for one in paid)]
+        inputs = [_output(moves[-1], 1), *(_output(one, 0) for one in paid)]
         payload = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(checkpoint)))
         anchor = self.transaction(payload, inputs)
         header, position, branch = _mined(_id(anchor), depth)
@@ -136,30 +147,39 @@ class Maker:
         )
         return Made(bundle, _headers(header))
 
-    def transaction(
-        self, payload: Payload, spends: Sequence[tuple[bytes, int, int]]
-    ) -> CMutableTransaction:
-        """An anchor that spends outputs (id, index, value) of the coin key, signed by it."""
-        inputs = [CTxIn(COutPoint(txid, index), nSequence=0xFFFFFFFD) for txid, index, _ in spends]
+    def transaction(self, payload: Payload, spends: Sequence[_Coin]) -> CMutableTransaction:
+        """An anchor that spends coins of the coin key, signed by it."""
+        inputs = [CTxIn(COutPoint(txid, index), nSequence=0xFFFFFFFD) for txid, index, *_ in spends]
         outputs = [
             CTxOut(0, CScript([OP_RETURN, payload.encode()])),
-            CTxOut(sum(value for *_, value in spends) - _FEE, CScript(self.script)),
+            CTxOut(sum(coin[2] for coin in spends) - _FEE, CScript(self.scripts.coin)),
         ]
         made = CMutableTransaction(inputs, outputs, nVersion=2)
-        code = CScript([OP_DUP, OP_HASH160, self.script[2:], OP_EQUALVERIFY, OP_CHECKSIG])
-        stacks = []
-        for number, (*_, value) in enumerate(spends):
-            digest = SignatureHash(
-                code, made, number, SIGHASH_ALL, amount=value, sigversion=SIGVERSION_WITNESS_V0
-            )
-            signature = self.keys.sign_ecdsa(digest) + bytes((SIGHASH_ALL,))
-            stacks.append(CTxInWitness(CScriptWitness([signature, self.public])))
-        made.wit = CTxWitness(stacks)
+        stacks = [self._witness(made, number, *coin[2:]) for number, coin in enumerate(spends)]
+        made.wit = CTxWitness([CTxInWitness(CScriptWitness(stack)) for stack in stacks])
         return made
+
+    def _witness(
+        self, made: CMutableTransaction, number: int, value: int, script: bytes
+    ) -> list[bytes]:
+        keyhash = len(script) == _KEYHASH
+        code = CScript([OP_DUP, OP_HASH160, script[2:], OP_EQUALVERIFY, OP_CHECKSIG])
+        digest = SignatureHash(
+            code if keyhash else CScript(self.scripts.witness),
+            made,
+            number,
+            SIGHASH_ALL,
+            amount=value,
+            sigversion=SIGVERSION_WITNESS_V0,
+        )
+        signature = self._payer.sign_ecdsa(digest) + bytes((SIGHASH_ALL,))
+        return [signature, *([self.scripts.public] if keyhash else [b"\x01", self.scripts.witness])]
 
     def _deposit(self, number: int) -> CMutableTransaction:
         source = CTxIn(COutPoint(number.to_bytes(32, "big"), 0))
-        return CMutableTransaction([source], [CTxOut(_VALUE, CScript(self.script))], nVersion=2)
+        return CMutableTransaction(
+            [source], [CTxOut(_VALUE, CScript(self.scripts.deposit))], nVersion=2
+        )
 
     def _checkpoint(self, anchored: Anchored) -> Checkpoint:
         return Checkpoint(self.genesis.name, anchored.size, anchored.root)
@@ -169,8 +189,9 @@ def _id(transaction: CMutableTransaction) -> bytes:
     return bytes(transaction.GetTxid())
 
 
-def _coin(transaction: CMutableTransaction) -> tuple[bytes, int, int]:
-    return _id(transaction), 1, int(transaction.vout[1].nValue)
+def _output(transaction: CMutableTransaction, index: int) -> _Coin:
+    output = transaction.vout[index]
+    return _id(transaction), index, int(output.nValue), bytes(output.scriptPubKey)
 
 
 def _plain(transaction: CMutableTransaction) -> bytes:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hermes.errors import IdentityInvalid
-from hermes.identity.keys import Keys, Roles
+from hermes.identity.keys import Keys
+from hermes.identity.roles import Roles
 from hermes.identity.words import words_of
 
 SECRET = hashlib.sha256(b"the secret of these tests").digest()

@@ -33,6 +33,7 @@ async def status(chat: Chat, _: str) -> None:
     for turn in now.get("running") or []:
         tools = ", ".join(map(str, turn.get("tools") or [])) or "the model"
         lines.append(("running", f"{turn.get('conversation_id', '')}: {tools}"))
+    lines += [("alarm", clean(str(alarm))) for alarm in now.get("alarms") or []]
     await chat.screen.commit(
         "".join(chat.screen.paint.line(f"  {name:<13} {text}") for name, text in lines)
     )

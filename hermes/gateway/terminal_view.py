@@ -16,6 +16,7 @@ from hermes.gateway.render_text import clean, one_line
 
 _TAIL_LINES = 6
 _LONGEST_TITLE = 40
+_LONGEST_ALARM = 60
 _SHORTEST_TITLE = 12  # less of a title says nothing
 _AT_REST = {"", "ready", "idle", "none", "stopped"}  # the engine loads again when it is needed
 _KEPT_ROWS = 8  # for status, input and what was there before
@@ -81,7 +82,8 @@ class View:
 
     def status_line(self, columns: int = 80) -> str:
         """What was just asked of the person, model, context, speed, work, mode, title."""
-        words = [self.hint, self._model(), *self._numbers(), *self._work(), self.request.mode]
+        words = [self.hint, *self._alarms(), self._model(), *self._numbers(), *self._work()]
+        words.append(self.request.mode)
         if self.request.private:
             words.append("private")
         line = " " + self.marks.dot.join(word for word in words if word)
@@ -90,6 +92,10 @@ class View:
         if title and room >= min(_SHORTEST_TITLE, get_cwidth(title)):
             line += self.marks.dot + (title if get_cwidth(title) <= room else cut(title, room))
         return clip(line, columns)
+
+    def _alarms(self) -> list[str]:
+        alarms = self.status.get("alarms") or []
+        return [one_line(clean(str(alarms[0])), _LONGEST_ALARM), "see /status"] if alarms else []
 
     def _model(self) -> str:
         context = self.status.get("context") or {}

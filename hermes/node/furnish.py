@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,14 +20,18 @@ from hermes.core.clock import Clock
 from hermes.core.event import Notice
 from hermes.core.ids import TurnId
 from hermes.core.request import TurnRequest
-from hermes.errors import HermesError
+from hermes.errors import HermesError, IdentityMissing
 from hermes.memory.project import project_hash
 from hermes.models.model import Model
+from hermes.node.alarms import Alarms
+from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
+from hermes.node.checkpointing import Checkpointing, CheckpointSigner
 from hermes.node.chores import Chores
 from hermes.node.desk import Desk
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
+from hermes.node.ledger import Ledger
 from hermes.node.memories import Memories
 from hermes.node.opening import Opening
 from hermes.node.shelf import Shelf
@@ -72,6 +77,8 @@ class Rooms:
     state: State
     scheduler: Scheduler
     warm: Callable[[], Coroutine[None, None, None]]
+    checkpointing: Checkpointing
+    draw: Callable[[], Coroutine[None, None, None]]
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
@@ -117,7 +124,10 @@ async def furnish(
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(Shell())
         shelf = await stack.enter_async_context(Shelf(settings, tell))
-        state, law, memories = State(settings, store, shelf), Law(settings), Memories(store)
+        alarms = Alarms(tell)
+        state, law = State(settings, store, shelf, alarms), Law(settings)
+        memories = Memories(store)
+        checkpointing = Checkpointing(settings, store, _nobody, alarms, report)
         registry = Registry(builtin_tools(shell, found.env, found.programs))
         for tool in (*memory_tools(store.memory, project_hash), session_search(store.search)):
             registry.add(tool)
@@ -145,6 +155,7 @@ async def furnish(
             **Archive(store, shards).queries(),
             **memories.queries(),
             **inquiries.queries(),
+            **Ledger(store, checkpointing).queries(),
         }
         model = settings.model or shelf.shipped
         desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
@@ -155,7 +166,13 @@ async def furnish(
             except HermesError as error:  # the first turn says it to the person
                 report("warming the model", error)
 
-        yield Rooms(desk, shards, state, scheduler, warm)
+        draught = Draught(settings, found.soul, found.skins, registry)
+        draw = partial(record_architecture, store, draught, report)
+        yield Rooms(desk, shards, state, scheduler, warm, checkpointing, draw)
+
+
+async def _nobody() -> CheckpointSigner:
+    raise IdentityMissing("there is no identity yet", "run: hermes identity init")
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

@@ -98,6 +98,10 @@ async def open_owner(
             await stack.enter_async_context(rooms.scheduler)
             await rooms.shards.resume()
             tasks.start_soon(rooms.warm)
+            tasks.start_soon(rooms.draw)
+            tasks.start_soon(rooms.checkpointing.run)
+        else:
+            tasks.start_soon(rooms.checkpointing.look)
         try:
             yield owner
         finally:

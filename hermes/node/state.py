@@ -9,6 +9,7 @@ from hermes.conversation.shards import Shards
 from hermes.core.event import Json
 from hermes.core.ids import ConversationId
 from hermes.core.tool import ToolContext
+from hermes.node.alarms import Alarms
 from hermes.node.shelf import Shelf
 from hermes.store.store import Store
 
@@ -16,8 +17,9 @@ from hermes.store.store import Store
 class State:
     """The owner's state, looked at from outside."""
 
-    def __init__(self, settings: Settings, store: Store, shelf: Shelf) -> None:
+    def __init__(self, settings: Settings, store: Store, shelf: Shelf, alarms: Alarms) -> None:
         self._settings = settings
+        self._alarms = alarms
         self._store = store
         self._shelf = shelf
         self.clients = 0
@@ -44,6 +46,7 @@ class State:
             "context": _context(loop),
             "mode": self._settings.mode,
             "skin": self._settings.skin,
+            "alarms": self._alarms.lines(),
         }
 
     async def lines(self, _context: ToolContext) -> Sequence[str]:

@@ -1,11 +1,12 @@
 """The store: everything durable, behind one door."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 
+from hermes.core.checkpoint import Checkpoint
 from hermes.core.clock import Clock
 from hermes.core.ids import NodeId, uuid7
 from hermes.store.acts import Acts
@@ -22,6 +23,7 @@ from hermes.store.journal import Journal
 from hermes.store.ledger import Ledger
 from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
+from hermes.store.naming import Named, block_named
 from hermes.store.schema import plan
 from hermes.store.search import Search
 from hermes.store.stamps import Stamps
@@ -89,9 +91,18 @@ class Store:
             problems += [row[0] for row in rows if row[0] != "ok"]
         return tuple(problems)
 
-    async def verify(self, progress: Progress | None = None) -> tuple[str, ...]:
-        """Compare every row with its block, every block with its name; empty when all is well."""
-        return await verify(self._database, progress)
+    async def verify(
+        self, progress: Progress | None = None, against: Sequence[Checkpoint] = ()
+    ) -> tuple[str, ...]:
+        """Compare every row with its block, every block with its name and its place in the log.
+
+        `against`: checkpoints that were kept elsewhere. Empty when all is well.
+        """
+        return await verify(self._database, progress, against)
+
+    async def block_named(self, name: str) -> Named:
+        """Find a block by its CID or how that begins; raises Usage."""
+        return await block_named(self._database, name)
 
     async def export_car(self, path: Path, wanted: Wanted) -> Exported:
         """Write a CAR v1 archive to a new file (an absolute path); raises Usage, StoreError."""

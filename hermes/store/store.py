@@ -10,6 +10,7 @@ from hermes.core.checkpoint import Checkpoint
 from hermes.core.clock import Clock
 from hermes.core.ids import NodeId, uuid7
 from hermes.store.acts import Acts
+from hermes.store.anchors import Anchors
 from hermes.store.approvals import Approvals
 from hermes.store.architecture import Architectures
 from hermes.store.blobs import Blobs
@@ -61,6 +62,7 @@ class Store:
         self.log = MerkleLog(database)
         self.checkpoints = Checkpoints(database, self.log)
         self.stamps = Stamps(database, clock)
+        self.anchors = Anchors(database, clock)
 
     @classmethod
     @asynccontextmanager

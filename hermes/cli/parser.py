@@ -9,6 +9,7 @@ from hermes.cli import (
     conversations,
     doctor,
     jobs,
+    log,
     memory,
     policy,
     skin,
@@ -26,7 +27,7 @@ examples:
 exit codes: 0 ok, 1 failed, 2 usage, 3 refused by policy, 4 not available here
 """
 
-_NOUNS = (chat, conversations, memory, jobs, skin, policy, timestamp, train, doctor)
+_NOUNS = (chat, conversations, memory, jobs, skin, policy, log, timestamp, train, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,8 +12,9 @@ import msgspec
 from bitcoin.core import CBlock, CTransaction
 from bitcoin.core.serialize import SerializationError
 
-from hermes.chain.backend import Coin, Network, Outpoint, Txid
+from hermes.chain.backend import Coin, Network, Outpoint, Place, Txid
 from hermes.chain.server import said
+from hermes.chain.spv import merkle_root
 from hermes.chain.work import HEADER, check_work, sha256d, shown
 from hermes.errors import ChainLied, ProofInvalid
 
@@ -90,6 +91,17 @@ def check_headers(headers: Sequence[bytes], network: Network, first: str = "") -
             raise ChainLied(f"a server sent a header without work: {error.message}") from error
         if number == 0 and first and shown(before) != first:
             raise ChainLied("a server sent another header than its hash says")
+
+
+def check_place(place: Place, txid: Txid, header: bytes) -> Place:
+    """The branch leads from the transaction to the header; raises ChainLied."""
+    try:
+        root = merkle_root(bytes_from(txid, 32)[::-1], place.position, place.branch)
+    except ProofInvalid as error:
+        raise ChainLied(f"a server sent a branch that cannot be: {error.message}") from error
+    if root != header[36:68]:
+        raise ChainLied("a server sent a branch that does not lead to its block")
+    return place
 
 
 def check_coin(coin: Coin) -> Coin:

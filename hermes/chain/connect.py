@@ -9,13 +9,17 @@ from types import MappingProxyType
 
 from hermes.chain.backend import ChainBackend, Network
 from hermes.chain.core_rpc import CoreBackend
+from hermes.chain.electrum import ElectrumBackend
+from hermes.chain.esplora import EsploraBackend
 from hermes.chain.http import Limits
 from hermes.chain.networks import check_network
 from hermes.chain.server import Protocol, Server, server_of
 from hermes.errors import NotAvailable
 
 _Opener = Callable[[Server, Network, Limits], AbstractAsyncContextManager[ChainBackend]]
-_BACKENDS: Mapping[Protocol, _Opener] = MappingProxyType({"core": CoreBackend})
+_BACKENDS: Mapping[Protocol, _Opener] = MappingProxyType(
+    {"core": CoreBackend, "electrum": ElectrumBackend, "esplora": EsploraBackend}
+)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-import anyio
 import msgspec
 from anyio import AsyncContextManagerMixin
 
@@ -26,12 +25,12 @@ from hermes.chain.core_coins import CoreCoins, fetch, unless_unknown
 from hermes.chain.core_wire import CoreRpc, RpcFailed, refused
 from hermes.chain.http import HttpDoor, Limits
 from hermes.chain.merkle_block import read_proof
+from hermes.chain.polling import other_tip
 from hermes.chain.server import Server
 from hermes.chain.work import sha256d, shown
 from hermes.errors import ChainLied, ChainUnreachable
 
 _KNOWN = -27
-_FIRST_LOOK_S, _LAST_LOOK_S = 0.05, 2.0
 _BEHIND = 144
 
 
@@ -153,14 +152,8 @@ class CoreBackend(AsyncContextManagerMixin):
         return rate_from(answer_as(await self._rpc.ask("estimatesmartfee", blocks), _Fee).feerate)
 
     async def next_tip(self, known: Tip, timeout_s: float) -> Tip:
-        """Look again and again, ever more slowly, until the best block is another."""
-        tip, pause = await self.tip(), _FIRST_LOOK_S
-        with anyio.move_on_after(timeout_s):
-            while tip == known:
-                await anyio.sleep(pause)
-                pause = min(2 * pause, _LAST_LOOK_S)
-                tip = await self.tip()
-        return tip
+        """Look until the best block is another, at most so many seconds."""
+        return await other_tip(self.tip, known, timeout_s)
 
     async def _strings(self, method: str, params: Sequence[Sequence[object]]) -> list[str]:
         told = await self._rpc.batch(method, params)

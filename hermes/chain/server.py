@@ -3,8 +3,9 @@
 Credentials stand in the URL and nowhere else: `shown` leaves them out, and so must every error.
 """
 
+import re
 from typing import Literal, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -19,6 +20,7 @@ _TRANSPORTS: dict[Protocol, dict[Transport, int]] = {
 }
 _REMEDY = "write chain.backend as core+http://USER:PASSWORD@HOST:PORT, electrum+tls://HOST:PORT or esplora+https://HOST/api"
 _MOST_SAID = 200
+_PIN = re.compile(r"[0-9a-f]{64}")
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -29,8 +31,10 @@ class Server(msgspec.Struct, frozen=True):
     host: str
     port: int
     path: str
-    user: str
-    password: str
+    user: str = ""
+    password: str = ""
+    pin: str = ""
+    """SHA-256 of the certificate to expect, in hex; empty: whatever the machine trusts."""
 
     @property
     def shown(self) -> str:
@@ -62,7 +66,16 @@ def server_of(url: str) -> Server:
         path=parts.path.rstrip("/"),
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
+        pin=_pin(parts.query),
     )
+
+
+def _pin(query: str) -> str:
+    """The digest in `?sha256=…`, with or without colons."""
+    pin = dict(parse_qsl(query)).get("sha256", "").replace(":", "").lower()
+    if pin and not _PIN.fullmatch(pin):
+        raise SettingsInvalid("chain.backend pins a certificate by what is no SHA-256", _REMEDY)
+    return pin
 
 
 def said(words: object) -> str:

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from anyio import AsyncContextManagerMixin
 
-from hermes.chain.backend import Outpoint, Tip, Txid
+from hermes.chain.backend import Coin, Outpoint, Tip, Txid
 from hermes.core.clock import Clock, SystemClock
 from hermes.testing.regtest import rpc, wallet
 from hermes.testing.regtest.loopback import Asked, Reply, serve
@@ -141,6 +141,14 @@ class Regtest(AsyncContextManagerMixin):
         except rpc.RpcError:
             return None
         return bytes.fromhex(found)
+
+    async def coins(self, script: bytes) -> tuple[Coin, ...]:
+        """What pays to a script and nobody spends, waiting ones included."""
+        return await self._do(self._node.coins, script)
+
+    async def branch(self, txid: str) -> tuple[int, tuple[bytes, ...]]:
+        """Position and siblings of a mined transaction, leaf to root; raises KeyError."""
+        return await self._do(self._node.branch, bytes.fromhex(txid)[::-1])
 
     async def rpc(self, method: str, *params: Any) -> Any:  # noqa: ANN401 - JSON
         """Call a Core method without HTTP; raises `rpc.RpcError`."""

@@ -49,10 +49,16 @@ async def serve(answer: Answer, port: int = 0) -> AsyncGenerator[int]:
             except (anyio.BrokenResourceError, anyio.EndOfStream, h11.ProtocolError):
                 return  # the client went away, or talks something else
 
+    failed: Exception | None = None
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, connection)
-        yield number
+        try:
+            yield number
+        except Exception as error:  # noqa: BLE001 - goes on below, not as a group
+            failed = error
         tasks.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
 
 
 async def _converse(stream: anyio.abc.ByteStream, answer: Answer) -> None:

@@ -8,12 +8,13 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from hermes.chain.backend import Coin, Outpoint, Txid
 from hermes.core.clock import Clock
 from hermes.testing.regtest.index import ChainIndex, previous_of
 from hermes.testing.regtest.kernel import BlockInvalid, Kernel
 from hermes.testing.regtest.mempool import Mempool
 from hermes.testing.regtest.mining import Frame, build
-from hermes.testing.regtest.parsed import Tx, hash_of, read_tx
+from hermes.testing.regtest.parsed import Tx, hash_of, merkle_levels, read_block, read_tx, shown
 from hermes.testing.regtest.policy import Rates
 
 
@@ -88,6 +89,31 @@ class Node:
         self._banned -= again
         self._restart()
 
+    def coins(self, script: bytes) -> tuple[Coin, ...]:
+        """What pays to a script and is spent neither in a block nor in the mempool."""
+        found = [
+            Coin(_outpoint(*outpoint), held.output.value, script, held.height)
+            for outpoint, held in self.index.paying(script)
+            if outpoint not in self.pool.spenders
+        ]
+        found += [
+            Coin(_outpoint(one.tx.txid, number), output.value, script, None)
+            for one in self.pool.entries.values()
+            for number, output in enumerate(one.tx.outputs)
+            if output.script == script and (one.tx.txid, number) not in self.pool.spenders
+        ]
+        return tuple(found)
+
+    def branch(self, txid: bytes) -> tuple[int, tuple[bytes, ...]]:
+        """Position and siblings of a mined transaction, leaf to root; raises KeyError."""
+        mined = self.index.mined[txid]
+        levels = merkle_levels([one.txid for one in read_block(self.index.blocks[mined.block])])
+        path = [(mined.position >> depth) ^ 1 for depth in range(len(levels) - 1)]
+        return mined.position, tuple(
+            level[min(sibling, len(level) - 1)]
+            for level, sibling in zip(levels, path, strict=False)
+        )
+
     def _restart(self) -> None:
         """The kernel cannot be told to forget a block: a new one gets all the others."""
         blocks = [raw for digest, raw in self.index.blocks.items() if digest not in self._banned]
@@ -115,3 +141,7 @@ class Node:
             self.pool.mined(txs)
         if undone:
             self.pool.rebuild(returned)
+
+
+def _outpoint(txid: bytes, number: int) -> Outpoint:
+    return Outpoint(Txid(shown(txid)), number)

@@ -70,9 +70,11 @@ class CalendarClient:
         try:
             with anyio.fail_after(_PATIENCE_S):
                 return await self._fetch(method, path, body)
-        except (*_FAILURES, TimeoutError) as error:
+        except TimeoutError as error:
+            raise ChainUnreachable(f"{self.url} took longer than {_PATIENCE_S:g} s") from error
+        except _FAILURES as error:
             raise ChainUnreachable(
-                f"{self.url} does not answer: {said(error) or 'too late'}",
+                f"{self.url} does not answer: {said(error) or type(error).__name__}",
                 "check the calendar's address, and that it runs",
             ) from error
 

@@ -89,8 +89,6 @@ class SignerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the SOUL.md that was attested last."""
     owner_here: bool = False
     """Whether the genesis record's owner key is this identity's own."""
-    checkpoint: str = ""
-    """The text of the checkpoint that was signed last: the next proof starts there."""
     month_sat: int = 0
     hardened: tuple[str, ...] = ()
     problem: str = ""

@@ -11,9 +11,10 @@ from typing import BinaryIO
 import anyio.to_thread
 
 from hermes.chain.backend import ChainBackend, Network
+from hermes.chain.connect import open_backend
 from hermes.chain.headers import HEAD, Headers, headers_of
-from hermes.chain.work import HEADER
-from hermes.errors import ChainError, ChainLied, ProofInvalid
+from hermes.chain.work import HEADER, sha256d, shown
+from hermes.errors import ChainError, ChainLied, ProofInvalid, Usage
 
 _BATCH = 2_000
 
@@ -100,6 +101,38 @@ class HeaderFile:
 
     async def _agrees(self, backend: ChainBackend, height: int) -> bool:
         return await backend.headers(height, 1) == (self.headers.at(height),)
+
+
+async def fetch_headers(
+    path: Path, network: Network, url: str, start: int = 0, digest: str = ""
+) -> HeaderFile:
+    """Bring the file up to the server's tip, making it from `start` where there is none.
+
+    `digest` is the hash of block `start`, which a person believes; block 0 needs none. Raises
+    Usage when the file begins elsewhere, ChainLied, and whatever `open_backend` raises.
+    """
+    async with open_backend(url, network) as backend:
+        file = await HeaderFile.open(path, network)
+        if file is None:
+            file = await HeaderFile.begin(path, await _first(backend, network, start, digest))
+        elif digest and (file.headers.start, file.headers.hash_at(file.headers.start)) != (
+            start,
+            digest,
+        ):
+            raise Usage(
+                f"{path} begins at block {file.headers.start}", "remove it to begin elsewhere"
+            )
+        await file.follow(backend)
+        return file
+
+
+async def _first(backend: ChainBackend, network: Network, start: int, digest: str) -> Headers:
+    found = await backend.headers(start, 1)
+    if not found:
+        raise Usage(f"{backend.name} has no block {start} yet")
+    if digest and shown(sha256d(found[0])) != digest:
+        raise ChainLied(f"{backend.name} knows another block {start} than {digest}")
+    return Headers(network, start, found[0])
 
 
 def _read(path: Path) -> bytes | None:

@@ -79,7 +79,7 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
     # What is cheap first: most of what is spoilt is found before a signature is checked.
     height, blocks, rests_on = _place(bundle.header, trusted)
     leaf = _check_log(bundle)
-    content = _content(bundle.message, leaf) if bundle.message else None
+    content = content_of(bundle.message, leaf) if bundle.message else None
     genesis = genesis_of(bundle.genesis)
     anchor = anchor_in(bundle)
     if isinstance(trusted, Headers) and trusted.network != genesis.network:
@@ -176,9 +176,10 @@ def _place(header: bytes, trusted: Headers | str) -> tuple[int | None, int | Non
     return height, trusted.height - height + 1, trusted.hash_at(trusted.start)
 
 
-def _content(data: bytes, leaf: Cid) -> Content:
+def content_of(data: bytes, leaf: Cid) -> Content:
+    """What a leaf's own block says; raises ProofInvalid when it is another's."""
     if cid_of(data) != leaf:
-        raise ProofInvalid("the block in the bundle is not the leaf's")
+        raise ProofInvalid("this block is not the leaf's")
     try:
         value = decode(data)
         # Two readers must not see two things in one block.

@@ -45,6 +45,11 @@ class _Reader:
             raise ChainLied(_TRUNCATED)
         return self._flags.pop(0)
 
+    def close(self) -> None:
+        """Nothing but the last byte's padding may be left."""
+        if self._hashes or len(self._flags) > 7 or any(self._flags):  # noqa: PLR2004 - a byte's bits
+            raise ChainLied("a proof from the server has more than it needs")
+
     def _count(self) -> int:
         first = self.take(1)[0]
         if first < 0xFD:  # noqa: PLR2004 - Bitcoin's short counts
@@ -61,6 +66,7 @@ def read_proof(proof: bytes, txid: bytes) -> tuple[bytes, int, tuple[bytes, ...]
     while reader.width(height) > 1:
         height += 1
     root, found = _walk(reader, height, 0, txid)
+    reader.close()
     if found is None or root != proof[36:68]:
         raise ChainLied("a proof from the server does not lead to its header")
     position, branch = found

@@ -44,6 +44,7 @@ class Regtest(AsyncContextManagerMixin):
         self._clock = clock or SystemClock()
         self._secret = f"hermes:{secrets.token_urlsafe(18)}"
         self._turn = anyio.Lock()
+        self._moved = anyio.Event()
         self._open: Node | None = None
         self._methods: Mapping[str, rpc.Method] = {}
 
@@ -134,6 +135,20 @@ class Regtest(AsyncContextManagerMixin):
         """What waits, in the order it came."""
         return tuple(Txid(shown(txid)) for txid in tuple(self._node.pool.entries))
 
+    async def other_tip(self, known: Tip) -> Tip:
+        """Wait until the best block is another than `known`."""
+        while self.tip == known:
+            await self._moved.wait()
+        return self.tip
+
+    async def history(self, script: bytes) -> tuple[tuple[Txid, int], ...]:
+        """Every transaction that pays to a script or spends from it, with its height (waiting: 0)."""
+        return await self._do(self._node.history, script)
+
+    async def scripts(self) -> frozenset[bytes]:
+        """Every output script that was ever seen, waiting ones included."""
+        return await self._do(self._node.scripts)
+
     async def transaction(self, txid: str) -> bytes | None:
         """A transaction, waiting or mined."""
         try:
@@ -162,7 +177,13 @@ class Regtest(AsyncContextManagerMixin):
     async def _do(self, act: Callable[..., _T], *args: object, **options: object) -> _T:
         """Run what blocks in a thread, one at a time."""
         async with self._turn:
-            return await anyio.to_thread.run_sync(partial(act, *args, **options))
+            before = self.tip
+            try:
+                return await anyio.to_thread.run_sync(partial(act, *args, **options))
+            finally:
+                if self._open is not None and self.tip != before:
+                    self._moved.set()
+                    self._moved = anyio.Event()
 
     async def _answer(self, asked: Asked) -> Reply:
         if not rpc.authorised(asked.headers.get("authorization", ""), self._secret):

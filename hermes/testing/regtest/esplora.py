@@ -22,7 +22,7 @@ _PER_KB = 100_000
 _Page = Callable[..., Awaitable[Any]]
 
 
-class _Esplora:
+class Esplora:
     """Pages over one chain; text pages are `str`, others JSON."""
 
     def __init__(self, chain: Regtest) -> None:
@@ -147,5 +147,5 @@ class _Esplora:
 @asynccontextmanager
 async def esplora(chain: Regtest, port: int = 0) -> AsyncGenerator[str]:
     """Serve Esplora's API over a chain; yields its address as our settings write it."""
-    async with serve(_Esplora(chain).answer, port) as number:
+    async with serve(Esplora(chain).answer, port) as number:
         yield f"esplora+http://127.0.0.1:{number}"

@@ -104,6 +104,27 @@ class Node:
         ]
         return tuple(found)
 
+    def history(self, script: bytes) -> tuple[tuple[Txid, int], ...]:
+        """What pays to a script or spends from it, in order, with heights (waiting: 0)."""
+        seen = [(one.tx, one.height) for one in self.index.mined.values()]
+        seen += [(one.tx, 0) for one in self.pool.entries.values()]
+        known = {tx.txid: tx for tx, _ in seen}
+
+        def touches(tx: Tx) -> bool:
+            pays = {one.script for one in tx.outputs}
+            for txid, number in (one.outpoint for one in tx.inputs):
+                if txid in known:
+                    pays.add(known[txid].outputs[number].script)
+            return script in pays
+
+        return tuple((Txid(shown(tx.txid)), height) for tx, height in seen if touches(tx))
+
+    def scripts(self) -> frozenset[bytes]:
+        """Every output script of the chain and of the mempool."""
+        waiting = (one.tx for one in self.pool.entries.values())
+        txs = (*(one.tx for one in self.index.mined.values()), *waiting)
+        return frozenset(output.script for tx in txs for output in tx.outputs)
+
     def branch(self, txid: bytes) -> tuple[int, tuple[bytes, ...]]:
         """Position and siblings of a mined transaction, leaf to root; raises KeyError."""
         mined = self.index.mined[txid]

@@ -29,7 +29,7 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> None:
             draft.replace(path)
         else:
             path.hardlink_to(draft)  # fails where a rename would overwrite
-        _settle(path.parent)
+        settle(path.parent)
     except FileExistsError as error:
         raise Refused(f"there is a {path.name} already", "move it away first") from error
     except OSError as error:
@@ -38,7 +38,8 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
+    """Put a folder's renames on the disk."""
     # The rename itself lasts once the folder is on the disk.
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

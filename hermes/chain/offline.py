@@ -111,6 +111,25 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
     )
 
 
+def saying(found: Verified, given: bytes) -> Verified:
+    """The same, once the entry says what somebody claims; raises ProofInvalid.
+
+    `given` is the entry's own block, or the words of a message whose block the bundle holds; a
+    last line break, as files have one, does not count.
+    """
+    if cid_of(given) == found.leaf:
+        return msgspec.structs.replace(found, content=content_of(given, found.leaf))
+    if found.content is None:
+        raise ProofInvalid(
+            "the bundle does not say what the entry holds, and what you gave is not its block",
+            "words alone cannot be compared: an entry's salt stands in its block",
+        )
+    said = found.content.text.encode()
+    if found.content.kind != MESSAGE_KIND or given not in {said, said + b"\n"}:
+        raise ProofInvalid("the entry says something else than what you gave")
+    return found
+
+
 def _signed(bundle: Bundle, genesis: Genesis) -> Checkpoint:
     name, key = genesis.name, bytes.fromhex(genesis.log)
     told = Checkpoint(name, bundle.checkpoint.size, bundle.checkpoint.root)

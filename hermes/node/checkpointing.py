@@ -5,6 +5,7 @@ change both can make them agree; only the signer, peers and the chain remember m
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -22,7 +23,6 @@ from hermes.errors import (
     SignerGone,
 )
 from hermes.identity.publishing import FilePublisher, Publisher
-from hermes.identity.signer_wire import SignerStatus
 from hermes.identity.whole import write_whole
 from hermes.load import load
 from hermes.node.alarms import Alarms
@@ -37,10 +37,6 @@ _REMEDY = "put a backup in its place, or look closer: hermes log verify"
 
 class CheckpointSigner(Protocol):
     """What is asked of the signer (`hermes.identity.agent.Agent`)."""
-
-    async def status(self) -> SignerStatus:
-        """How it stands, and what it signed last."""
-        ...
 
     async def sign_checkpoint(self, text: str, proof: tuple[bytes, ...]) -> NoteSignature:
         """Sign, if `proof` shows that the log grew out of what was signed last."""
@@ -90,9 +86,12 @@ class Checkpointing:
     async def look(self) -> bool:
         """Compare the store with the checkpoint beside it; whether it holds, else an alarm."""
         try:
-            await self._compare(await self.kept())
+            kept = await self.kept()
+            await self._compare(kept)
+            with suppress(IdentityMissing):  # then nobody knows whose signature it has to bear
+                await self._signature(kept)
         except ProofInvalid as error:
-            self._alarms.set(_ABOUT, f"{error.message}; {error.remedy}")
+            self._alarms.set(_ABOUT, f"{error.message}; {error.remedy or _REMEDY}")
             return False
         except HermesError as error:
             self._report("comparing the log with its checkpoint", error)
@@ -119,50 +118,49 @@ class Checkpointing:
         """
         async with self._signing:
             own = await self._identity()
-            kept = await self.kept()
-            await self._compare(kept)
             size, root = await self._store.log.newest()
             latest = await self._store.checkpoints.at(size)
-            if latest is None and size:
-                latest = await self._signed(Checkpoint(own.name, size, root))
-                await self._store.checkpoints.add(latest)
-            if latest is not None and latest != kept:
-                data = latest.encode()
-                path = self._folder / "checkpoint.note"
-                await anyio.to_thread.run_sync(partial(write_whole, path, data))
-                await self._publisher.publish("checkpoint", f"{size}.note", data)
-            return latest or ""
+            if not size or (latest is not None and latest == await self.kept()):
+                return latest or ""
+            signer = await self._agent()
+            # A signer that was just unlocked puts its last note back: its memory is the best.
+            kept = await self.kept()
+            await self._compare(kept)
+            before = _parsed(kept)[1].size if kept else 0
+            proof = await self._store.log.consistency(before, size)
+            new = Checkpoint(own.name, size, root)
+            signature = await signer.sign_checkpoint(new.text, proof)
+            note = Note(new.text, (signature,)).format()
+            await self._keep(note, size)
+            return note
 
-    async def _signed(self, new: Checkpoint) -> str:
-        signer = await self._agent()
-        # The signer may remember one that we had no time to keep.
-        last = (await signer.status()).checkpoint
-        before = _checkpoint(last) if last else None
-        if before is not None:
-            await self._hold(before, "the signer's last one")
-        proof = await self._store.log.consistency(before.size if before else 0, new.size)
-        signature = await signer.sign_checkpoint(new.text, proof)
-        return Note(new.text, (signature,)).format()
+    async def _keep(self, note: str, size: int) -> None:
+        await self.check(note)
+        await self._store.checkpoints.add(note)
+        path = self._folder / "checkpoint.note"
+        await anyio.to_thread.run_sync(partial(write_whole, path, note.encode()))
+        await self._publisher.publish("checkpoint", f"{size}.note", note.encode())
+
+    async def _signature(self, kept: str) -> None:
+        if kept:
+            await self.check(kept)
 
     async def _compare(self, kept: str) -> None:
-        if kept:
-            await self._hold(_parsed(kept)[1], "the one beside the store")
-
-    async def _hold(self, signed: Checkpoint, which: str) -> None:
         """Whether the log is a continuation of what was signed; raises ProofInvalid."""
-        size = await self._store.log.size()
-        if signed.size > size:
-            raise ProofInvalid(
-                f"the store was shortened: {signed.size} entries are signed ({which}),"
-                f" {size} are there",
-                _REMEDY,
-            )
-        if await self._store.log.root(signed.size) != signed.root:
-            raise ProofInvalid(
-                f"the store was rewritten: its first {signed.size} entries are not those that"
-                f" are signed ({which})",
-                _REMEDY,
-            )
+        if kept:
+            signed = _parsed(kept)[1]
+            size = await self._store.log.size()
+            if signed.size > size:
+                raise ProofInvalid(
+                    f"the store was shortened: {signed.size} entries are signed, {size} are there",
+                    _REMEDY,
+                )
+            if await self._store.log.root(signed.size) != signed.root:
+                raise ProofInvalid(
+                    f"the store was rewritten: its first {signed.size} entries are others than"
+                    " those that are signed",
+                    _REMEDY,
+                )
 
     async def _identity(self) -> "_Own":
         if self._own is None:
@@ -200,10 +198,3 @@ def _parsed(note: str) -> tuple[Note, Checkpoint]:
         return parsed, checkpoint_of(parsed.text)
     except ValueError as error:
         raise ProofInvalid(f"a signed checkpoint cannot be read: {error}", _REMEDY) from error
-
-
-def _checkpoint(text: str) -> Checkpoint:
-    try:
-        return checkpoint_of(text)
-    except ValueError as error:
-        raise ProofInvalid(f"the signer's last checkpoint is none: {error}") from error

@@ -3,12 +3,17 @@
 Apart from the calendar so that naming it does not load OpenTimestamps.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from hermes.chain.backend import Place
 from hermes.chain.work import sha256d, shown
+from hermes.core.anchor import AnchorKind, Payload
+from hermes.store.anchors import Anchors
+
+_DIGEST = 32
 
 
 class Mined(msgspec.Struct, frozen=True):
@@ -38,3 +43,35 @@ class Batcher(Protocol):
     async def settled(self, root: bytes) -> Mined | None:
         """Where a root stands once it is settled; None before, and again after a reorg."""
         ...
+
+
+class AnchorBatcher:
+    """Batches as BATCH anchors beside all others: whoever keeps anchors builds and sends them.
+
+    `wake` tells that one that there is a new draft.
+    """
+
+    def __init__(self, anchors: Anchors, wake: Callable[[], None]) -> None:
+        self._anchors = anchors
+        self._wake = wake
+
+    async def anchor(self, root: bytes) -> None:
+        """Keep a draft for a root, unless there is an anchor of it that is not lost."""
+        known = await self._anchors.with_payload(_payload(root))
+        if all(one.state == "lost" for one in known):
+            await self._anchors.add(int(AnchorKind.BATCH), _payload(root))
+        self._wake()
+
+    async def settled(self, root: bytes) -> Mined | None:
+        """Where the anchor of a root stands."""
+        for one in await self._anchors.with_payload(_payload(root)):
+            if one.state in {"settled", "final"} and one.mined is not None:
+                steps = range(0, len(one.branch), _DIGEST)
+                branch = tuple(one.branch[at : at + _DIGEST] for at in steps)
+                place = Place(one.height, one.position, branch)
+                return Mined(one.mined.raw, place, one.header, final=one.state == "final")
+        return None
+
+
+def _payload(root: bytes) -> bytes:
+    return Payload(AnchorKind.BATCH, root).encode()

@@ -24,12 +24,13 @@ data() { # NAME SEED WORDS...
 }
 data brief 21 --count "$count" --brief 0.88 --long 0
 data whole 22 --count $((count * 3 / 10)) --brief 0.4 --like "$out/brief"
-data copying 7 --count 20000 --copying --like "$out/brief"
+data copying 7 --count 60000 --copying --like "$out/brief"
 
 launch="$bin/python -m"
 [ "$gpus" -lt 2 ] || launch="$bin/python -m torch.distributed.run --nproc-per-node $gpus -m"
 stretch() { # SHARD UNTIL
-    $launch training.trainer --shard "$out/$1" --until "$2" --warm "$out/copying" --out "$out/run" \
+    $launch training.trainer --shard "$out/$1" --until "$2" --warm "$out/copying" \
+        --replay "$out/copying" --replay-share 0.08 --out "$out/run" \
         --size "$size" --minutes "$minutes" --tokens 6144 --decay 0.6 --warm-until 0.02 \
         --phases "256:$brief,768:0.92,4096:1" --seed "$seed" --name ember
 }

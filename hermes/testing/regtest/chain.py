@@ -142,7 +142,7 @@ class Regtest(AsyncContextManagerMixin):
         return self.tip
 
     async def history(self, script: bytes) -> tuple[tuple[Txid, int], ...]:
-        """Every transaction that pays to a script or spends from it, with its height (waiting: 0)."""
+        """What pays to a script or spends from it, in order, with heights (waiting: 0)."""
         return await self._do(self._node.history, script)
 
     async def scripts(self) -> frozenset[bytes]:

@@ -63,25 +63,25 @@ class Bundle(msgspec.Struct, frozen=True):
     def encode(self) -> bytes:
         """The bundle's bytes."""
         has = (_EARLIER if self.earlier else 0) | (_MESSAGE if self.message else 0)
-        earlier = [_checkpoint(self.earlier), _hashes(self.consistency)] if self.earlier else [b""]
+        earlier = [_checkpoint(self.earlier), hashes(self.consistency)] if self.earlier else [b""]
         return b"".join(
             [
                 MAGIC,
                 bytes((VERSION, has)),
-                _sized(self.genesis),
+                sized(self.genesis),
                 self.leaf,
                 varint(self.index),
-                _hashes(self.inclusion),
+                hashes(self.inclusion),
                 _checkpoint(self.checkpoint),
                 self.signature,
                 *earlier,
-                _sized(self.transaction),
-                _list(self.spent),
-                _list(self.lineage),
+                sized(self.transaction),
+                listed(self.spent),
+                listed(self.lineage),
                 self.header,
                 varint(self.position),
-                _hashes(self.branch),
-                _sized(self.message) if self.message else b"",
+                hashes(self.branch),
+                sized(self.message) if self.message else b"",
             ]
         )
 
@@ -124,16 +124,19 @@ def bundle_of(data: bytes) -> Bundle:
 
 
 class Reader:
-    """Bytes from front to back; each method raises ProofInvalid when they run out."""
+    """Bytes from front to back; each method raises ProofInvalid when they run out.
 
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self._data, self._at = data, at
+    `what` they are: for the reasons.
+    """
+
+    def __init__(self, data: bytes, at: int = 0, what: str = "bundle") -> None:
+        self._data, self._at, self._what = data, at, what
 
     def take(self, size: int) -> bytes:
         """So many bytes."""
         end = self._at + size
         if end > len(self._data):
-            raise ProofInvalid("the bundle is cut short")
+            raise ProofInvalid(f"the {self._what} is cut short")
         found, self._at = self._data[self._at : end], end
         return found
 
@@ -145,9 +148,9 @@ class Reader:
             value |= (byte & ~_MORE) << 7 * place
             if byte < _MORE:
                 if place and not byte:
-                    raise ProofInvalid("a number in the bundle is longer than it needs to be")
+                    raise ProofInvalid(f"a number in the {self._what} is longer than needed")
                 return value
-        raise ProofInvalid("a number in the bundle is too large")
+        raise ProofInvalid(f"a number in the {self._what} is too large")
 
     def sized(self) -> bytes:
         """A length and so many bytes."""
@@ -155,21 +158,22 @@ class Reader:
 
     def hashes(self) -> tuple[bytes, ...]:
         """A count and so many hashes."""
-        return tuple(self.take(_DIGEST) for _ in range(self._count(_MOST_HASHES)))
+        return tuple(self.take(_DIGEST) for _ in range(self.count(_MOST_HASHES)))
 
-    def list(self) -> tuple[bytes, ...]:
+    def list(self, most: int = _MOST_TRANSACTIONS) -> tuple[bytes, ...]:
         """A count and so many sized parts."""
-        return tuple(self.sized() for _ in range(self._count(_MOST_TRANSACTIONS)))
+        return tuple(self.sized() for _ in range(self.count(most)))
 
     def end(self) -> None:
         """Nothing may follow."""
         if self._at != len(self._data):
-            raise ProofInvalid(f"{len(self._data) - self._at} bytes follow the bundle")
+            raise ProofInvalid(f"{len(self._data) - self._at} bytes follow the {self._what}")
 
-    def _count(self, most: int) -> int:
+    def count(self, most: int) -> int:
+        """How many parts follow."""
         count = self.number()
         if count > most:
-            raise ProofInvalid(f"{count} parts in the bundle where at most {most} can be")
+            raise ProofInvalid(f"{count} parts in the {self._what}: at most {most} can be")
         return count
 
 
@@ -192,13 +196,16 @@ def _checkpoint(checkpoint: Anchored) -> bytes:
     return varint(checkpoint.size) + checkpoint.root
 
 
-def _sized(part: bytes) -> bytes:
+def sized(part: bytes) -> bytes:
+    """A part as `Reader.sized` reads it."""
     return varint(len(part)) + part
 
 
-def _hashes(parts: Sequence[bytes]) -> bytes:
+def hashes(parts: Sequence[bytes]) -> bytes:
+    """Hashes as `Reader.hashes` reads them."""
     return varint(len(parts)) + b"".join(parts)
 
 
-def _list(parts: Sequence[bytes]) -> bytes:
-    return varint(len(parts)) + b"".join(map(_sized, parts))
+def listed(parts: Sequence[bytes]) -> bytes:
+    """Parts as `Reader.list` reads them."""
+    return varint(len(parts)) + b"".join(map(sized, parts))

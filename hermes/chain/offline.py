@@ -77,7 +77,7 @@ def verify_bundle(data: bytes, trusted: Headers | str) -> Verified:
     """
     bundle = bundle_of(data)
     # What is cheap first: most of what is spoilt is found before a signature is checked.
-    height, blocks, rests_on = _place(bundle.header, trusted)
+    height, blocks, rests_on = place_of(bundle.header, trusted)
     leaf = _check_log(bundle)
     content = content_of(bundle.message, leaf) if bundle.message else None
     genesis = genesis_of(bundle.genesis)
@@ -179,7 +179,11 @@ def _commits(payload: Payload, checkpoint: Checkpoint) -> bool:
             return False
 
 
-def _place(header: bytes, trusted: Headers | str) -> tuple[int | None, int | None, str]:
+def place_of(header: bytes, trusted: Headers | str) -> tuple[int | None, int | None, str]:
+    """Height, blocks from there to the tip, and what that rests on; raises ProofInvalid.
+
+    Against a block's hash (hex) there is neither height nor depth.
+    """
     if isinstance(trusted, str):
         if not _HASH.fullmatch(trusted):
             raise ProofInvalid("a block's hash is 64 hex digits in lower case")

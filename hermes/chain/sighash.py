@@ -61,12 +61,17 @@ def check_ours(transaction: Transaction, spent: Sequence[Output]) -> None:
     if len(spent) != len(transaction.inputs):
         raise ProofInvalid("not every spent output is known")
     for index, output in enumerate(spent):
-        if transaction.inputs[index].script:
-            raise ProofInvalid(f"input {index} is not of segwit's kind")
-        if len(output.script) == _KEYHASH and output.script[:2] == b"\x00\x14":
-            _check_keyhash(transaction, index, output)
-        else:
-            _check_coin(transaction, index, output)
+        check_input(transaction, index, output)
+
+
+def check_input(transaction: Transaction, index: int, output: Output) -> None:
+    """Check one input's signature against what it spends; raises ProofInvalid."""
+    if transaction.inputs[index].script:
+        raise ProofInvalid(f"input {index} is not of segwit's kind")
+    if len(output.script) == _KEYHASH and output.script[:2] == b"\x00\x14":
+        _check_keyhash(transaction, index, output)
+    else:
+        _check_coin(transaction, index, output)
 
 
 def _check_keyhash(transaction: Transaction, index: int, output: Output) -> None:

@@ -152,7 +152,9 @@ class Maker:
         inputs = [CTxIn(COutPoint(txid, index), nSequence=0xFFFFFFFD) for txid, index, *_ in spends]
         outputs = [
             CTxOut(0, CScript([OP_RETURN, payload.encode()])),
-            CTxOut(sum(coin[2] for coin in spends) - _FEE, CScript(self.scripts.coin)),
+            CTxOut(
+                sum(coin[2] for coin in spends) - _FEE * len(spends), CScript(self.scripts.coin)
+            ),
         ]
         made = CMutableTransaction(inputs, outputs, nVersion=2)
         stacks = [self._witness(made, number, *coin[2:]) for number, coin in enumerate(spends)]

@@ -244,6 +244,35 @@ async def test_what_does_not_hold_is_refused_whole(store, tmp_path, name):
     assert (await store.size())["blocks"] == 0
 
 
+# Written by @ipld/car 5.4.7 (CarWriter) over @ipld/dag-cbor: a map and the bytes that it links.
+FOREIGN = bytes.fromhex(
+    "3aa265726f6f747381d82a58250001711220fe15f116ef0191944833eccb6462475ffdb36c2250532a207d5c85"
+    "0490d5e56a6776657273696f6e016e01711220fe15f116ef0191944833eccb6462475ffdb36c2250532a207d5c"
+    "850490d5e56aa4616e1903e861746a6865726d65732f782f3164626c6f62d82a582500015512200d22cdcc10e6"
+    "d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d67706172656e7473802e015512200d22cdcc10"
+    "e6d049dbe1af5123d50873fdfc1a4f58306e58cb6241be9472014d736f6d65206279746573"
+)
+FOREIGN_BLOCK = "bafyreih6cxyrn3ybsgkeqm7mznsger277wzwyisqkmvca7k4qucjbvpfni"
+
+
+async def test_another_writers_archive_is_taken_in_and_given_back_the_same(store, tmp_path):
+    (tmp_path / "foreign.car").write_bytes(FOREIGN)
+    came = await store.import_car(tmp_path / "foreign.car")
+    assert (came.blocks, came.blobs) == (1, 1)
+    await store.export_car(tmp_path / "ours.car", Wanted(cids=(FOREIGN_BLOCK,)))
+    assert (tmp_path / "ours.car").read_bytes() == FOREIGN
+
+
+@pytest.mark.parametrize("at", range(0, len(FOREIGN), 7))
+async def test_no_flipped_bit_of_it_is_taken_in(store, tmp_path, at):
+    data = bytearray(FOREIGN)
+    data[at] ^= 1 << at % 8
+    (tmp_path / "bad.car").write_bytes(data)
+    with pytest.raises(ProofInvalid):
+        await store.import_car(tmp_path / "bad.car")
+    assert (await store.size())["blocks"] == 0
+
+
 def raw_block(data):
     return Section(link(cid_of(data)), data)
 

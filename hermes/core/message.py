@@ -91,7 +91,8 @@ def message_of(data: bytes) -> Message:
     if not isinstance(fields, dict) or fields.get("t") != MESSAGE_KIND:
         raise ValueError("not a message block")
     parents = fields.pop("parents", [])
-    assert isinstance(parents, list)
+    if not isinstance(parents, list):
+        raise ValueError("not a message block")  # noqa: TRY004 - bad bytes, not a bad type
     links: list[Value] = [unlink(raw) for raw in parents if isinstance(raw, bytes)]
     try:
         return msgspec.convert(fields | {"parents": links}, Message)

@@ -35,6 +35,11 @@ def store_error(error: Exception, path: Path) -> StoreError:
     return named
 
 
+def garbled(error: sqlite3.Error) -> bool:
+    """Whether a text of the row that was being read is no Unicode."""
+    return str(error).startswith(_GARBLED)
+
+
 def corrupt(path: Path, why: str) -> StoreCorrupt:
     """The file is damaged, or none of ours."""
     return StoreCorrupt(
@@ -63,7 +68,7 @@ def full(path: Path, why: str) -> StoreFull:
 def _of_sqlite(error: sqlite3.Error, path: Path) -> StoreError:
     name: str = getattr(error, "sqlite_errorname", "")
     why = f"{error} ({name})" if name else str(error)
-    if name.startswith(_CORRUPT) or why.startswith(_GARBLED):
+    if name.startswith(_CORRUPT) or garbled(error):
         return corrupt(path, why)
     if name.startswith(_FULL):
         return full(path, why)

@@ -1,11 +1,11 @@
 """Which columns have to say what their block says, and what it takes to compare them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from hermes.core.canonical import Value, cid_of, decode
+from hermes.core.canonical import Value, cid_of, decode, encode
 from hermes.core.message import MESSAGE_KIND, message_of
 from hermes.store.blobs import digest_of
 from hermes.store.statement import Row
@@ -47,7 +47,10 @@ class Projection(NamedTuple):
 
 def _same(told: Value, found: object) -> bool:
     if isinstance(told, list):  # its column is JSON
-        return isinstance(found, str) and bool(msgspec.json.decode(found) == told)
+        try:
+            return isinstance(found, str) and bool(msgspec.json.decode(found) == told)
+        except msgspec.DecodeError:
+            return False
     return told == found
 
 
@@ -107,12 +110,14 @@ def judge_block(row: Row, parents: set[str], erased: set[str]) -> list[str]:
     if cid_of(data) != cid:
         return [f"block {seq} {cid}: its bytes were changed"]
     try:
+        if kind == MESSAGE_KIND:
+            return _judge_message(cid, data, columns, parents)
         block = decode(data)
         if not isinstance(block, dict) or block.get("t") != kind:
             return [f"block {seq} {cid}: it is not of kind {kind}"]
-        return _judge_message(cid, data, columns, parents) if kind == MESSAGE_KIND else []
     except ValueError as error:
         return [f"block {seq} {cid}: {error}"]
+    return []
 
 
 def _judge_message(cid: str, data: bytes, columns: list[object], parents: set[str]) -> list[str]:
@@ -129,6 +134,40 @@ def _judge_message(cid: str, data: bytes, columns: list[object], parents: set[st
 
 
 def judge_blob(row: Row) -> list[str]:
-    """What is wrong with a blob: seq, digest, data."""
-    _, digest, data = row
-    return [] if digest_of(data) == digest else [f"blob {digest}: its bytes were changed"]
+    """What is wrong with a blob: seq, digest, size, data."""
+    _, digest, size, data = row
+    if digest_of(data) != digest:
+        return [f"blob {digest}: its bytes were changed"]
+    return [] if size == len(data) else [f"blob {digest}: its size differs from its bytes"]
+
+
+ACTS = """SELECT a.seq, a.cid, a.kind, a.subject, CAST(b.data AS BLOB)
+    FROM acts AS a LEFT JOIN blocks AS b ON b.cid = a.cid
+    WHERE a.seq > ? ORDER BY a.seq LIMIT ?"""
+
+_STATE = ("version", "model", "parts")
+_SUBJECTS: Mapping[str, Callable[[dict[str, Value]], Value]] = {
+    "hermes/soul/1": lambda fields: fields.get("soul"),
+    "hermes/member/1": lambda fields: fields.get("node"),
+    "hermes/revoked/1": lambda fields: fields.get("node"),
+    "hermes/architecture/1": lambda fields: cid_of(
+        encode({name: fields.get(name) for name in _STATE}).data
+    ),
+}
+"""What an act is about, where its block says it; of other kinds nothing here vouches for it."""
+
+
+def judge_act(row: Row) -> list[str]:
+    """What is wrong with an act: seq, cid, kind, subject, its block's bytes."""
+    seq, cid, kind, subject, data = row
+    if data is None:
+        return [f"acts {seq}: its block {cid} is missing"]
+    about = _SUBJECTS.get(kind, lambda _: subject)
+    try:
+        block = decode(data)
+        fields = block if isinstance(block, dict) else {}
+        told = {"kind": fields.get("t") == kind, "subject": about(fields) == subject}
+    except (ValueError, TypeError):  # or with a value in it that has no canonical form
+        return [f"acts {seq}: its block {cid} cannot be read"]
+    wrong = [column for column, same in told.items() if not same]
+    return [f"acts {seq}: {column} differs from its block" for column in wrong]

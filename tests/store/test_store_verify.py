@@ -4,8 +4,9 @@ from contextlib import closing
 
 import pytest
 
+from hermes.core.canonical import encode
 from hermes.core.ids import CallId, TurnId
-from hermes.errors import StoreCorrupt
+from hermes.store.architecture import Architecture, Architectures
 from hermes.store.store import Store
 from tests.store.talk import chain, conversation
 
@@ -28,6 +29,11 @@ async def filled(path, clock):
         )  # fmt: skip
         await store.approvals.answer(CallId("call"), "yes", "me")
         await store.memory.add("p", "fact", "the sky is blue")
+        for subject in ("one", "two"):
+            soul = encode({"t": "hermes/soul/1", "by": "key", "soul": subject, "sig": ""})
+            await store.acts.add("hermes/soul/1", subject, soul)
+        parts = {"soul": b"I am Hermes."}
+        await Architectures(store.acts, clock).record(Architecture("2.0", "model", "00", parts))
         assert await store.verify() == ()
     return path
 
@@ -51,7 +57,23 @@ CHANGES = {
     "UPDATE approvals SET answer = 'no'": "approvals .* answer differs",
     "UPDATE approvals SET rule = 'Bash(*)'": "approvals .* rule differs",
     "UPDATE blobs SET data = x'00'": "blob .* changed",
+    "UPDATE journal SET changes = '['": "journal .* changes differs",
+    "UPDATE blobs SET size = 1": "blob .* size differs",
     "DELETE FROM memory_blocks": "project_memory 1 has no block",
+    "UPDATE acts SET kind = 'hermes/genesis/1' WHERE seq = 1": "acts 1: kind differs",
+    "UPDATE acts SET subject = 'another' WHERE seq = 1": "acts 1: subject differs",
+    "UPDATE acts SET subject = 'another' WHERE seq = 3": "acts 3: subject differs",
+    "UPDATE acts SET cid = 'bafy' WHERE seq = 2": "acts 2: its block bafy is missing",
+    "DELETE FROM acts WHERE seq = 2": "acts 2: it is missing",
+    "UPDATE blocks SET seq = 99 WHERE seq = 3": "block 3 is missing",
+    "UPDATE blocks SET seq = -3 WHERE seq = 3": "block -3 .* stands outside the log",
+    "DELETE FROM blocks WHERE seq = (SELECT max(seq) FROM blocks)": "only 12 blocks",
+    "UPDATE log_state SET size = size - 1": "blocks 13 to 13 are not in the log",
+    "UPDATE log_state SET size = 'many'": "state is missing or malformed",
+    "UPDATE log_state SET hashes = zeroblob(96)": "frontier was changed at 0, 1, 2",
+    "UPDATE log_state SET hashes = zeroblob(64)": "frontier was changed: their number",
+    "DELETE FROM log_state": "state is missing or malformed",
+    "INSERT INTO log_tiles VALUES (0, 0, x'', x'')": "log tile 0/0: there can be no such tile",
 }
 
 
@@ -65,12 +87,16 @@ async def test_each_change_is_found_and_named(filled, clock, change, found):
     assert re.search(found, "\n".join(problems))
 
 
-async def test_text_that_is_none_is_damage(filled, clock):
+async def test_text_that_is_no_unicode_is_named_too(filled, clock):
     with closing(sqlite3.connect(filled)) as database, database:
         database.execute("UPDATE messages SET text = CAST(x'ff' AS TEXT) WHERE seq = 1")
+        database.execute("UPDATE sessions SET conversation = CAST(x'ff' AS TEXT)")
     async with Store.open(filled, clock) as store:
-        with pytest.raises(StoreCorrupt):
-            await store.verify()
+        problems = await store.verify()
+    assert [re.sub(r" \S{36,}:", "", one) for one in problems] == [
+        "message text differs from its block",
+        "sessions conversation differs from its block",
+    ]
 
 
 async def test_progress_is_told(store):
@@ -78,6 +104,6 @@ async def test_progress_is_told(store):
     await store.conversations.append(*chain(made, *map(str, range(1_200))))
     seen = []
 
-    await store.verify(seen.append)
+    await store.verify(lambda done, total: seen.append((done, total)))
 
-    assert seen == [500, 1_000, 1_200]
+    assert seen == [(512, 1_200), (1_024, 1_200), (1_200, 1_200)]

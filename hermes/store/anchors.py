@@ -88,6 +88,8 @@ _SAVE = f"UPDATE anchors SET {_SET} WHERE id = ?"  # noqa: S608
 _TRY = f"""INSERT INTO anchor_attempts (anchor, {_TRIED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (txid) DO UPDATE SET dead = excluded.dead"""  # noqa: S608
 _PARENT = "INSERT INTO anchor_parents (txid, raw) VALUES (?, ?) ON CONFLICT (txid) DO NOTHING"
+_LAST = "WHERE seq = (SELECT max(seq) FROM anchors)"
+_LAST_FINAL = "WHERE seq = (SELECT max(seq) FROM anchors WHERE state = 'final')"
 _OPEN = "state NOT IN ('final', 'lost')"
 
 
@@ -141,6 +143,14 @@ class Anchors:
         """Those that are neither final nor lost."""
         return await self._anchors(f"WHERE {_OPEN}")
 
+    async def newest(self) -> Anchor | None:
+        """The last one, however it stands."""
+        return next(iter(await self._anchors(_LAST)), None)
+
+    async def newest_final(self) -> Anchor | None:
+        """The last one that is final: what the open ones follow."""
+        return next(iter(await self._anchors(_LAST_FINAL)), None)
+
     async def get(self, anchor: str) -> Anchor:
         """One; raises Usage when there is none."""
         found = await self._anchors("WHERE id = ?", (anchor,))
@@ -192,7 +202,7 @@ class Anchors:
         these = f"(SELECT id FROM anchors {where}) ORDER BY seq"  # noqa: S608
         tried: dict[str, list[Attempt]] = {}
         for anchor, *rest, dead in await self._database.read(of + these, values):
-            tried.setdefault(anchor, []).append(Attempt(*rest, dead=bool(dead)))
+            tried.setdefault(anchor, []).append(Attempt(*rest, bool(dead)))
         return tuple(
             Anchor(**dict(zip(_OWN, row, strict=True)), attempts=tuple(tried.get(row[0], ())))
             for row in rows

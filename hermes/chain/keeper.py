@@ -1,0 +1,219 @@
+"""Keeps one identity's anchors going: looks, decides by `anchors.step`, does it, writes it down.
+
+A transaction is written down before it is sent: killed at any point, the next look goes on with
+the very same one. One coin, one open anchor at a time; further drafts wait their turn.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple
+
+import anyio
+import msgspec
+
+from hermes.chain.anchors import Do, step
+from hermes.chain.backend import ChainBackend, Outpoint, Tip
+from hermes.chain.build import Ask, Builder, SpendSigner
+from hermes.chain.connect import open_backend
+from hermes.chain.discover import discover
+from hermes.chain.fees import TooDear
+from hermes.chain.scripts import scripts_of
+from hermes.chain.spend import check_spend
+from hermes.chain.transaction import outpoint_of, output_of, transaction_of
+from hermes.chain.watch import COIN_OUTPUT, Watch
+from hermes.config import Chain
+from hermes.core.clock import Clock
+from hermes.errors import ChainRefused, CoinGone, HermesError, StoreCorrupt
+from hermes.identity.attest import Genesis
+from hermes.store.anchors import Anchor, Anchors, Attempt
+
+GONE = "find out who holds the key first; then `hermes anchor resume` looks again"
+NOTHING = Ask()
+_MINED = {"mined", "settled", "final"}
+
+
+class Keeper:
+    """The anchors of one identity on one node."""
+
+    def __init__(
+        self,
+        caps: Chain,
+        anchors: Anchors,
+        clock: Clock,
+        genesis: Genesis,
+        signer: Callable[[], Awaitable[SpendSigner]],
+    ) -> None:
+        self.genesis = genesis
+        self.scripts = scripts_of(genesis)
+        self.builder = Builder(caps, anchors, clock, self.scripts, signer)
+        self._caps = caps
+        self._anchors = anchors
+        self._turn = anyio.Lock()
+
+    def connect(self) -> AbstractAsyncContextManager[ChainBackend]:
+        """The server that the settings name; raises NotAvailable, WrongNetwork, ChainError."""
+        return open_backend(self._caps.backend, self._caps.network)
+
+    async def adopt(self, backend: ChainBackend) -> int:
+        """Take up a lineage that the store does not know; how many anchors were found."""
+        async with self._turn:
+            if await self._anchors.newest() is not None:
+                return 0
+            links = await discover(backend, self.genesis, self.scripts)
+            for link in links:
+                parents = {str(txid): raw for txid, raw in link.parents.items()}
+                await self._anchors.adopt(link.anchor(), parents)
+            return len(links)
+
+    async def tick(self, backend: ChainBackend, ask: Ask = NOTHING) -> Tip:
+        """Look at every open anchor and do what is due; returns the tip that was looked at.
+
+        What an anchor waits for is written into it. Raises CoinGone, ChainError, and what
+        the signer raises.
+        """
+        async with self._turn:
+            if (halt := await self._anchors.halted()) is not None:
+                raise CoinGone(halt.says, GONE)
+            now = _Round(backend, await backend.tip(), ask)
+            before = await self._anchors.newest_final()
+            for anchor in await self._anchors.open():
+                before = await self._go_on(now, anchor, before)
+                if not before.attempts:
+                    return now.tip  # the others wait behind it
+            await self._guard(now, before)
+            return now.tip
+
+    async def resume(self, backend: ChainBackend) -> None:
+        """Let the alarm go, once nobody else's spend of the coin is there; raises CoinGone."""
+        async with self._turn:
+            if (halt := await self._anchors.halted()) is None:
+                return
+            coin = outpoint_of(halt.coin)
+            script = await self._script(halt.coin)
+            if await self._watch(backend).thief(coin, script, await self._ours(halt.coin)):
+                raise CoinGone(halt.says, GONE)
+            await self._anchors.lift()
+
+    async def _go_on(self, now: "_Round", anchor: Anchor, before: Anchor | None) -> Anchor:
+        lineage = coin_after(before)
+        ready = before is None or before.state in _MINED
+        if not anchor.attempts and (not ready or await self._handed_over(lineage)):
+            return anchor
+        script = await self._script(lineage or (anchor.alive[-1].coin if anchor.alive else ""))
+        seen = await self._watch(now.backend).look(anchor, lineage, script, now.tip)
+        found, todo = step(anchor, seen, now.tip)
+        if Do.ALARM in todo:
+            raise await self._alarm(found, lineage, seen.thief)
+        if found != anchor:
+            await self._anchors.save(found)
+        for do in todo:
+            if do is Do.SEND:
+                found = await self._send(now.backend, found)
+            elif ready:
+                found = await self._build(now, found, lineage)
+        return found
+
+    async def _build(self, now: "_Round", anchor: Anchor, lineage: str) -> Anchor:
+        try:
+            made = await self.builder.build(now.backend, anchor, lineage, now.tip, now.ask)
+        except TooDear as error:
+            return await self._say(anchor, error.message)
+        except HermesError as error:
+            await self._say(anchor, error.message)
+            raise
+        kept = await self._anchors.attempt(anchor, made.attempt, made.parents)
+        return await self._send(now.backend, kept)
+
+    async def _send(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
+        """Send the newest living attempt, checked once more; what the server says is kept."""
+        raw = anchor.alive[-1].raw
+        transaction = transaction_of(raw)
+        previous: dict[Outpoint, tuple[int, bytes]] = {}
+        for one in transaction.inputs:
+            output = output_of(await self._parent(one.outpoint.txid), one.outpoint)
+            previous[one.outpoint] = (output.value, output.script)
+        check_spend(raw, previous)
+        try:
+            await backend.send(raw)
+        except ChainRefused as error:
+            return await self._say(await self._without_spent(backend, anchor), error.message)
+        return await self._say(anchor, "")
+
+    async def _without_spent(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
+        """Refused: an attempt that takes in a deposit which somebody else spent is dead."""
+        ours = {one.txid for one in anchor.attempts}
+        attempts = []
+        for one in anchor.attempts:
+            spenders = [
+                await backend.spender(spend.outpoint, self.scripts.deposit)
+                for spend in transaction_of(one.raw).inputs[1:]
+            ]
+            gone = any(spender is not None and spender not in ours for spender in spenders)
+            attempts.append(msgspec.structs.replace(one, dead=one.dead or gone))
+        return msgspec.structs.replace(anchor, attempts=tuple(attempts))
+
+    async def _guard(self, now: "_Round", last: Anchor | None) -> None:
+        """Nothing of ours spends the newest coin: whoever does is a stranger."""
+        coin = coin_after(last)
+        if last is None or last.state not in _MINED or await self._handed_over(coin):
+            return
+        watch = self._watch(now.backend)
+        thief = await watch.thief(outpoint_of(coin), await self._script(coin), ())
+        if thief:
+            raise await self._alarm(None, coin, thief)
+
+    async def _alarm(self, anchor: Anchor | None, coin: str, thief: str) -> CoinGone:
+        says = f"somebody else spent the continuity coin {coin}, in {thief}"
+        halt = await self._anchors.halt(coin, thief, says)
+        if anchor is not None:
+            await self._anchors.save(anchor)
+        return CoinGone(halt.says, GONE)
+
+    async def _say(self, anchor: Anchor, says: str) -> Anchor:
+        said = msgspec.structs.replace(anchor, says=says)
+        await self._anchors.save(said)
+        return said
+
+    async def _handed_over(self, coin: str) -> bool:
+        """Whether the coin is another identity's by now."""
+        return bool(coin) and await self._script(coin) not in {
+            self.scripts.coin,
+            self.scripts.deposit,
+        }
+
+    async def _script(self, coin: str) -> bytes:
+        if not coin:
+            return self.scripts.deposit
+        outpoint = outpoint_of(coin)
+        return output_of(await self._parent(outpoint.txid), outpoint).script
+
+    async def _parent(self, txid: str) -> bytes:
+        raw = await self._anchors.parent(txid)
+        if raw is None:
+            raise StoreCorrupt(f"the transaction {txid} of an anchor is not in the store")
+        return raw
+
+    async def _ours(self, coin: str) -> tuple[Attempt, ...]:
+        return tuple(
+            one
+            for anchor in await self._anchors.list()
+            for one in anchor.attempts
+            if one.coin == coin
+        )
+
+    def _watch(self, backend: ChainBackend) -> Watch:
+        return Watch(backend, self._caps.network)
+
+
+class _Round(NamedTuple):
+    backend: ChainBackend
+    tip: Tip
+    ask: Ask
+
+
+def coin_after(anchor: Anchor | None) -> str:
+    """The continuity coin that an anchor leaves, `txid:index`; empty without one."""
+    if anchor is None or not anchor.attempts:
+        return ""
+    newest = anchor.txid or (anchor.alive or anchor.attempts)[-1].txid
+    return f"{newest}:{COIN_OUTPUT}"

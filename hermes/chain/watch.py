@@ -1,0 +1,126 @@
+"""Looks at the chain through a server that may lie, lag or die: what is seen of an anchor.
+
+Believed is only what holds by itself: a transaction by its id, a block by the branch to it and
+by the work of the headers on it, a stranger's spend by its signature. Not seen through: a server
+that hides things, and one that gives away real work on a shorter chain (compare two servers).
+"""
+
+from collections.abc import Sequence
+
+from hermes.chain.anchors import FINAL, Mined, Seen
+from hermes.chain.backend import ChainBackend, Network, Outpoint, Place, Tip, Txid
+from hermes.chain.checked import check_headers
+from hermes.chain.spend import check_spend
+from hermes.chain.spv import check_mined
+from hermes.chain.transaction import Transaction, outpoint_of, output_of, transaction_of
+from hermes.chain.work import sha256d, shown
+from hermes.errors import ChainLied, ProofInvalid
+from hermes.store.anchors import Anchor, Attempt
+
+COIN_OUTPUT = 1
+_INPUTS_MOST = 64
+
+
+class Watch:
+    """One server, one network; `scripts` of the coin are given where they are needed."""
+
+    def __init__(self, backend: ChainBackend, network: Network) -> None:
+        self._backend = backend
+        self._network = network
+
+    async def look(self, anchor: Anchor, lineage: str, coin: bytes, tip: Tip) -> Seen:
+        """What is seen of an anchor; raises ChainError.
+
+        Args:
+            anchor: the anchor as it is known.
+            lineage: the outpoint that it has to spend, empty for the first.
+            coin: the script of what its living attempt spends.
+            tip: the best block.
+        """
+        waiting = ""
+        for attempt in reversed(anchor.attempts):
+            transaction = transaction_of(attempt.raw)
+            script = transaction.outputs[COIN_OUTPUT].script
+            height = await self._backend.height_of(transaction.txid, script)
+            if height:
+                found = await self._mined(transaction, height, tip, anchor)
+                return Seen(mined=found, lineage=lineage)
+            if height == 0 and not waiting:
+                waiting = attempt.txid
+        spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
+        thief = ""
+        if spent and not waiting:
+            thief = await self.thief(outpoint_of(spent), coin, anchor.attempts)
+        return Seen(waiting=waiting, thief=thief, lineage=lineage)
+
+    async def thief(self, coin: Outpoint, script: bytes, ours: Sequence[Attempt]) -> str:
+        """A stranger's transaction that spends the coin, its signatures checked; else empty."""
+        txid = await self._backend.spender(coin, script)
+        if txid is None or txid in {one.txid for one in ours}:
+            return ""
+        raw = await self._backend.transaction(txid)
+        if raw is None:
+            raise ChainLied(f"{self._backend.name} names a spender that it does not know")
+        try:
+            found = transaction_of(raw)
+        except ValueError as error:
+            raise ChainLied(f"{self._backend.name}: {error}") from error
+        if found.txid != txid or coin not in {one.outpoint for one in found.inputs}:
+            raise ChainLied(f"{self._backend.name} names a spender that does not spend the coin")
+        await self._check_signed(raw, found)
+        return txid
+
+    async def _check_signed(self, raw: bytes, found: Transaction) -> None:
+        """A false alarm takes a key; what cannot be checked for lack of data is believed."""
+        previous: dict[Outpoint, tuple[int, bytes]] = {}
+        for one in found.inputs[:_INPUTS_MOST]:
+            parent = await self._backend.transaction(one.outpoint.txid)
+            if parent is None:
+                return
+            try:
+                output = output_of(parent, one.outpoint)
+            except ValueError as error:
+                raise ChainLied(f"{self._backend.name}: {error}") from error
+            previous[one.outpoint] = (output.value, output.script)
+        if len(previous) < len(found.inputs):
+            return
+        try:
+            check_spend(raw, previous)
+        except ProofInvalid as error:
+            raise ChainLied(
+                f"{self._backend.name} shows a forged spend of the coin: {error.message}"
+            ) from error
+
+    async def _mined(self, transaction: Transaction, height: int, tip: Tip, known: Anchor) -> Mined:
+        """The place of a transaction, and how many headers with work lie on it."""
+        count = min(FINAL, max(1, tip.height - height + 1))
+        headers = await self._backend.headers(height, count)
+        if not headers:
+            raise ChainLied(f"{self._backend.name} names a block above its own tip")
+        check_headers(headers, self._network)
+        place = await self._place(transaction, height, headers[0], known)
+        try:
+            check_mined(transaction.stripped, place.position, place.branch, headers[0])
+        except ProofInvalid as error:
+            raise ChainLied(f"{self._backend.name}: {error.message}") from error
+        return Mined(
+            txid=transaction.txid,
+            height=height,
+            block=shown(sha256d(headers[0])),
+            header=headers[0],
+            position=place.position,
+            branch=place.branch,
+            depth=len(headers),
+        )
+
+    async def _place(
+        self, transaction: Transaction, height: int, header: bytes, known: Anchor
+    ) -> Place:
+        if known.header == header and known.txid == transaction.txid:
+            return Place(height, known.position, branch_of(known))
+        return await self._backend.place(Txid(transaction.txid), height)
+
+
+def branch_of(anchor: Anchor) -> tuple[bytes, ...]:
+    """The sibling hashes of a mined anchor."""
+    return tuple(anchor.branch[at : at + 32] for at in range(0, len(anchor.branch), 32))

@@ -4,7 +4,8 @@ Read in small pieces while the store goes on; blocks added meanwhile are left fo
 archive. An erased block has no bytes any more: it is counted, its name stays in its children.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,12 @@ from hermes.store.statement import Row
 
 _BATCH = 256
 _TITLE = 200
-_NAMED = """SELECT cid, CAST(data AS BLOB), kind FROM blocks
-    WHERE cid IN (SELECT value FROM json_each(?))"""
-_ALL = """SELECT cid, CAST(data AS BLOB), kind, seq FROM blocks
+# The parents of messages come along, some hundred at a time: a history is one long chain.
+_NAMED = """WITH RECURSIVE reached (cid) AS (
+        SELECT value FROM json_each(?1)
+        UNION SELECT parent FROM message_parents JOIN reached ON child = cid LIMIT ?2)
+    SELECT cid, CAST(data AS BLOB) FROM reached JOIN blocks USING (cid)"""
+_ALL = """SELECT cid, CAST(data AS BLOB), seq FROM blocks
     WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"""
 _NAMES = "SELECT cid, seq FROM blocks WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 _BLOB = "SELECT data FROM blobs WHERE digest = ?"
@@ -95,6 +99,7 @@ class _Writer:
         self.erased: list[Cid] = []
         self.missing: list[str] = []
         self.left_out: list[str] = []
+        self._seen: set[str] = set()  # blobs
 
     async def everything(self) -> tuple[Cid, ...]:
         last, last_blob = (await self._database.read(_ENDS))[0]
@@ -118,7 +123,7 @@ class _Writer:
 
     async def named(self, wanted: Wanted) -> tuple[Cid, ...]:
         pages = [await self._conversation(one) for one in wanted.conversations]
-        found = {row[0] for row in await self._read(wanted.cids)}
+        found = {row[0] for row in await self._read(wanted.cids, len(wanted.cids))}
         if absent := [cid for cid in wanted.cids if cid not in found]:
             raise Usage(f"there is no block {absent[0]}", "see `hermes conversations show --json`")
         roots = [*(one.cid for one in pages), *dict.fromkeys(wanted.cids)]
@@ -130,27 +135,36 @@ class _Writer:
         return tuple(roots)
 
     async def _walk(self, start: Sequence[Cid]) -> None:
-        """Everything that can be reached, each once, a level of links after the other."""
-        seen: dict[Cid, None] = dict.fromkeys(start)
-        seen_blobs: set[str] = set()
-        level = list(seen)
-        while level:
-            below: list[Cid] = []
-            for at in range(0, len(level), _BATCH):
-                some = level[at : at + _BATCH]
-                rows = {row[0]: row[1] for row in await self._read(some)}
-                self.missing += [cid for cid in some if cid not in rows]
-                for cid in some:
-                    if cid not in rows or not await self._block(cid, rows[cid]):
-                        continue
-                    links = links_of(decode(rows[cid]))
-                    below += [one for one in links.blocks if one not in seen]
-                    seen.update(dict.fromkeys(links.blocks))
-                    for digest in links.blobs:
-                        if digest not in seen_blobs:
-                            seen_blobs.add(digest)
-                            await self._blob(digest)
-            level = list(dict.fromkeys(below))
+        """Everything that can be reached, each once."""
+        todo: dict[Cid, None] = dict.fromkeys(start)
+        done: set[Cid] = set()
+        while todo:
+            some = list(islice(todo, _BATCH))
+            found = {row[0]: row[1] for row in await self._read(some, 2 * _BATCH)}
+            self.missing += [cid for cid in some if cid not in found]
+            done.update(cid for cid in some if cid not in found)
+            for cid in some:
+                del todo[cid]
+            for cid, data in found.items():
+                if cid in done:
+                    continue
+                done.add(cid)
+                todo.pop(cid, None)
+                for link_to in await self._linked(cid, data):
+                    if link_to not in done:
+                        todo[link_to] = None
+
+    async def _linked(self, cid: Cid, data: bytes | None) -> tuple[Cid, ...]:
+        """Write a block and the blobs that it names; returns the blocks that it links."""
+        if not await self._block(cid, data):
+            return ()
+        assert data is not None
+        links = links_of(decode(data))
+        for digest in links.blobs:
+            if digest not in self._seen:
+                self._seen.add(digest)
+                await self._blob(digest)
+        return links.blocks
 
     async def _conversation(self, conversation: ConversationId) -> Block:
         rows = await self._database.read(_CONVERSATIONS, (0, conversation, 1))
@@ -177,9 +191,9 @@ class _Writer:
             after = rows[-1][-1]
             yield rows
 
-    async def _read(self, cids: Iterable[Cid]) -> list[Row]:
-        names = msgspec.json.encode(list(cids)).decode()
-        return await self._database.read(_NAMED, (names,))
+    async def _read(self, cids: Sequence[Cid], most: int) -> list[Row]:
+        names = msgspec.json.encode(cids).decode()
+        return await self._database.read(_NAMED, (names, most))
 
     async def _block(self, cid: Cid, data: bytes | None) -> bool:
         if data is None:

@@ -24,6 +24,8 @@ SCRIPTS = {
     "peers": "benchmarks.peers.runner",
     "reads": "benchmarks.reads",
     "store": "benchmarks.store",
+    "proofs": "benchmarks.proofs",
+    "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",
     "turns": "benchmarks.turns",
     "crash": "benchmarks.crash",

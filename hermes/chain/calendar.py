@@ -70,13 +70,10 @@ class Calendar:
         Raises StoreCorrupt when the batch's rows do not give its root.
         """
         kept = await self._stamps.find(commitment)
-        batch = None
-        if kept is not None and kept.batch is not None:
-            batch = await self._stamps.batch(kept.batch)
-        if kept is None or batch is None or batch.tail is None:
+        if kept is None or kept.batch is None or kept.batch.tail is None:
             return Found(kept is not None)
-        tree, places = await self._tree(batch)
-        return Found(known=True, way=answer(tree.path(places[kept.seq]), batch.tail))
+        tree, places = await self._tree(kept.batch)
+        return Found(known=True, way=answer(tree.path(places[kept.seq]), kept.batch.tail))
 
     async def close_batch(self) -> bytes | None:
         """Put what waits under one root and send it; None when nothing waits.

@@ -21,6 +21,8 @@ _CLOSE = """INSERT INTO calendar_batches (root, size, closed) VALUES (?, ?, ?)""
 _TAKE = """UPDATE calendar_promises SET batch = (SELECT id FROM calendar_batches WHERE root = ?)
     WHERE batch IS NULL AND seq <= ?"""
 _COLUMNS = "id, root, size, closed, state, height, block, tail"
+_FIND = f"""SELECT seq, {_COLUMNS} FROM calendar_promises
+    LEFT JOIN calendar_batches ON id = batch WHERE commitment = ?"""  # noqa: S608 - constants
 _SETTLE = """UPDATE calendar_batches SET state = ?, height = ?, block = ?, tail = ? WHERE id = ?"""
 _COUNTS = """SELECT
     (SELECT count(*) FROM calendar_promises),
@@ -46,7 +48,7 @@ class Kept(msgspec.Struct, frozen=True):
     """Where a commitment stands: its row, and its batch once it has one."""
 
     seq: int
-    batch: int | None
+    batch: StampBatch | None
 
 
 class Stamps:
@@ -62,10 +64,11 @@ class Stamps:
 
     async def find(self, commitment: bytes) -> Kept | None:
         """Where a commitment stands; None when nobody promised it."""
-        rows = await self._database.read(
-            "SELECT seq, batch FROM calendar_promises WHERE commitment = ?", (commitment,)
-        )
-        return Kept(*rows[0]) if rows else None
+        rows = await self._database.read(_FIND, (commitment,))
+        if not rows:
+            return None
+        seq, *batch = rows[0]
+        return Kept(seq, None if batch[0] is None else StampBatch(*batch))
 
     async def waiting(self, most: int) -> tuple[tuple[int, bytes], ...]:
         """Rows and commitments that are in no batch, oldest first."""
@@ -82,12 +85,6 @@ class Stamps:
         """A batch's rows and commitments, in the order of its tree."""
         sql = "SELECT seq, commitment FROM calendar_promises WHERE batch = ? ORDER BY seq"
         return tuple((seq, raw) for seq, raw in await self._database.read(sql, (batch,)))
-
-    async def batch(self, batch: int) -> StampBatch | None:
-        """One batch."""
-        sql = f"SELECT {_COLUMNS} FROM calendar_batches WHERE id = ?"  # noqa: S608 - constants
-        rows = await self._database.read(sql, (batch,))
-        return _batch(rows[0]) if rows else None
 
     async def unfinished(self) -> tuple[StampBatch, ...]:
         """Batches that a reorganisation of the chain can still touch, oldest first."""

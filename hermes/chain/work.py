@@ -8,6 +8,7 @@ Sources: Bitcoin Core `pow.cpp`, BIP 94 (testnet4).
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 from hermes.chain.backend import Network
 from hermes.chain.networks import NETWORKS
@@ -47,6 +48,7 @@ def time_of(header: bytes) -> int:
     return int.from_bytes(header[68:72], "little")
 
 
+@lru_cache(maxsize=256)  # bits change once in two weeks of blocks
 def target_of(bits: int) -> int:
     """The target of compact bits; raises ProofInvalid when they mean none."""
     size, mantissa = bits >> 24, bits & _MANTISSA
@@ -66,6 +68,7 @@ def compact(target: int) -> int:
     return size << 24 | mantissa
 
 
+@lru_cache(maxsize=256)
 def work_of(bits: int) -> int:
     """How many hashes a header with these bits stands for."""
     return _LARGEST // (target_of(bits) + 1)

@@ -5,6 +5,7 @@ chain at hand.
 """
 
 import hashlib
+import struct
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ from hermes.chain.bundle import Anchored, Bundle
 from hermes.chain.headers import Headers
 from hermes.chain.scripts import CoinScripts, scripts_of
 from hermes.chain.spv import merkle_root
-from hermes.chain.work import sha256d, target_of
+from hermes.chain.work import sha256d, target_of, time_of
 from hermes.core.anchor import AnchorKind, Payload, commitment
 from hermes.core.canonical import link
 from hermes.core.checkpoint import Checkpoint
@@ -201,23 +202,30 @@ def _plain(transaction: CMutableTransaction) -> bytes:
     return bytes(plain.serialize())
 
 
+def mined_chain(count: int) -> Headers:
+    """So many regtest headers behind block 0, ten minutes apart."""
+    headers = Headers("regtest", 0, _FIRST)
+    header, time = _FIRST, time_of(_FIRST)
+    for number in range(count):
+        header = _header(header, number.to_bytes(32, "big"), time + 600 * (number + 1))
+        headers.append(header)
+    return headers
+
+
 def _mined(txid: bytes, depth: int) -> tuple[bytes, int, tuple[bytes, ...]]:
     """A header over a block of 2**depth transactions, ours the last but one."""
     branch = tuple(hashlib.sha256(b"%d" % level).digest() for level in range(depth))
     position = max(0, (1 << depth) - 2)
     root = merkle_root(txid, position, branch)
+    return _header(_FIRST, root, _FIRST_TIME), position, branch
+
+
+def _header(before: bytes, root: bytes, time: int) -> bytes:
     target = target_of(_LIMIT)
     for nonce in range(1000):
-        header = (
-            (1).to_bytes(4, "little")
-            + sha256d(_FIRST)
-            + root
-            + _FIRST_TIME.to_bytes(4, "little")
-            + _LIMIT.to_bytes(4, "little")
-            + nonce.to_bytes(4, "little")
-        )
+        header = struct.pack("<I32s32sIII", 1, sha256d(before), root, time, _LIMIT, nonce)
         if int.from_bytes(sha256d(header), "little") <= target:
-            return header, position, branch
+            return header
     raise AssertionError("no header of a thousand meets the regtest limit")
 
 

@@ -128,7 +128,7 @@ class Maker:
         inputs = [_output(moves[-1], 1), *(_output(one, 0) for one in paid)]
         payload = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(checkpoint)))
         anchor = self.transaction(payload, inputs)
-        header, position, branch = _mined(_id(anchor), depth)
+        header, position, branch = mined(_id(anchor), depth)
         bundle = Bundle(
             genesis=self.genesis.record.block().data,
             leaf=link(leaf),
@@ -146,7 +146,7 @@ class Maker:
             consistency=consistency(earlier, log.size, log.fetch) if before else (),
             message=message,
         )
-        return Made(bundle, _headers(header))
+        return Made(bundle, headers_on(header))
 
     def transaction(self, payload: Payload, spends: Sequence[_Coin]) -> CMutableTransaction:
         """An anchor that spends coins of the coin key, signed by it."""
@@ -212,7 +212,7 @@ def mined_chain(count: int) -> Headers:
     return headers
 
 
-def _mined(txid: bytes, depth: int) -> tuple[bytes, int, tuple[bytes, ...]]:
+def mined(txid: bytes, depth: int) -> tuple[bytes, int, tuple[bytes, ...]]:
     """A header over a block of 2**depth transactions, ours the last but one."""
     branch = tuple(hashlib.sha256(b"%d" % level).digest() for level in range(depth))
     position = max(0, (1 << depth) - 2)
@@ -229,7 +229,8 @@ def _header(before: bytes, root: bytes, time: int) -> bytes:
     raise AssertionError("no header of a thousand meets the regtest limit")
 
 
-def _headers(header: bytes) -> Headers:
+def headers_on(header: bytes) -> Headers:
+    """Headers of which it is the last."""
     headers = Headers("regtest", 0, _FIRST)
     headers.append(header)
     return headers

@@ -24,6 +24,7 @@ SCRIPTS = {
     "peers": "benchmarks.peers.runner",
     "reads": "benchmarks.reads",
     "store": "benchmarks.store",
+    "merkle": "benchmarks.merkle",
     "proofs": "benchmarks.proofs",
     "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",

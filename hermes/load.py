@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Literal
 
 Part = Literal[
+    "anchors",
     "attach",
     "calendar",
     "calendar_client",
@@ -15,6 +16,8 @@ Part = Literal[
     "genesis",
     "header_file",
     "headers",
+    "identity_acts",
+    "members",
     "notes",
     "offline",
     "pathspec",
@@ -23,6 +26,7 @@ Part = Literal[
     "served",
     "shell_grammar",
     "stamps",
+    "subjects",
     "terminal",
     "train_convert",
     "train_curate",
@@ -36,6 +40,7 @@ Part = Literal[
 ]
 
 _MODULES: dict[Part, str] = {
+    "anchors": "hermes.chain.keeper",
     "attach": "hermes.node.attach",
     "calendar": "hermes.chain.calendar_http",
     "calendar_client": "hermes.chain.calendar_client",
@@ -43,6 +48,8 @@ _MODULES: dict[Part, str] = {
     "genesis": "hermes.identity.genesis",
     "header_file": "hermes.chain.header_file",
     "headers": "hermes.chain.headers",
+    "identity_acts": "hermes.cli.identity_acts",
+    "members": "hermes.identity.members",
     "notes": "hermes.identity.note",
     "offline": "hermes.chain.offline",
     "pathspec": "pathspec",
@@ -51,6 +58,7 @@ _MODULES: dict[Part, str] = {
     "served": "hermes.node.served",
     "shell_grammar": "hermes.policy.grammar",
     "stamps": "hermes.chain.stamps",
+    "subjects": "hermes.identity.subjects",
     "terminal": "hermes.gateway.terminal",
     "train_convert": "training.convert",
     "train_curate": "training.curate.curate",

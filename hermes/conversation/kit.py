@@ -9,6 +9,7 @@ from hermes.conversation.approvals import Approvals
 from hermes.conversation.bus import Bus
 from hermes.conversation.session import Session
 from hermes.core.clock import Clock
+from hermes.core.ids import ConversationId
 from hermes.core.model import ToolSpec
 from hermes.core.request import Profile, TurnRequest
 from hermes.models.model import Model
@@ -59,3 +60,5 @@ class Kit:
     limits: Limits
     report: Callable[[str, BaseException], None]
     """Writes a bug down where a developer finds it."""
+    news: Callable[[ConversationId], tuple[str, ...]]
+    """What a person should be told as a turn begins, each thing once a conversation."""

@@ -91,6 +91,8 @@ class Loop:
                 await close_earlier(self._kit, self.session, request, record)
                 resumed = await self._begin(request)
             record.started(self._kit.models.named(request), resumed=resumed)
+            for text in self._kit.news(self.session.conversation):
+                record.notice(text)
             await run_turn(self._kit, self.session, request, record)
         except HermesError as error:
             self.session.unclosed = True  # its end, if it was begun, is not in the store

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from hermes.core.ids import ConversationId
+
 
 class Alarms:
     """Sentences by what they are about; `tell` says a new one to whoever watches a turn."""
@@ -9,6 +11,7 @@ class Alarms:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._now: dict[str, str] = {}
+        self._told: dict[ConversationId, frozenset[str]] = {}
 
     def set(self, about: str, text: str) -> None:
         """Raise an alarm, or let it go with an empty text."""
@@ -17,6 +20,12 @@ class Alarms:
         elif self._now.get(about) != text:
             self._now[about] = text
             self._tell(text)
+
+    def news(self, conversation: ConversationId) -> tuple[str, ...]:
+        """The alarms that this conversation has not been told of in any earlier turn."""
+        told = self._told.get(conversation, frozenset())
+        self._told[conversation] = frozenset(self._now.values())
+        return tuple(text for text in self._now.values() if text not in told)
 
     def lines(self) -> list[str]:
         """Every alarm."""

@@ -20,18 +20,18 @@ from hermes.core.clock import Clock
 from hermes.core.event import Notice
 from hermes.core.ids import TurnId
 from hermes.core.request import TurnRequest
-from hermes.errors import HermesError, IdentityMissing
+from hermes.errors import HermesError
 from hermes.memory.project import project_hash
 from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
-from hermes.node.checkpointing import Checkpointing, CheckpointSigner
+from hermes.node.checkpointing import Checkpointing
 from hermes.node.chores import Chores
+from hermes.node.continuity import open_continuity
 from hermes.node.desk import Desk
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
-from hermes.node.ledger import Ledger
 from hermes.node.memories import Memories
 from hermes.node.opening import Opening
 from hermes.node.shelf import Shelf
@@ -41,7 +41,7 @@ from hermes.sandbox.shell import Shell
 from hermes.scheduler.runner import Scheduler, WallTimer, Work
 from hermes.scheduler.tools import scheduler_tools
 from hermes.scheduler.zones import local_zone
-from hermes.skin.places import read_soul, shipped
+from hermes.skin.places import read_soul, shipped, soul_path
 from hermes.store.store import Store
 from hermes.telemetry.log import Log
 from hermes.tools.builtin import Programs, builtin_tools
@@ -86,7 +86,7 @@ def find(settings: Settings, environ: Mapping[str, str]) -> Found:
     env = clean_environment(environ)
     path = env.get("PATH")
     return Found(
-        soul=read_soul(),
+        soul=read_soul(soul_path(settings.config_dir)),
         skins=(settings.config_dir / "skins", shipped("skins")),
         programs=Programs(
             bash=shutil.which("bash", path=path) or "/bin/sh", rg=shutil.which("rg", path=path)
@@ -127,7 +127,9 @@ async def furnish(
         alarms = Alarms(tell)
         state, law = State(settings, store, shelf, alarms), Law(settings)
         memories = Memories(store)
-        checkpointing = Checkpointing(settings, store, _nobody, alarms, report)
+        continuity = await stack.enter_async_context(
+            open_continuity(settings, store, clock, alarms, report)
+        )
         registry = Registry(builtin_tools(shell, found.env, found.programs))
         for tool in (*memory_tools(store.memory, project_hash), session_search(store.search)):
             registry.add(tool)
@@ -143,6 +145,7 @@ async def furnish(
             clock=clock,
             limits=settings.limits,
             report=report,
+            news=alarms.news,
         )
         shards = state.shards = Shards(kit, tasks)
         chores = Chores(kit, shards, shell, found.programs.bash, found.env)
@@ -155,8 +158,9 @@ async def furnish(
             **Archive(store, shards).queries(),
             **memories.queries(),
             **inquiries.queries(),
-            **Ledger(store, checkpointing).queries(),
+            **continuity.queries,
         }
+        await continuity.warrants.look(report)
         model = settings.model or shelf.shipped
         desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
 
@@ -168,11 +172,7 @@ async def furnish(
 
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
-        yield Rooms(desk, shards, state, scheduler, warm, checkpointing, draw)
-
-
-async def _nobody() -> CheckpointSigner:
-    raise IdentityMissing("there is no identity yet", "run: hermes identity init")
+        yield Rooms(desk, shards, state, scheduler, warm, continuity.checkpointing, draw)
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

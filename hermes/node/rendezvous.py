@@ -17,9 +17,18 @@ _LONGEST = 107  # bytes of a socket's path, without the closing zero
 
 def socket_path(settings: Settings) -> Path:
     """The socket of the store that the settings name; makes its directory (0700)."""
+    return _named(settings, "sock")
+
+
+def signer_socket(settings: Settings) -> Path:
+    """The socket of the signer of that store's owner; makes its directory (0700)."""
+    return _named(settings, "sign")
+
+
+def _named(settings: Settings, kind: str) -> Path:
     private_directory(settings.runtime_dir)
     name = hashlib.sha256(os.fsencode(settings.data_dir.resolve())).hexdigest()[:24]
-    path = settings.runtime_dir / f"{name}.sock"
+    path = settings.runtime_dir / f"{name}.{kind}"
     if len(os.fsencode(path)) > _LONGEST:
         raise NotAvailable(
             f"{path} is too long for a socket ({_LONGEST} bytes)", "set XDG_RUNTIME_DIR or TMPDIR"

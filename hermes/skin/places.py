@@ -22,10 +22,18 @@ def shipped(name: Literal["skins", "soul"]) -> Path:
     raise NotAvailable(f"the shipped {name} directory is missing", "reinstall hermes-v2")
 
 
-def read_soul() -> str:
-    """Read the shipped SOUL.md; reads a file, so call it from a worker thread."""
-    path = shipped("soul") / "SOUL.md"
+def soul_path(config_dir: Path) -> Path:
+    """The SOUL.md that counts: the person's own beside config.toml, else the shipped one."""
+    own = config_dir / "SOUL.md"
+    return own if own.exists() else shipped("soul") / "SOUL.md"
+
+
+def read_soul(path: Path | None = None) -> str:
+    """Read SOUL.md, by default the shipped; reads a file, so call it from a worker thread."""
+    path = path or shipped("soul") / "SOUL.md"
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise NotAvailable(f"{path} cannot be read: {error}", "reinstall hermes-v2") from error
+        raise NotAvailable(
+            f"{path} cannot be read: {error}", "mend it, or reinstall hermes-v2"
+        ) from error

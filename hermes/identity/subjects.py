@@ -1,0 +1,37 @@
+"""Under which subject an identity's statement is kept, once it holds.
+
+A statement that is not this identity's or its owner's is refused here, before it is an act.
+"""
+
+from hermes.core.attestation import Attestation
+from hermes.errors import ProofInvalid
+from hermes.identity.attest import GENESIS, Genesis, check, check_genesis
+from hermes.identity.statements import (
+    ACCEPTED,
+    HANDOFF,
+    MEMBER,
+    REVOKED,
+    SOUL,
+    check_member,
+    check_revoked,
+    check_soul,
+)
+
+
+def subject_of(statement: Attestation, own: Genesis) -> str:
+    """What a statement is about: a key, a soul, a record; raises ProofInvalid."""
+    match statement.kind:
+        case kind if kind == GENESIS:
+            return str(check_genesis(statement).cid)
+        case kind if kind == SOUL:
+            return check_soul(statement, own).soul
+        case kind if kind == MEMBER:
+            return check_member(statement, own.owner).node
+        case kind if kind == REVOKED:
+            return check_revoked(statement, own.owner).node
+        case kind if kind in {HANDOFF, ACCEPTED}:
+            check(statement)
+            named = statement.fields.get("new" if kind == HANDOFF else "handoff")
+            return str(named)
+        case kind:
+            raise ProofInvalid(f"a statement {kind!r} is nothing that is kept here")

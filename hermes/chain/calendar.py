@@ -14,7 +14,7 @@ import msgspec
 from hermes.chain.batch import Batcher, Mined
 from hermes.chain.stamp_tree import StampTree, answer, promise, tail_of
 from hermes.core.event import Json
-from hermes.errors import Refused, StoreCorrupt
+from hermes.errors import NotAvailable, Refused, StoreCorrupt
 from hermes.store.stamps import BatchState, StampBatch, Stamps
 
 DIGEST_LEAST = 20
@@ -35,10 +35,16 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Calendar:
-    """Promises and proofs; `uri` is where others reach this calendar."""
+    """Promises and proofs; `uri` is where others reach this calendar.
 
-    def __init__(self, stamps: Stamps, uri: str, batcher: Batcher) -> None:
+    `most`: digests that wait for their anchor.
+    """
+
+    def __init__(
+        self, stamps: Stamps, uri: str, batcher: Batcher, most: int = _WAITING_MOST
+    ) -> None:
         self.uri = uri
+        self._most = most
         self._stamps = stamps
         self._batcher = batcher
         self._trees: OrderedDict[int, tuple[StampTree, dict[int, int]]] = OrderedDict()
@@ -49,15 +55,16 @@ class Calendar:
         """Promise to anchor a digest: the answer leads to the commitment, which is on disk.
 
         Raises:
-            Refused: a digest of another size, or too many that wait.
+            Refused: a digest of another size.
+            NotAvailable: too many wait for their anchor.
             StoreError: the disk refused; nothing is promised.
         """
         if not DIGEST_LEAST <= len(digest) <= DIGEST_MOST:
             raise Refused(f"a digest of {len(digest)} bytes; {DIGEST_LEAST} to {DIGEST_MOST}")
         if self._waiting is None:
             self._waiting = (await self._stamps.counts())["waiting"]
-        if self._waiting >= _WAITING_MOST:
-            raise Refused("too many digests wait for their anchor", "try again later")
+        if self._waiting >= self._most:
+            raise NotAvailable("too many digests wait for their anchor", "try again later")
         # Who gets one proof learns its siblings: the nonce keeps the others' digests from them.
         commitment, promised = promise(digest, os.urandom(_NONCE), self.uri)
         await self._stamps.add(commitment)

@@ -44,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Requests of one address at once."""
     addresses: int = 4_096
     """Addresses that are remembered."""
+    waiting: int = 1_000_000
+    """Digests of all that wait for their anchor."""
 
 
 class Reply(NamedTuple):
@@ -126,7 +128,8 @@ class Counter:
         except Refused as error:
             return Reply(400, f"{error.message}\n".encode())
         except HermesError as error:
-            self._report("the calendar", error)
+            if not isinstance(error, NotAvailable):  # that there is too much is no fault
+                self._report("the calendar", error)
             return Reply(503, b"not now: the calendar cannot keep or find it\n")
 
     async def _answer(self, method: bytes, path: bytes, body: bytes) -> Reply:
@@ -197,8 +200,10 @@ async def open_calendar(
             "set chain.calendar to a free address of this machine",
         ) from error
     listener = await anyio.abc.SocketListener.from_socket(door)
-    calendar = Calendar(stamps, f"http://{host}:{door.getsockname()[1]}", batcher)
-    counter = Counter(calendar, limits or Limits(), report)
+    bounds = limits or Limits()
+    uri = f"http://{host}:{door.getsockname()[1]}"
+    calendar = Calendar(stamps, uri, batcher, bounds.waiting)
+    counter = Counter(calendar, bounds, report)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, counter.serve)
         try:

@@ -172,6 +172,14 @@ async def test_an_address_that_asks_too_often_is_told_to_wait(store):
         assert (await calendar.facts())["promises"] == 3
 
 
+async def test_only_so_many_digests_wait(store):
+    async with opened(store, waiting=2) as calendar:
+        answers = [(await ask(calendar, "POST", "/digest", DIGEST))[0] for _ in range(3)]
+        assert answers == [200, 200, 503]
+        await calendar.close_batch()
+        assert (await ask(calendar, "POST", "/digest", DIGEST))[0] == 200
+
+
 def test_a_bucket_fills_again_and_only_so_many_are_remembered():
     rate = Rate(Limits(burst=2, per_second=1, addresses=3))
     assert [rate.admits("a", 0.0) for _ in range(3)] == [True, True, False]

@@ -11,21 +11,28 @@ from typing import NamedTuple
 import anyio
 import msgspec
 
+from hermes.chain.addresses import address_of
 from hermes.chain.anchors import Do, step
 from hermes.chain.backend import ChainBackend, Outpoint, Tip
 from hermes.chain.build import Ask, Builder, SpendSigner
 from hermes.chain.connect import open_backend
-from hermes.chain.discover import discover
+from hermes.chain.discover import discover, genesis_digest
 from hermes.chain.fees import TooDear
 from hermes.chain.scripts import scripts_of
+from hermes.chain.server import server_of
 from hermes.chain.spend import check_spend
 from hermes.chain.transaction import outpoint_of, output_of, transaction_of
 from hermes.chain.watch import COIN_OUTPUT, Watch
 from hermes.config import Chain
+from hermes.core.anchor import AnchorKind, Payload
 from hermes.core.clock import Clock
+from hermes.core.event import Json
 from hermes.errors import ChainRefused, CoinGone, HermesError, StoreCorrupt
 from hermes.identity.attest import Genesis
+from hermes.identity.genesis import load_genesis
 from hermes.store.anchors import Anchor, Anchors, Attempt
+
+__all__ = ["GONE", "NOTHING", "Keeper", "coin_after", "load_genesis"]
 
 GONE = "find out who holds the key first; then `hermes anchor resume` looks again"
 NOTHING = Ask()
@@ -53,6 +60,24 @@ class Keeper:
     def connect(self) -> AbstractAsyncContextManager[ChainBackend]:
         """The server that the settings name; raises NotAvailable, WrongNetwork, ChainError."""
         return open_backend(self._caps.backend, self._caps.network)
+
+    def asked(self, rate: float, fingerprint: str) -> Ask:
+        """What a person said, as `tick` takes it."""
+        return Ask(rate, fingerprint)
+
+    def genesis_payload(self) -> bytes:
+        """What the first anchor commits to: the genesis record."""
+        return Payload(AnchorKind.GENESIS, genesis_digest(self.genesis)).encode()
+
+    def facts(self) -> dict[str, Json]:
+        """What a person needs to pay to the coin, and which server is asked; no credentials."""
+        network, url = self._caps.network, self._caps.backend
+        return {
+            "genesis": self.genesis.cid,
+            "address": address_of(self.scripts.deposit, network),
+            "coin_address": address_of(self.scripts.coin, network),
+            "server": server_of(url).shown if url else "",
+        }
 
     async def adopt(self, backend: ChainBackend) -> int:
         """Take up a lineage that the store does not know; how many anchors were found."""

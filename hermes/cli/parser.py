@@ -4,6 +4,7 @@ import argparse
 
 from hermes import __version__
 from hermes.cli import (
+    anchor,
     chat,
     completion,
     conversations,
@@ -27,7 +28,7 @@ examples:
 exit codes: 0 ok, 1 failed, 2 usage, 3 refused by policy, 4 not available here
 """
 
-_NOUNS = (chat, conversations, memory, jobs, skin, policy, log, timestamp, train, doctor)
+_NOUNS = (chat, conversations, memory, jobs, skin, policy, log, anchor, timestamp, train, doctor)
 
 
 def build_parser() -> argparse.ArgumentParser:

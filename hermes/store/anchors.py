@@ -129,6 +129,12 @@ class Anchors:
         except Unmet as error:
             raise Usage(f"no anchor {anchor.id}", "see `hermes anchor status`") from error
 
+    async def rewrite(self, anchor: Anchor, payload: bytes, note: str) -> None:
+        """Let a draft say something newer; one for which anything was signed stays."""
+        sql = """UPDATE anchors SET payload = ?1, note = ?2 WHERE id = ?3
+            AND NOT EXISTS (SELECT 1 FROM anchor_attempts WHERE anchor = ?3)"""
+        await self._database.write(Statement(sql, (payload, note, anchor.id)))
+
     async def drop(self, anchor: Anchor) -> None:
         """Forget a draft for which nothing was signed; any other stays."""
         sql = """DELETE FROM anchors WHERE id = ?1
@@ -191,9 +197,10 @@ class Anchors:
         return Halt(*rows[0]) if rows else None
 
     async def lift(self) -> None:
-        """Let the alarm go."""
+        """Let the alarm go; what was lost is looked at anew."""
         sql = "UPDATE anchor_halts SET lifted = ? WHERE lifted IS NULL"
-        await self._database.write(Statement(sql, (self._clock.now_ms(),)))
+        back = "UPDATE anchors SET state = 'sent' WHERE state = 'lost'"
+        await self._database.write(Statement(sql, (self._clock.now_ms(),)), Statement(back))
 
     async def _anchors(self, where: str, values: tuple[SqlValue, ...] = ()) -> tuple[Anchor, ...]:
         sql = f"SELECT {_COLUMNS} FROM anchors {where} ORDER BY seq"  # noqa: S608 - constants

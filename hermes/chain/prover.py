@@ -19,6 +19,7 @@ from hermes.store.naming import Named
 from hermes.store.store import Store
 
 _DIGEST = 32
+_OF_A_LOG = frozenset({AnchorKind.CHECKPOINT, AnchorKind.HANDOFF})
 _BURIED = frozenset({"mined", "settled", "final"})
 
 
@@ -70,7 +71,7 @@ class Prover:
         found = [
             (one, checkpoint)
             for one in await self._store.anchors.list()
-            if one.kind == AnchorKind.CHECKPOINT and one.state in _BURIED
+            if one.kind in _OF_A_LOG and one.note and one.state in _BURIED
             if index < (checkpoint := checkpoint_of(note_of(one.note).text)).size
         ]
         if not found:

@@ -112,8 +112,12 @@ class Maker:
         deposits: int = 0,
         depth: int = 2,
         message: bytes = b"",
+        handoff: bytes = b"",
     ) -> Made:
-        """A bundle for one leaf; `earlier` 0: the anchor before was the genesis."""
+        """A bundle for one leaf; `earlier` 0: the anchor before was the genesis.
+
+        `handoff`: the anchor is one, to the record of this digest.
+        """
         checkpoint = log.checkpoint(log.size)
         before = log.checkpoint(earlier) if earlier else None
         digest = hashlib.sha256(self.genesis.record.block().data).digest()
@@ -126,7 +130,8 @@ class Maker:
             moves.append(self.transaction(batch, [_output(moves[-1], 1)]))
         paid = [self._deposit(number) for number in range(deposits)]
         inputs = [_output(moves[-1], 1), *(_output(one, 0) for one in paid)]
-        payload = Payload(AnchorKind.CHECKPOINT, commitment(self._checkpoint(checkpoint)))
+        kind = AnchorKind.HANDOFF if handoff else AnchorKind.CHECKPOINT
+        payload = Payload(kind, commitment(self._checkpoint(checkpoint)) + handoff)
         anchor = self.transaction(payload, inputs)
         header, position, branch = mined(_id(anchor), depth)
         bundle = Bundle(

@@ -204,6 +204,14 @@ def test_an_anchor_of_a_strangers_coin_is_refused():
     refused(made.bundle.encode(), made.headers, "not the identity's")
 
 
+def test_a_handoff_vouches_for_the_old_log(maker):
+    made = maker.bundle(LOG, BLOCKS[4].cid, 4, earlier=3, handoff=bytes(range(32)))
+    assert verify_bundle(made.bundle.encode(), made.headers).size == 5
+    other = Maker(b"\x08" * 32).bundle(LOG, BLOCKS[4].cid, 4, earlier=3, handoff=bytes(32))
+    parts = {name: getattr(other.bundle, name) for name in ("transaction", "spent", "header")}
+    refused(spoilt(made, **parts), other.headers, "commits to another")
+
+
 def test_a_signature_has_one_form(made):
     """A high S would be mined, and so would another hash type; a proof has neither."""
     raw = made.bundle.transaction

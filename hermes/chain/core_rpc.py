@@ -7,8 +7,10 @@ those that spend our own coins are seen.
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Self
 
+import anyio.to_thread
 import msgspec
 from anyio import AsyncContextManagerMixin
 
@@ -67,8 +69,9 @@ class CoreBackend(AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         """Open the door; nothing is dialled before the first question."""
-        async with HttpDoor(self._server, self._limits) as door:
-            self._open = CoreRpc(self._server, door)
+        server = await anyio.to_thread.run_sync(_with_cookie, self._server)
+        async with HttpDoor(server, self._limits) as door:
+            self._open = CoreRpc(server, door)
             try:
                 yield self
             finally:
@@ -165,3 +168,17 @@ class CoreBackend(AsyncContextManagerMixin):
     def _rpc(self) -> CoreRpc:
         assert self._open is not None, "the backend is not open"
         return self._open
+
+
+def _with_cookie(server: Server) -> Server:
+    """Read the file that Core writes anew at each start; raises ChainUnreachable without it."""
+    if not server.cookie:
+        return server
+    try:
+        user, _, password = Path(server.cookie).read_text("ascii").strip().partition(":")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChainUnreachable(
+            f"the cookie of {server.shown} cannot be read: {type(error).__name__}",
+            "start Core, or name its .cookie file in chain.backend (?cookie=)",
+        ) from error
+    return msgspec.structs.replace(server, user=user, password=password)

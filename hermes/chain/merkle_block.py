@@ -78,8 +78,10 @@ def _walk(
 ) -> tuple[bytes, tuple[int, list[bytes]] | None]:
     inside = reader.flag()
     if level == 0 or not inside:
-        leaf = reader.hash()
-        return leaf, (position, []) if inside and level == 0 and leaf == txid else None
+        node = reader.hash()
+        if inside and node != txid:
+            raise ChainLied("a proof from the server is of another transaction")
+        return node, (position, []) if inside else None
     left, under = _walk(reader, level - 1, 2 * position, txid)
     right, other = left, None
     if 2 * position + 1 < reader.width(level - 1):

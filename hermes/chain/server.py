@@ -35,6 +35,8 @@ class Server(msgspec.Struct, frozen=True):
     password: str = ""
     pin: str = ""
     """SHA-256 of the certificate to expect, in hex; empty: whatever the machine trusts."""
+    cookie: str = ""
+    """Path of the file in which Core writes its user and password; empty: they are above."""
 
     @property
     def shown(self) -> str:
@@ -67,6 +69,7 @@ def server_of(url: str) -> Server:
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         pin=_pin(parts.query),
+        cookie=dict(parse_qsl(parts.query)).get("cookie", ""),
     )
 
 

@@ -66,7 +66,7 @@ async def served(request):
 async def until(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
     """A server of its own process follows its node by polling: no event tells that it has."""
     with anyio.fail_after(15):
-        while await ask() != wanted:
+        while await ask() != wanted:  # noqa: ASYNC110 - another process has no event for us
             await anyio.sleep(0.02)
 
 

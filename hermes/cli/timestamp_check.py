@@ -1,7 +1,7 @@
 """`hermes timestamp verify|info`: what a proof says, checked with no node and no network."""
 
 import argparse
-from functools import partial
+from pathlib import Path
 
 import anyio.to_thread
 
@@ -11,7 +11,7 @@ from hermes.cli.stamp_files import digest_named, digest_of_file, read_proof_file
 from hermes.cli.world import World
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
-from hermes.errors import Usage
+from hermes.errors import NotAvailable, Usage
 from hermes.load import load
 
 _SUFFIX = ".ots"
@@ -49,15 +49,11 @@ async def _verify(args: argparse.Namespace, world: World) -> int:
         if name == args.proof:
             raise Usage("name the file that the proof is of", "hermes timestamp verify PROOF FILE")
         digest = await digest_of_file(stamps, world.cwd / name, proof.algorithm)
-    network = args.settings.chain.network
-    path = args.settings.data_dir / "headers" / f"{network}.headers"
-    if args.headers:
-        path = world.cwd / args.headers
-    raw = await anyio.to_thread.run_sync(read_some, path, _HEADERS_MOST)
+    if not proof.attested():
+        stamps.check_proof(proof, digest, _no_header)  # says what is missing
+    raw = await anyio.to_thread.run_sync(_headers, args, world)
     chain = await anyio.to_thread.run_sync(stamps.headers_in, raw)
-    verdict = await anyio.to_thread.run_sync(
-        partial(stamps.check_proof, proof, digest, chain.header_at)
-    )
+    verdict = stamps.check_proof(proof, digest, chain.header_at)
     told: dict[str, Json] = {
         "digest": digest.hex(),
         "network": chain.network,
@@ -73,6 +69,24 @@ async def _verify(args: argparse.Namespace, world: World) -> int:
             world.stdout,
         )
     return 0
+
+
+def _headers(args: argparse.Namespace, world: World) -> bytes:
+    """The headers that were named, or this node's own; raises NotAvailable. Blocking."""
+    if args.headers:
+        return read_some(world.cwd / args.headers, _HEADERS_MOST)
+    network = args.settings.chain.network
+    own: Path = args.settings.data_dir / "headers" / f"{network}.headers"
+    if not own.exists():
+        raise NotAvailable(
+            f"there are no headers of {network} here",
+            "fetch them: hermes anchor headers; or name a file: --headers FILE",
+        )
+    return read_some(own, _HEADERS_MOST)
+
+
+def _no_header(_height: int) -> None:
+    """Knows no block."""
 
 
 async def _info(args: argparse.Namespace, world: World) -> int:

@@ -148,6 +148,8 @@ def test_a_proof_is_checked_with_no_node_at_all(folder, shell, made):
     assert shell.run("timestamp", "verify", "event.ots", *event, "--headers", "h") == 0
     assert shell.run("timestamp", "verify", "event.ots", "--digest", EVENT, "--headers", "h") == 1
     assert "the proof is of" in shell.err
+    assert shell.run("timestamp", "verify", "a.txt.ots") == 4
+    assert "hermes anchor headers" in shell.err
     kept = shell.home / "state" / "data" / "headers" / "regtest.headers"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(made["headers"])
@@ -160,6 +162,7 @@ def test_what_does_not_hold_is_refused_with_its_reason(folder, shell, made):
         return shell.err
 
     assert "only the promise of" in verify("pending.ots")
+    assert shell.run("timestamp", "verify", "pending.ots", "a.txt") == 1  # without headers, too
     (folder / "short").write_bytes(made["text upgraded"].encode()[:-1])
     assert "ends too early" in verify("short")
     (folder / "b.txt").write_bytes(b"hellO")

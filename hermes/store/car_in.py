@@ -16,7 +16,7 @@ import anyio.to_thread
 import msgspec
 
 from hermes.core.clock import Clock
-from hermes.core.ids import Cid, ConversationId, NodeId
+from hermes.core.ids import ConversationId, NodeId
 from hermes.errors import ProofInvalid, Usage
 from hermes.store.archive_page import Carried
 from hermes.store.blobs import Blobs, blob_statement
@@ -104,8 +104,10 @@ class CarImport:
         self._roots = frozenset(roots)
 
     async def _keep(self, batch: Sequence[Judged]) -> None:
-        statements: list[Statement] = []
-        names: dict[Cid, None] = {}
+        kept = {one.block.cid: one for one in batch if isinstance(one, Kept)}
+        rows = await self._database.read(_KNOWN, (heads_json(list(kept)),))
+        gone = {cid for cid, erased in rows if erased}  # of these not even a row comes back
+        statements = [more for cid in kept if cid not in gone for more in _statements(kept[cid])]
         for one in batch:
             match one:
                 case Blob():
@@ -115,15 +117,12 @@ class CarImport:
                 case Page():
                     self._carried |= {each.id: each for each in one.conversations}
                 case Kept():
-                    names[one.block.cid] = None
-                    statements += _statements(one)
                     self._lone(one)
-        rows = await self._database.read(_KNOWN, (heads_json(list(names)),))
         if statements:
             await self._database.write(*statements)
-        self._new += len(names) - len(rows)
+        self._new += len(kept) - len(rows)
         self._known += len(rows)
-        self._erased += sum(erased for _, erased in rows)
+        self._erased += len(gone)
 
     def _lone(self, one: Kept) -> None:
         """A message that is a root of itself makes its conversation readable here.

@@ -86,6 +86,15 @@ class Spend:
             scope.witness_script = Script(witness_script)
         scope.partial_sigs[PublicKey.parse(public)] = signature + bytes((_ALL,))
 
+    def signatures(self, index: int) -> dict[bytes, bytes]:
+        """The signatures that an input carries, with their sighash byte, by public key."""
+        found = self._psbt.inputs[index].partial_sigs
+        return {bytes(key.sec()): bytes(made) for key, made in found.items()}
+
+    def unsigned(self) -> bytes:
+        """The transaction without its witness."""
+        return bytes(self._psbt.tx.serialize())
+
     def to_base64(self) -> str:
         """The PSBT with what was put into it."""
         text: str = self._psbt.to_base64()

@@ -149,7 +149,7 @@ async def dial(server: Server, most: int, stack: AsyncExitStack) -> Wire:
         if server.transport in ("tcp", "tls"):
             return LineWire(stream, server.shown, most)
         wire = WebSocketWire(stream, server.shown, most)
-        await wire.upgrade(f"{server.host}:{server.port}", server.path or "/")
+        await wire.upgrade(server.authority, server.path or "/")
     except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
         reason = said(error) or type(error).__name__
         raise ChainUnreachable(f"no answer from {server.shown} ({reason})", _REMEDY) from None

@@ -59,7 +59,7 @@ class HttpDoor(AsyncContextManagerMixin):
             port=server.port,
             target=b"/",
         )
-        self._headers = [(b"host", _host(server)), (b"user-agent", b"hermes-v2")]
+        self._headers = [(b"host", server.authority.encode("idna")), (b"user-agent", b"hermes-v2")]
         if server.user or server.password:
             secret = base64.b64encode(f"{server.user}:{server.password}".encode())
             self._headers.append((b"authorization", b"Basic " + secret))
@@ -157,8 +157,3 @@ def _reason(error: BaseException) -> str:
     while cause := error.__cause__ or error.__context__:
         error = cause
     return str(error) or type(error).__name__
-
-
-def _host(server: Server) -> bytes:
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    return f"{host}:{server.port}".encode("idna")

@@ -39,10 +39,15 @@ class Server(msgspec.Struct, frozen=True):
     """Path of the file in which Core writes its user and password; empty: they are above."""
 
     @property
+    def authority(self) -> str:
+        """Host and port as a URL has them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
     def shown(self) -> str:
         """The address without credentials, path or query."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.protocol}+{self.transport}://{host}:{self.port}"
+        return f"{self.protocol}+{self.transport}://{self.authority}"
 
     def __repr__(self) -> str:
         return f"Server({self.shown})"

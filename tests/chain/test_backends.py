@@ -13,6 +13,7 @@ from hermes.chain.backend import ChainBackend, Outpoint, Txid
 from hermes.chain.connect import open_backend
 from hermes.chain.http import Limits
 from hermes.chain.networks import NETWORKS
+from hermes.chain.server import server_of
 from hermes.chain.spv import merkle_root
 from hermes.chain.work import sha256d, shown
 from hermes.errors import ChainRefused, NotAvailable, SettingsInvalid, WrongNetwork
@@ -226,6 +227,13 @@ async def test_an_address_that_is_none_is_refused_without_repeating_a_password(u
         async with open_backend(url, "regtest"):
             pass
     assert "secret" not in str(caught.value)
+
+
+def test_an_address_shows_no_credentials():
+    server = server_of("core+http://me:s%40cret@[::1]/wallet/?cookie=x")
+    assert (server.user, server.password, server.port) == ("me", "s@cret", 8332)
+    assert repr(server) == "Server(core+http://[::1]:8332)"
+    assert f"{server}" == repr(server)
 
 
 async def test_a_real_core_agrees():

@@ -9,6 +9,7 @@ from hermes.cli import (
     completion,
     conversations,
     doctor,
+    identity,
     jobs,
     log,
     memory,
@@ -28,7 +29,20 @@ examples:
 exit codes: 0 ok, 1 failed, 2 usage, 3 refused by policy, 4 not available here
 """
 
-_NOUNS = (chat, conversations, memory, jobs, skin, policy, log, anchor, timestamp, train, doctor)
+_NOUNS = (
+    chat,
+    conversations,
+    memory,
+    jobs,
+    skin,
+    policy,
+    log,
+    identity,
+    anchor,
+    timestamp,
+    train,
+    doctor,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -123,10 +123,9 @@ async def furnish(
 
     async with AsyncExitStack() as stack:
         shell = await stack.enter_async_context(Shell())
-        shelf = await stack.enter_async_context(Shelf(settings, tell))
-        alarms = Alarms(tell)
-        state, law = State(settings, store, shelf, alarms), Law(settings)
-        memories = Memories(store)
+        shelf, alarms = await stack.enter_async_context(Shelf(settings, tell)), Alarms(tell)
+        state = State(settings, store, shelf, alarms)
+        law, memories = Law(settings), Memories(store)
         continuity = await stack.enter_async_context(
             open_continuity(settings, store, clock, alarms, report)
         )

@@ -66,6 +66,7 @@ class Warrants:
         """The table of query names."""
         return {
             "identity.show": self.show,
+            "identity.genesis": self.genesis,
             "identity.attest": self.attest,
             "identity.members": self.members,
             "identity.member_add": self.add_member,
@@ -110,9 +111,12 @@ class Warrants:
         diff = await self.watch_soul()
         status = await agent.status()
         fields = genesis.record.fields
+        npub = load("npub").npub_of
         return {
             "identity": genesis.cid,
             "fingerprint": fingerprint_of(genesis.cid),
+            "npub": npub(genesis.record.by),
+            "owner_npub": npub(fields["owner"]),
             **{name: fields[name] for name in ("network", "recovery", "recovery_after", "at")},
             "roles": {
                 "nostr": genesis.record.by,
@@ -125,6 +129,11 @@ class Warrants:
             "signer": msgspec.to_builtins(status),
             "genesis": genesis.record.block().data.hex(),
         }
+
+    async def genesis(self) -> Json:
+        """The genesis record as the store's log has it (its block in hex), or None."""
+        latest = await self._store.acts.latest(_GENESIS)
+        return latest.data.hex() if latest else None
 
     async def attest(self, soul: str) -> Json:
         """Attest the SOUL.md whose SHA-256 a person saw; raises Refused when it changed since."""
@@ -172,6 +181,8 @@ class Warrants:
         genesis = await self._genesis()
         subject: str = load("subjects").subject_of(statement, genesis)
         block = statement.block()
+        if block.cid == genesis.cid:
+            await self._keep_soul(genesis)
         await self._store.acts.add(statement.kind, subject, block)
         return {
             "cid": block.cid,
@@ -193,11 +204,15 @@ class Warrants:
         if await self._store.acts.latest(_GENESIS, cid_of(data)) is None:
             genesis = await self._genesis()
             await self._store.acts.add(_GENESIS, genesis.cid, genesis.record.block())
-            now = await anyio.to_thread.run_sync(self._soul_now)
-            if soul_digest(now) == genesis.soul:
-                await self._store.blobs.put(now)
+            await self._keep_soul(genesis)
         newest = attestation_of(latest.data if latest else data)
         return str(newest.fields.get("soul"))
+
+    async def _keep_soul(self, genesis: _Genesis) -> None:
+        """Keep the genesis text, so that a change of it can be shown."""
+        now = await anyio.to_thread.run_sync(self._soul_now)
+        if soul_digest(now) == genesis.soul:
+            await self._store.blobs.put(now)
 
     def _soul_now(self) -> bytes:
         try:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from hermes.core.canonical import Value, cid_of, decode, encode
+from hermes.core.canonical import Value, cid_of, decode, encode, unlink
 from hermes.core.message import MESSAGE_KIND, message_of
 from hermes.store.blobs import digest_of
+from hermes.store.memory import ERASED_KIND, MEMORY_KIND
 from hermes.store.statement import Row
 
 
@@ -106,7 +107,7 @@ def judge_block(row: Row, parents: set[str], erased: set[str]) -> list[str]:
     seq, cid, kind, data, *columns = row
     if data is None:
         gone = f"block {seq} {cid}: its bytes are missing and were not erased"
-        return [] if cid in erased else [gone]
+        return [] if cid in erased and kind == MEMORY_KIND else [gone]
     if cid_of(data) != cid:
         return [f"block {seq} {cid}: its bytes were changed"]
     try:
@@ -131,6 +132,17 @@ def _judge_message(cid: str, data: bytes, columns: list[object], parents: set[st
         for name, block, column in zip(names, told, (*columns, parents), strict=True)
         if block != column
     ]
+
+
+def erases(data: bytes | None, cid: str, at: object) -> bool:
+    """Whether a block says that another one was erased, and when."""
+    try:
+        match decode(data or b""):
+            case {"t": kind, "parents": [bytes(raw)], "at": told}:
+                return kind == ERASED_KIND and told == at and unlink(raw) == cid
+    except ValueError:
+        return False
+    return False
 
 
 def judge_blob(row: Row) -> list[str]:

@@ -15,7 +15,7 @@ import msgspec
 from hermes.core.checkpoint import Checkpoint
 from hermes.store.database import Database
 from hermes.store.failures import garbled
-from hermes.store.projections import ACTS, PROJECTIONS, judge_act, judge_blob, judge_block
+from hermes.store.projections import ACTS, PROJECTIONS, erases, judge_act, judge_blob, judge_block
 from hermes.store.statement import Row
 from hermes.store.verify_log import LogJudge
 
@@ -33,8 +33,9 @@ _PARENTS = """SELECT child, parent FROM blocks JOIN message_parents ON child = c
     WHERE seq > ? AND seq <= ?"""
 _BLOBS = """SELECT seq, digest, size, CAST(data AS BLOB) FROM blobs
     WHERE seq > ? ORDER BY seq LIMIT ?"""
-_ERASED = """SELECT cid FROM memory_blocks
-    WHERE erased IS NOT NULL AND cid IN (SELECT value FROM json_each(?))"""
+_ERASED = """SELECT m.cid, m.erased, CAST(e.data AS BLOB)
+    FROM memory_blocks AS m JOIN blocks AS e ON e.cid = m.erased_cid
+    WHERE m.cid IN (SELECT value FROM json_each(?))"""
 _TOTAL = "SELECT coalesce(max(seq), 0) FROM blocks"
 _MESSAGES = "SELECT count(*) FROM messages"
 _STRAY_MESSAGES = "SELECT cid FROM messages WHERE cid NOT IN (SELECT cid FROM blocks)"
@@ -121,7 +122,8 @@ class _Blocks:
 def _erased(database: sqlite3.Connection, rows: list[Row]) -> set[str]:
     empty = [str(row[1]) for row in rows if row[3] is None]
     names = msgspec.json.encode(empty).decode()
-    return {cid for (cid,) in database.execute(_ERASED, (names,))} if empty else set()
+    found = database.execute(_ERASED, (names,)) if empty else ()
+    return {cid for cid, at, data in found if erases(data, cid, at)}
 
 
 async def _pages(

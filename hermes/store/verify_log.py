@@ -40,6 +40,7 @@ class LogJudge:
         self._waiting: list[bytes] = []  # leaves of a tile that is not full yet
         self._next = 1  # the block that is due
         self._lost = False  # a leaf is gone, and with it every root behind it
+        self._tile: tuple[int, list[bytes] | None] = (-1, None)  # the one last asked for a leaf
 
     @property
     def blocks(self) -> int:
@@ -111,8 +112,10 @@ class LogJudge:
     def _logged(self, database: sqlite3.Connection, index: int) -> bytes | None:
         """A leaf as a full tile remembers it."""
         number, place = divmod(index, WIDTH)
-        found = _sound(database.execute(_TILE, (0, number)).fetchone())
-        return found[place] if found else None
+        if self._tile[0] != number:
+            self._tile = number, _sound(database.execute(_TILE, (0, number)).fetchone())
+        hashes = self._tile[1]
+        return hashes[place] if hashes else None
 
     def _agreed(
         self, database: sqlite3.Connection, number: int, leaves: list[bytes]

@@ -5,7 +5,7 @@ from contextlib import closing
 import anyio
 import pytest
 
-from hermes.core.canonical import cid_of, link
+from hermes.core.canonical import Block, encode, link
 from hermes.core.checkpoint import Checkpoint, Note, NoteSignature
 from hermes.core.ids import Cid
 from hermes.core.merkle import (
@@ -27,16 +27,19 @@ from hermes.store.store import Store
 from hermes.store.verify import verify
 from tests.store.talk import chain, conversation
 
-ADD = "INSERT INTO blocks (cid, kind, data) VALUES (?, 'test', NULL)"
+ADD = "INSERT INTO blocks (cid, kind, data) VALUES (?, 'test', ?)"
+
+
+def block(number: int) -> Block:
+    return encode({"t": "test", "number": number})
 
 
 def name(number: int) -> Cid:
-    """A name that a block could have."""
-    return cid_of(number.to_bytes(4, "big"))
+    return block(number).cid
 
 
 def blocks(start: int, stop: int) -> list[Statement]:
-    return [Statement(ADD, (name(number),), append=True) for number in range(start, stop)]
+    return [Statement(ADD, block(number), append=True) for number in range(start, stop)]
 
 
 def leaves(count: int) -> list[bytes]:
@@ -254,12 +257,6 @@ def large(tmp_path_factory):
             notes = Checkpoints(database, log)
             for size in ROOTS:
                 await notes.add(note(size, await log.root(size)))
-            # As if all had been forgotten: a block without bytes needs no content here.
-            await database.write(
-                Statement(
-                    "INSERT INTO memory_blocks (memory, cid, erased) SELECT seq, cid, 1 FROM blocks"
-                )
-            )
 
     anyio.run(fill)
     return path
@@ -275,7 +272,7 @@ async def judged(large, path, clock, *changes: str, against=()) -> tuple[str, ..
         return tuple(re.sub(r" bafy[^:]+", "", one) for one in await store.verify(against=against))
 
 
-FORGED = f"'{name(COUNT + 1)}'"
+FORGED = block(COUNT + 1)
 LOG_CHANGES = {
     "UPDATE log_tiles SET root = zeroblob(32) WHERE level = 0 AND number = 3": [
         "log tile 0/3: its root was changed"
@@ -296,7 +293,7 @@ LOG_CHANGES = {
         "log tile 0/0: it is missing",
         "log tile 1/0: there can be no such tile",
     ],
-    f"UPDATE memory_blocks SET cid = {FORGED} WHERE memory = 1000": [
+    "UPDATE blocks SET data = NULL WHERE seq = 1000": [
         "block 1000: its bytes are missing and were not erased"
     ],
     "DELETE FROM blocks WHERE seq = 1000": ["block 1000 is missing"],
@@ -332,8 +329,7 @@ async def test_the_large_log_is_well(large, path, clock):
 
 def renamed(seq: int) -> list[str]:
     return [
-        f"UPDATE blocks SET cid = {FORGED} WHERE seq = {seq}",
-        f"UPDATE memory_blocks SET cid = {FORGED} WHERE memory = {seq}",
+        f"UPDATE blocks SET cid = '{FORGED.cid}', data = x'{FORGED.data.hex()}' WHERE seq = {seq}"
     ]
 
 
@@ -418,8 +414,6 @@ async def test_each_bit_of_the_frontier_and_of_a_tile(tmp_path, clock):
     path = tmp_path / "store.db"
     async with logged(path) as database:
         await database.write(*blocks(0, 300))
-        sql = "INSERT INTO memory_blocks (memory, cid, erased) SELECT seq, cid, 1 FROM blocks"
-        await database.write(Statement(sql))
     places = [
         ("log_state", "hashes", 32 * 4), ("log_tiles", "data", 8_192), ("log_tiles", "root", 32)
     ]  # fmt: skip
@@ -445,11 +439,6 @@ async def test_changes_of_the_second_level(path):
     async with logged(path) as database:
         for start in range(0, count, 10_000):
             await database.write(*blocks(start, min(start + 10_000, count)))
-        await database.write(
-            Statement(
-                "INSERT INTO memory_blocks (memory, cid, erased) SELECT seq, cid, 1 FROM blocks"
-            )
-        )
         for change, found in (
             ("UPDATE log_tiles SET root = zeroblob(32) WHERE level = 1", "its root was changed"),
             (

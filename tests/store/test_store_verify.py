@@ -29,6 +29,7 @@ async def filled(path, clock):
         )  # fmt: skip
         await store.approvals.answer(CallId("call"), "yes", "me")
         await store.memory.add("p", "fact", "the sky is blue")
+        await store.memory.forget(await store.memory.add("p", "fact", "a secret"))
         for subject in ("one", "two"):
             soul = encode({"t": "hermes/soul/1", "by": "key", "soul": subject, "sig": ""})
             await store.acts.add("hermes/soul/1", subject, soul)
@@ -57,6 +58,9 @@ CHANGES = {
     "UPDATE approvals SET answer = 'no'": "approvals .* answer differs",
     "UPDATE approvals SET rule = 'Bash(*)'": "approvals .* rule differs",
     "UPDATE blobs SET data = x'00'": "blob .* changed",
+    "UPDATE memory_blocks SET erased = 3 WHERE memory = 2": "bytes are missing",
+    "UPDATE memory_blocks SET erased_cid = NULL WHERE memory = 2": "bytes are missing",
+    "UPDATE blocks SET kind = 'hermes/intent/1' WHERE data IS NULL": "bytes are missing",
     "UPDATE journal SET changes = '['": "journal .* changes differs",
     "UPDATE blobs SET size = 1": "blob .* size differs",
     "DELETE FROM memory_blocks": "project_memory 1 has no block",
@@ -67,10 +71,10 @@ CHANGES = {
     "DELETE FROM acts WHERE seq = 2": "acts 2: it is missing",
     "UPDATE blocks SET seq = 99 WHERE seq = 3": "block 3 is missing",
     "UPDATE blocks SET seq = -3 WHERE seq = 3": "block -3 .* stands outside the log",
-    "DELETE FROM blocks WHERE seq = (SELECT max(seq) FROM blocks)": "only 12 blocks",
-    "UPDATE log_state SET size = size - 1": "blocks 13 to 13 are not in the log",
+    "DELETE FROM blocks WHERE seq = (SELECT max(seq) FROM blocks)": "only 14 blocks",
+    "UPDATE log_state SET size = size - 1": "blocks 15 to 15 are not in the log",
     "UPDATE log_state SET size = 'many'": "state is missing or malformed",
-    "UPDATE log_state SET hashes = zeroblob(96)": "frontier was changed at 0, 1, 2",
+    "UPDATE log_state SET hashes = zeroblob(128)": "frontier was changed at 0, 1, 2, 3",
     "UPDATE log_state SET hashes = zeroblob(64)": "frontier was changed: their number",
     "DELETE FROM log_state": "state is missing or malformed",
     "INSERT INTO log_tiles VALUES (0, 0, x'', x'')": "log tile 0/0: there can be no such tile",

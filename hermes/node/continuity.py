@@ -11,6 +11,7 @@ from hermes.node.alarms import Alarms
 from hermes.node.checkpointing import Checkpointing
 from hermes.node.desk import Query
 from hermes.node.ledger import Ledger
+from hermes.node.proving import Proving
 from hermes.node.signing import Signing
 from hermes.node.warrants import Warrants
 from hermes.skin.places import soul_path
@@ -39,5 +40,9 @@ async def open_continuity(
     async with Signing(settings, soul) as signing:
         warrants = Warrants(signing, store, clock, alarms, soul)
         checkpointing = Checkpointing(settings, store, warrants.agent, alarms, report)
-        queries = {**Ledger(store, checkpointing).queries(), **warrants.queries()}
+        queries = {
+            **Ledger(store, checkpointing).queries(),
+            **warrants.queries(),
+            **Proving(settings, store).queries(),
+        }
         yield Continuity(warrants, checkpointing, queries)

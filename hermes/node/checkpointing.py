@@ -78,7 +78,8 @@ class Checkpointing:
                 pass  # there is nobody who could sign, which is no fault of the log
             except HermesError as error:
                 self._report("signing a checkpoint", error)
-                self._alarms.set("checkpoint", f"the log could not be signed: {error.message}")
+                if await self.look():  # else that is the alarm
+                    self._alarms.set("checkpoint", f"the log could not be signed: {error.message}")
             else:
                 self._alarms.set("checkpoint", "")
             await anyio.sleep(self._minutes * _MINUTE_S)

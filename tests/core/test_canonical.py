@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.core.canonical import cid_of, decode, encode, link, unlink
+from hermes.core.canonical import (
+    cid_of,
+    decode,
+    encode,
+    link,
+    link_blob,
+    unlink,
+    unlink_blob,
+)
 
 _plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
@@ -46,3 +54,20 @@ def test_a_link_comes_back(data):
 def test_what_has_no_canonical_form_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
         encode(value)
+
+
+def test_bytes_are_linked_by_their_digest():
+    digest = "ab" * 32
+    value = {"blob": link_blob(digest)}
+    assert decode(encode(value).data) == value
+    assert unlink_blob(link_blob(digest)) == digest
+    for bad in (b"", link_blob(digest)[:-1], link(encode({}).cid)):
+        with pytest.raises(ValueError, match="raw"):
+            unlink_blob(bad)
+    with pytest.raises(ValueError, match="raw"):
+        encode({"blob": link_blob("ab" * 31)})
+
+
+def test_what_is_nested_without_end_is_no_value():
+    with pytest.raises(ValueError, match="nested"):
+        decode(b"\x81" * 1_000_000 + b"\x80")

@@ -93,3 +93,11 @@ def test_a_waiting_approval_changes_the_prompt():
 @given(st.text("aä漢🙂\t "), st.integers(20, 100))
 def test_a_clipped_line_fits(text, columns):
     assert sum(map(get_cwidth, clip(text, columns))) < max(columns, 1)
+
+
+def test_an_alarm_stands_first():
+    here = view(model="m")
+    here.status = {"alarms": ["the store was \x1b[2Jshortened", "another"]}
+    assert here.status_line() == snapshot(" the store was shortened - see /status - m - ask")
+    here.status = {"alarms": []}
+    assert here.status_line() == snapshot(" m - ask")

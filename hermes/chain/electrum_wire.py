@@ -24,12 +24,14 @@ from wsproto.events import (
     Request,
     TextMessage,
 )
+from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import ProtocolError
 
 from hermes.chain.server import Server, said
 from hermes.errors import ChainLied, ChainUnreachable
 
 _READ = 65_536
+_NONSENSE = (CloseReason.PROTOCOL_ERROR, CloseReason.INVALID_FRAME_PAYLOAD_DATA)
 _REMEDY = "check chain.backend, and that the server runs"
 
 
@@ -126,6 +128,8 @@ class WebSocketWire:
                 raise ChainUnreachable(
                     f"{self._name} refuses a WebSocket ({event.status_code})", _REMEDY
                 )
+            case CloseConnection(code=code) if code in _NONSENSE:  # wsproto's own verdict, too
+                raise ChainLied(f"{self._name} does not speak WebSocket", _REMEDY)
             case CloseConnection():
                 raise ChainUnreachable(f"{self._name} hung up", _REMEDY)
             case _:

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, Ping, Pong, Request, TextMessage
+from wsproto.events import AcceptConnection, CloseConnection, Ping, Pong, Request, TextMessage
 
 from hermes.chain.connect import open_backend
 from hermes.chain.http import Limits
@@ -242,3 +242,47 @@ async def test_a_websocket_in_fragments_with_pings_is_read(chain):
             assert await backend.tip() == chain.tip
             assert len(await backend.headers(0, 10)) == 3
     assert pongs > 1
+
+
+async def _flood(stream: anyio.abc.ByteStream, ws: WSConnection) -> None:
+    while True:
+        await stream.send(ws.send(TextMessage("1" * 50_000, message_finished=False)))
+
+
+async def _close(stream: anyio.abc.ByteStream, ws: WSConnection) -> None:
+    await stream.send(ws.send(CloseConnection(1001)))
+
+
+async def _die(stream: anyio.abc.ByteStream, ws: WSConnection) -> None:
+    await stream.send(ws.send(TextMessage('{"id": 0, "re', message_finished=False)))
+
+
+async def _stammer(stream: anyio.abc.ByteStream, ws: WSConnection) -> None:
+    await stream.send(b"\xff" * 100)  # no frame of a WebSocket
+
+
+ENDS = {_flood: ChainLied, _close: ChainUnreachable, _die: ChainUnreachable, _stammer: ChainLied}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_websocket_that_goes_bad_gives_its_error_in_good_time(chain, end):
+    front = ElectrumFront(chain)
+
+    async def serve(stream: anyio.abc.ByteStream) -> None:
+        ws = WSConnection(ConnectionType.SERVER)
+        async with stream:
+            try:
+                ws.receive_data(await stream.receive())
+                assert [type(one) for one in ws.events()] == [Request]
+                await stream.send(ws.send(AcceptConnection()))
+                await stream.receive()
+                await end(stream, ws)
+            except (anyio.BrokenResourceError, anyio.EndOfStream):
+                return
+
+    front.serve = serve
+    bounded = Limits(answer_s=2.0, most=200_000, pauses_s=())
+    async with electrum(front) as url:
+        with anyio.fail_after(5), pytest.raises(ENDS[end]):
+            async with open_backend(url.replace("+tcp", "+ws"), "regtest", bounded):
+                pass

@@ -11,6 +11,7 @@ import msgspec
 from hermes.chain.backend import Place
 from hermes.chain.work import sha256d, shown
 from hermes.core.anchor import AnchorKind, Payload
+from hermes.errors import NotAvailable
 from hermes.store.anchors import Anchors
 
 _DIGEST = 32
@@ -56,7 +57,12 @@ class AnchorBatcher:
         self._wake = wake
 
     async def anchor(self, root: bytes) -> None:
-        """Keep a draft for a root, unless there is an anchor of it that is not lost."""
+        """Keep a draft for a root, unless there is an anchor of it that is not lost.
+
+        Raises NotAvailable before the identity's genesis is anchored: that one comes first.
+        """
+        if await self._anchors.newest() is None:
+            raise NotAvailable("nothing is anchored yet; the batch waits", "hermes anchor now")
         known = await self._anchors.with_payload(_payload(root))
         if all(one.state == "lost" for one in known):
             await self._anchors.add(int(AnchorKind.BATCH), _payload(root))

@@ -96,6 +96,8 @@ class NodeCalendar:
             if await self._due():
                 await calendar.close_batch()
             await calendar.refresh()
+        except NotAvailable:  # no fault: a person has not anchored anything yet
+            return
         except HermesError as error:
             self._report("the calendar", error)
 

@@ -153,9 +153,14 @@ async def test_a_batch_is_an_anchor_among_the_others(store):
     woken = []
     batcher = AnchorBatcher(store.anchors, lambda: woken.append(1))
     root = hashlib.sha256(b"root").digest()
+    with pytest.raises(NotAvailable, match="nothing is anchored yet"):
+        await batcher.anchor(root)  # the identity's genesis comes first
+    assert not woken
+    genesis = await store.anchors.add(int(AnchorKind.GENESIS), b"genesis")
     await batcher.anchor(root)
     await batcher.anchor(root)
-    (draft,) = await store.anchors.list()
+    first, draft = await store.anchors.list()
+    assert first == genesis
     assert payload_of(draft.payload).body == root
     assert draft.kind == AnchorKind.BATCH
     assert woken
@@ -184,4 +189,4 @@ async def test_a_batch_is_an_anchor_among_the_others(store):
     assert (await batcher.settled(root)).final
     await store.anchors.save(msgspec.structs.replace(stands, state="lost"))
     await batcher.anchor(root)
-    assert [one.state for one in await store.anchors.list()] == ["lost", "draft"]
+    assert [one.state for one in await store.anchors.list()] == ["draft", "lost", "draft"]

@@ -16,6 +16,7 @@ TARGET_BLOCKS = 6
 _STEP = 1.5
 _INCREMENT = 1.0  # satoshi a virtual byte that a replacement must pay for its own relay (BIP 125)
 _LEAST = 1.0
+_SPARE = 16
 
 
 class TooDear(Refused):
@@ -79,8 +80,10 @@ def raised(fee: int, size: int, asked: float, caps: Budget) -> float:
     Where a cap is in the way, the cap, as long as that is enough to replace the old one.
     """
     old = fee / size
-    most = min(caps.rate_most, caps.most / size)
-    rate = min(max(_STEP * old, asked if math.isfinite(asked) else 0.0), most)
+    # A signature is a byte or two shorter or longer than the one before.
+    most = min(caps.rate_most, caps.most / (size + _SPARE))
+    wanted = asked if math.isfinite(asked) else 0.0
+    rate = min(max(_STEP * old, old + _INCREMENT, wanted), most)
     if rate < old + _INCREMENT:
         raise TooDear(
             f"it waits for a block at {old:.1f} sat/vB; more is not allowed",

@@ -155,7 +155,9 @@ def _output(output: Output) -> bytes:
 
 
 def _sized(data: bytes) -> bytes:
-    # Scripts of ours, and whatever else a standard output holds, are below 253 bytes.
-    if len(data) < 0xFD:  # noqa: PLR2004 - Bitcoin's compact size
-        return bytes((len(data),)) + data
-    return b"\xfd" + len(data).to_bytes(2, "little") + data
+    """Bytes behind their length, as Bitcoin's compact size."""
+    size = len(data)
+    if size < 0xFD:  # noqa: PLR2004 - one byte up to here
+        return bytes((size,)) + data
+    head, width = (b"\xfd", 2) if size <= 0xFFFF else (b"\xfe", 4)  # noqa: PLR2004 - 16 bits
+    return head + size.to_bytes(width, "little") + data

@@ -13,6 +13,7 @@ REPLACEABLE = 0xFFFFFFFD
 """nSequence of our inputs: may be replaced (BIP 125), no relative lock."""
 _LARGEST = 400_000  # a standard transaction's weight
 _SHORTEST = 10
+_MONEY = 21_000_000 * 100_000_000
 _SCALE = 4
 _VERSION, _MARK, _LOCK = 4, 2, 4  # bytes; the mark says that a witness follows
 
@@ -112,6 +113,8 @@ def _read(raw: bytes) -> CTransaction:
         same = found.serialize() == raw
     except Exception as error:  # the library raises what it likes on hostile bytes
         raise ValueError("not a transaction") from error
+    if not all(0 <= out.nValue <= _MONEY for out in found.vout):
+        raise ValueError("a transaction that pays no amount of bitcoin")
     if not same or not found.vin or not found.vout:
         raise ValueError("a transaction that is not in its one encoding")
     return found

@@ -76,10 +76,11 @@ class Frontier:
 
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """The root over leaf hashes."""
-    frontier = Frontier()
-    for leaf in leaves:
-        frontier.append(leaf)
-    return frontier.root
+    level = list(leaves)
+    while len(level) > 1:  # an odd one out goes up as it is: that is how RFC 9162 splits
+        odd = level[len(level) & ~1 :]
+        level = [*map(node_hash, level[::2], level[1::2]), *odd]
+    return level[0] if level else EMPTY_ROOT
 
 
 def range_nodes(start: int, end: int) -> tuple[Node, ...]:

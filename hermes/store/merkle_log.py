@@ -10,7 +10,15 @@ from functools import partial
 from typing import TypeVar
 
 from hermes.core.ids import Cid
-from hermes.core.merkle import HASH_SIZE, Node, consistency, inclusion, root_at, root_of
+from hermes.core.merkle import (
+    HASH_SIZE,
+    Node,
+    consistency,
+    inclusion,
+    range_nodes,
+    root_at,
+    root_of,
+)
 from hermes.core.tiles import HEIGHT, WIDTH, split, tail_ranges
 from hermes.errors import Usage
 from hermes.store.database import Database
@@ -80,7 +88,9 @@ class _Tree:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._tiles: dict[tuple[int, int], list[bytes]] = {}
-        self.size, self._hashes = state(database)
+        self.size, hashes = state(database)
+        frontier = zip(range_nodes(0, self.size), split(hashes), strict=True)
+        self._frontier = dict(frontier)
 
     def root(self, size: int | None) -> bytes:
         return root_at(self._within(self.size if size is None else size), self._hash)
@@ -101,6 +111,8 @@ class _Tree:
         return size
 
     def _hash(self, node: Node) -> bytes:
+        if (known := self._frontier.get(node)) is not None:
+            return known
         level, above = divmod(node.level, HEIGHT)
         number, place = divmod(node.number << above, WIDTH)
         hashes = self._tile(level, number)[place : place + (1 << above)]

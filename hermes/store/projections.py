@@ -159,9 +159,12 @@ ACTS = """SELECT a.seq, a.cid, a.kind, a.subject, CAST(b.data AS BLOB)
 
 _STATE = ("version", "model", "parts")
 _SUBJECTS: Mapping[str, Callable[[dict[str, Value]], Value]] = {
+    "hermes/genesis/1": lambda fields: cid_of(encode(fields).data),
     "hermes/soul/1": lambda fields: fields.get("soul"),
     "hermes/member/1": lambda fields: fields.get("node"),
     "hermes/revoked/1": lambda fields: fields.get("node"),
+    "hermes/handoff/1": lambda fields: fields.get("new"),
+    "hermes/accepted/1": lambda fields: fields.get("handoff"),
     "hermes/architecture/1": lambda fields: cid_of(
         encode({name: fields.get(name) for name in _STATE}).data
     ),

@@ -111,3 +111,26 @@ async def test_progress_is_told(store):
     await store.verify(lambda done, total: seen.append((done, total)))
 
     assert seen == [(512, 1_200), (1_024, 1_200), (1_200, 1_200)]
+
+
+async def test_the_subject_of_each_kind_of_act_is_compared(path, clock):
+    kinds = {
+        "hermes/genesis/1": {"soul": "s"},
+        "hermes/soul/1": {"soul": "s"},
+        "hermes/member/1": {"node": "s"},
+        "hermes/revoked/1": {"node": "s"},
+        "hermes/handoff/1": {"new": "s"},
+        "hermes/accepted/1": {"handoff": "s"},
+    }
+    async with Store.open(path, clock) as store:
+        for kind, fields in kinds.items():
+            block = encode({"t": kind, **fields})
+            await store.acts.add(kind, block.cid if "genesis" in kind else "s", block)
+        other = encode({"t": "hermes/other/1", "words": "any"})
+        await store.acts.add("hermes/other/1", "nobody vouches for this", other)
+        assert await store.verify() == ()
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE acts SET subject = subject || 'x'")
+        assert await store.verify() == tuple(
+            f"acts {seq}: subject differs from its block" for seq in range(1, len(kinds) + 1)
+        )

@@ -8,8 +8,7 @@ still there is asked of the chain in `succession`.
 import msgspec
 
 from hermes.chain.backend import Outpoint
-from hermes.chain.coin import DUST, Funds, Layout, size_of
-from hermes.chain.fees import Budget, fee_for
+from hermes.chain.coin import DUST
 from hermes.chain.handoff_wire import ANSWER, Exchange
 from hermes.chain.lineage import check_heir, handoff_payload, walk
 from hermes.chain.lineage_wire import Lineage, Link
@@ -30,8 +29,6 @@ from hermes.identity.statements import Handoff, check_accepted, check_handoff
 
 _INPUTS = _OUTPUTS = 2
 _VERSION = 2
-_BY_SCRIPT = 77 - 108
-"""Weight of a dead-man witness without its script, less that of a plain key's."""
 
 
 class Passing(msgspec.Struct, frozen=True):
@@ -51,19 +48,6 @@ class Passing(msgspec.Struct, frozen=True):
         """What it spends."""
         return outpoint_of(self.spend.inputs[0].coin)
 
-    def claim(self, side: str, fingerprint: str = "") -> SpendClaim:
-        """What a signer is told; `side` is old or new."""
-        return SpendClaim(
-            kind="handoff",
-            payload=handoff_payload(self.record).encode().hex(),
-            coin=self.spend.inputs[0].coin,
-            checkpoint=self.handoff.checkpoint,
-            fingerprint=fingerprint,
-            handoff=self.exchange.record,
-            predecessor=self.exchange.old if side == "new" else "",
-            successor=self.exchange.new if side == "old" else "",
-        )
-
 
 class Done(msgspec.Struct, frozen=True):
     """A handoff that both signed: the transaction, and the lineage that ends with it."""
@@ -74,29 +58,20 @@ class Done(msgspec.Struct, frozen=True):
     accepted: Attestation
 
 
-def lay_out_handoff(
-    coin: Funds, stake: Funds, old: Genesis, new: Genesis, record: Attestation, cost: "Cost"
-) -> Layout:
-    """The transaction: coin and stake in, payload and the successor's coin out; raises TooDear."""
-    payload, heir = handoff_payload(record), scripts_of(new)
-    size = size_of(_INPUTS, heir, payload_script(payload))
-    if coin.script != scripts_of(old).deposit:
-        size -= -(_BY_SCRIPT + len(scripts_of(old).witness)) // 4
-    fee = fee_for(cost.rate, size, cost.caps)
-    left = coin.value + stake.value - fee
-    if left < DUST:
-        raise ProofInvalid(
-            f"the coin holds {coin.value} sat: too little for a handoff of {fee} sat"
-        )
-    outputs = (Output(0, payload_script(payload)), Output(left, heir.coin))
-    return Layout((coin, stake), outputs, fee, size)
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """What a handoff may cost: satoshi a virtual byte, and the caps."""
-
-    rate: float
-    caps: Budget
+def claim_for(
+    exchange: Exchange, record: Attestation, coin: str, side: str, fingerprint: str = ""
+) -> SpendClaim:
+    """What a signer is told; `side` is old or new."""
+    return SpendClaim(
+        kind="handoff",
+        payload=handoff_payload(record).encode().hex(),
+        coin=coin,
+        checkpoint=str(record.fields["checkpoint"]),
+        fingerprint=fingerprint,
+        handoff=exchange.record,
+        predecessor=exchange.old if side == "new" else "",
+        successor=exchange.new if side == "old" else "",
+    )
 
 
 def check_offer(exchange: Exchange, own: Genesis, caps: Chain) -> Passing:

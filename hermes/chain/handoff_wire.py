@@ -12,8 +12,8 @@ import msgspec
 from hermes.chain.lineage_wire import Lineage, lineage_of
 from hermes.errors import ProofInvalid
 
-OFFER = "hermes/handoff-offer/1"
-ANSWER = "hermes/handoff-accepted/1"
+OFFER: Literal["hermes/handoff-offer/1"] = "hermes/handoff-offer/1"
+ANSWER: Literal["hermes/handoff-accepted/1"] = "hermes/handoff-accepted/1"
 _LONGEST = 96 << 20
 _Block = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{2}){1,4096}\Z")]
 _BlockOrNone = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{2}){0,4096}\Z")]

@@ -14,13 +14,13 @@ from hermes.identity.statements import (
     MEMBER,
     REVOKED,
     SOUL,
-    Member,
-    Revoked,
     Soul,
     check_member,
     check_revoked,
     check_soul,
 )
+
+_OF_OWNER = {MEMBER: check_member, REVOKED: check_revoked}
 
 
 class Statements:
@@ -29,8 +29,7 @@ class Statements:
     def __init__(self, identities: Sequence[Genesis]) -> None:
         self._identities = identities
         self._souls: dict[str, list[Soul]] = defaultdict(list)
-        self._members: dict[str, list[Member]] = defaultdict(list)
-        self._revoked: dict[str, list[Revoked]] = defaultdict(list)
+        self._fleet: dict[str, list[Attestation]] = defaultdict(list)
         self._newest: dict[str, str] = {}
         self._seen: set[str] = set()
 
@@ -46,13 +45,9 @@ class Statements:
         self._seen.add(cid)
         self._file(statement)
 
-    def of(self, genesis: str) -> tuple[tuple[Soul, ...], tuple[Member, ...], tuple[Revoked, ...]]:
-        """What one identity stated."""
-        return (
-            tuple(self._souls[genesis]),
-            tuple(self._members[genesis]),
-            tuple(self._revoked[genesis]),
-        )
+    def of(self, genesis: str) -> tuple[tuple[Soul, ...], tuple[Attestation, ...]]:
+        """What one identity stated: its souls, and its owner's words on the fleet."""
+        return tuple(self._souls[genesis]), tuple(self._fleet[genesis])
 
     def _file(self, statement: Attestation) -> None:
         match statement.kind:
@@ -63,12 +58,10 @@ class Statements:
                     raise ProofInvalid("a soul's attestation does not follow the one before")
                 self._newest[who.cid] = statement.block().cid
                 self._souls[who.cid].append(soul)
-            case kind if kind == MEMBER:
+            case kind if kind in _OF_OWNER:
                 who = self._who("owner", statement.by)
-                self._members[who.cid].append(check_member(statement, who.owner))
-            case kind if kind == REVOKED:
-                who = self._who("owner", statement.by)
-                self._revoked[who.cid].append(check_revoked(statement, who.owner))
+                _OF_OWNER[kind](statement, who.owner)
+                self._fleet[who.cid].append(statement)
             case _:
                 raise ProofInvalid("a statement of a kind that has no place in a lineage")
 

@@ -6,8 +6,10 @@ import msgspec
 
 from hermes.chain.backend import Outpoint
 from hermes.core.anchor import AnchorKind
+from hermes.core.attestation import Attestation
 from hermes.identity.attest import Genesis
-from hermes.identity.statements import Handoff, Member, Revoked, Soul
+from hermes.identity.members import Membership, members_at
+from hermes.identity.statements import Handoff, Soul
 
 How = Literal["genesis", "handoff", "recovery"]
 
@@ -32,16 +34,12 @@ class Instance(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     handoff: Handoff | None = None
     souls: tuple[Soul, ...] = ()
-    members: tuple[Member, ...] = ()
-    revoked: tuple[Revoked, ...] = ()
+    fleet: tuple[Attestation, ...] = ()
+    """Members and revocations, signed by the owner that the record names."""
 
-    def members_at(self, at: int) -> tuple[Member, ...]:
-        """Who belongs to the fleet at a moment (ms UTC), as far as the statements say."""
-        newest = {one.node: one for one in sorted(self.members, key=lambda one: one.at)}
-        gone = {one.node: one.at for one in sorted(self.revoked, key=lambda one: one.at)}
-        return tuple(
-            one for node, one in newest.items() if one.holds(at) and gone.get(node, -1) < one.at
-        )
+    def members_at(self, at: int) -> tuple[Membership, ...]:
+        """How every node of the fleet stands at a moment (ms UTC)."""
+        return members_at(self.fleet, self.genesis.owner, at)
 
 
 class Walk(msgspec.Struct, frozen=True):

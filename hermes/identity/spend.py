@@ -91,6 +91,10 @@ class Spend:
         found = self._psbt.inputs[index].partial_sigs
         return {bytes(key.sec()): bytes(made) for key, made in found.items()}
 
+    def previous(self, index: int) -> bytes:
+        """The transaction that an input spends from."""
+        return bytes(self._psbt.inputs[index].non_witness_utxo.serialize())
+
     def unsigned(self) -> bytes:
         """The transaction without its witness."""
         return bytes(self._psbt.tx.serialize())

@@ -26,11 +26,13 @@ Part = Literal[
     "offline",
     "pathspec",
     "prover",
+    "rescue",
     "rich_text",
     "served",
     "shell_grammar",
     "stamps",
     "subjects",
+    "succession",
     "terminal",
     "train_convert",
     "train_curate",
@@ -41,6 +43,7 @@ Part = Literal[
     "train_sync",
     "train_task",
     "train_tools",
+    "trust",
 ]
 
 _MODULES: dict[Part, str] = {
@@ -62,11 +65,13 @@ _MODULES: dict[Part, str] = {
     "offline": "hermes.chain.offline",
     "pathspec": "pathspec",
     "prover": "hermes.chain.prover",
+    "rescue": "hermes.chain.rescue",
     "rich_text": "hermes.gateway.render_markdown",
     "served": "hermes.node.served",
     "shell_grammar": "hermes.policy.grammar",
     "stamps": "hermes.chain.stamps",
     "subjects": "hermes.identity.subjects",
+    "succession": "hermes.chain.succession",
     "terminal": "hermes.gateway.terminal",
     "train_convert": "training.convert",
     "train_curate": "training.curate.curate",
@@ -77,6 +82,7 @@ _MODULES: dict[Part, str] = {
     "train_sync": "training.sync.ordered",
     "train_task": "training.task",
     "train_tools": "training.evaluate.offered",
+    "trust": "hermes.chain.trust",
 }
 
 

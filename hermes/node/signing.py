@@ -5,6 +5,7 @@ The passphrase never passes through here: `hermes identity unlock` talks to the 
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 from types import TracebackType
@@ -18,7 +19,7 @@ from anyio.abc import Process
 from hermes.config import Settings
 from hermes.errors import IdentityLocked, IdentityMissing, SignerGone
 from hermes.identity.agent import Agent
-from hermes.identity.signer_wire import LOCKED, READY, Caps, SignerOptions
+from hermes.identity.signer_wire import LOCKED, READY, Caps, SignerOptions, SignerStatus
 from hermes.models.engine_process import command_of
 from hermes.node.rendezvous import signer_socket
 
@@ -37,6 +38,7 @@ class Signing:
         self._starting = anyio.Lock()
         self._process: Process | None = None
         self._agent: Agent | None = None
+        self._was_locked = False
 
     @property
     def folder(self) -> Path:
@@ -57,30 +59,33 @@ class Signing:
 
     async def agent(self) -> Agent:
         """The unlocked signer; raises IdentityMissing, IdentityLocked or SignerGone."""
-        found = await self.reach()
-        status = await found.status()
+        agent, status = await self.reach()
         if status.locked:
             raise IdentityLocked(
                 status.problem or "the signer is locked", "run: hermes identity unlock"
             )
-        return found
+        return agent
 
-    async def reach(self) -> Agent:
-        """The signer, locked or not; raises IdentityMissing or SignerGone."""
+    async def reach(self) -> tuple[Agent, SignerStatus]:
+        """The signer, locked or not, started when it is not there.
+
+        Raises IdentityMissing or SignerGone.
+        """
         if not await anyio.to_thread.run_sync((self.folder / "genesis.cbor").exists):
             raise IdentityMissing("there is no identity yet", "run: hermes identity init")
         async with self._starting:
-            if self._agent is None or self._process is None or self._process.returncode is not None:
-                self._agent = await self._start()
-            return self._agent
+            if self._agent is not None:
+                with suppress(SignerGone):  # it was killed, or locked just now
+                    return self._agent, await self._agent.status()
+            self._agent = await self._start()
+            return self._agent, await self._agent.status()
 
     async def _start(self) -> Agent:
-        was_locked = self._process is not None and self._process.returncode == LOCKED
-        await self._stop()
+        # By a person: it does not open itself again.
+        self._was_locked |= await self._stop() == LOCKED
         socket = await anyio.to_thread.run_sync(signer_socket, self._settings)
         options = await anyio.to_thread.run_sync(self._options, socket)
-        if was_locked:  # by a person: it does not open itself again
-            options = msgspec.structs.replace(options, unattended=False)
+        options = msgspec.structs.replace(options, unattended=not self._was_locked)
         command = command_of(sys.executable, _MODULE)
         try:
             # A session of its own: Ctrl-C in the terminal stops the turn, not the signer.
@@ -122,10 +127,11 @@ class Signing:
             pass
         raise SignerGone(f"the signer did not start: {await _reason(process)}")
 
-    async def _stop(self) -> None:
+    async def _stop(self) -> int | None:
+        """End it where it runs; gives its exit code."""
         process, self._process, self._agent = self._process, None, None
         if process is None:
-            return
+            return None
         assert process.stdin is not None
         await process.stdin.aclose()
         with anyio.move_on_after(_STOP_S):
@@ -135,6 +141,7 @@ class Signing:
         await process.aclose()
         socket = await anyio.to_thread.run_sync(signer_socket, self._settings)
         await anyio.to_thread.run_sync(lambda: socket.unlink(missing_ok=True))
+        return process.returncode
 
 
 async def _reason(process: Process) -> str:

@@ -106,10 +106,9 @@ class Warrants:
 
     async def show(self) -> Json:
         """Who this is and how the signer stands; raises IdentityMissing."""
-        agent = await self._signing.reach()
+        _, status = await self._signing.reach()
         genesis = await self._genesis()
         diff = await self.watch_soul()
-        status = await agent.status()
         fields = genesis.record.fields
         npub = load("npub").npub_of
         return {

@@ -82,8 +82,8 @@ class Succession:
 
     async def stake(self, to: bytes, rate: float = 0.0, fingerprint: str = "") -> Json:
         """Anchor the log, and pay the successor the coin that it will sign with."""
-        new = self._heir(to)
         at = await self._standing()
+        new = self._heir(to)
         await self.takeover.refuse_under_way()
         assert at.coin is not None
         if new.parent != self.genesis.cid:
@@ -118,8 +118,8 @@ class Succession:
         self, to: bytes, verdict: str = "", rate: float = 0.0, fingerprint: str = ""
     ) -> bytes:
         """The old side: record and transaction, signed by this instance."""
-        new = self._heir(to)
         at = await self._standing()
+        new = self._heir(to)
         await self.takeover.refuse_under_way()
         assert at.coin is not None
         own = scripts_of(self.genesis)

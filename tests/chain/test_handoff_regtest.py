@@ -1,0 +1,57 @@
+"""Two signer processes and one chain: the coin goes from instance to instance, and nowhere else."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from line_house import AFTER, line, raw, text
+
+from hermes.chain.headers import Headers
+from hermes.chain.lineage import verify_lineage
+from hermes.errors import ChainRefused, Refused
+from hermes.testing.lineages import RECOVERY
+
+
+async def headers_from(chain):
+    raws = [bytes.fromhex(await chain.rpc("getblockheader", await chain.rpc("getblockhash", n), False)) for n in range(chain.tip.height + 1)]
+    found = Headers("regtest", 0, raws[0])
+    found.append(b"".join(raws[1:]))
+    return found
+
+
+async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
+    async with line(tmp_path) as (a, b, c):
+        await a.begin()
+        await a.anchor("two")
+        await a.mined(await a.heirs.stake(text(b.block)))
+        await a.hand_over(b)
+        await b.anchor("three")
+        await b.anchor("four")
+        with pytest.raises(Refused, match="handed over"):
+            await a.heirs.offer(text(c.block))
+        will = raw(await b.heirs.export())
+        await b.anchor("five")  # after the last export
+        key = tmp_path / "key"
+        key.write_text(RECOVERY.secret.hex())
+        draft = await c.heirs.recover(text(will))
+        assert draft["blocks_left"] == AFTER - 1
+        signed = await c.recovery_key(draft, key)
+        with pytest.raises(ChainRefused, match="non-BIP68-final") as raised:
+            await c.heirs.recovered(text(will), signed["psbt"])
+        assert f"in {AFTER - 1} blocks" in raised.value.remedy
+        await a.chain.mine(AFTER - 1)
+        await c.mined(await c.heirs.recovered(text(will), signed["psbt"]))
+        await c.anchor("six")
+        exported = await c.heirs.export()
+        headers = await headers_from(a.chain)
+        walk = verify_lineage(raw(exported), headers)
+        assert [(one.how, one.genesis.cid) for one in walk.instances] == [
+            ("genesis", a.genesis.cid),
+            ("handoff", b.genesis.cid),
+            ("recovery", c.genesis.cid),
+        ]
+        print(exported["links"], exported["bytes"])
+        print(await c.heirs.show())

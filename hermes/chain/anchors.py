@@ -62,7 +62,7 @@ def step(anchor: Anchor, seen: Seen, tip: Tip) -> tuple[Anchor, tuple[Do, ...]]:
         return anchor, ()
     if seen.mined:
         return _mined(anchor, seen.mined), ()
-    anchor = _unmined(anchor, seen.lineage)
+    anchor = _unmined(anchor, seen.lineage, tip)
     if seen.thief and seen.lineage:
         return msgspec.structs.replace(anchor, state="lost"), (Do.ALARM,)
     if seen.thief:  # only a deposit: another will do
@@ -99,11 +99,13 @@ def _mined(anchor: Anchor, found: Mined) -> Anchor:
     )
 
 
-def _unmined(anchor: Anchor, lineage: str) -> Anchor:
+def _unmined(anchor: Anchor, lineage: str, tip: Tip) -> Anchor:
     """Out of its block, if it was in one; attempts on another coin than the lineage's are dead."""
     attempts = anchor.attempts
+    if anchor.txid:  # it waits for a block from now on
+        attempts = tuple(msgspec.structs.replace(one, height=tip.height) for one in attempts)
     if lineage:
-        alive = [one for one in anchor.alive if one.coin == lineage]
+        alive = [one for one in attempts if not one.dead and one.coin == lineage]
         # The one that was mined goes first again, because whatever came after spends its coin;
         # all of them only when the lineage itself went back to where they belong.
         attempts = tuple(

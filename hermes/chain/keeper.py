@@ -99,9 +99,11 @@ class Keeper:
         async with self._turn:
             if (halt := await self._anchors.halted()) is not None:
                 raise CoinGone(halt.says, GONE)
-            now = _Round(backend, await backend.tip(), ask)
+            known = await self._anchors.open()
+            last = next((one.id for one in reversed(known) if one.attempts), "")
+            now = _Round(backend, await backend.tip(), ask, last)
             before = await self._anchors.newest_final()
-            for anchor in await self._anchors.open():
+            for anchor in known:
                 before = await self._go_on(now, anchor, before)
                 if not before.attempts:
                     return now.tip  # the others wait behind it
@@ -124,7 +126,8 @@ class Keeper:
         ready = before is None or before.state in _MINED
         if not anchor.attempts and (not ready or await self._handed_over(lineage)):
             return anchor
-        script = await self._script(lineage or (anchor.alive[-1].coin if anchor.alive else ""))
+        spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
+        script = await self._script(spent) if ready else b""
         seen = await self._watch(now.backend).look(anchor, lineage, script, now.tip)
         found, todo = step(anchor, seen, now.tip)
         if Do.ALARM in todo:
@@ -134,7 +137,7 @@ class Keeper:
         for do in todo:
             if do is Do.SEND:
                 found = await self._send(now.backend, found)
-            elif ready:
+            elif ready if do is Do.BUILD else now.last == anchor.id:
                 found = await self._build(now, found, lineage)
         return found
 
@@ -234,6 +237,8 @@ class _Round(NamedTuple):
     backend: ChainBackend
     tip: Tip
     ask: Ask
+    last: str
+    """The newest anchor with a transaction: raising another would undo what spends its coin."""
 
 
 def coin_after(anchor: Anchor | None) -> str:

@@ -34,7 +34,8 @@ class Watch:
         Args:
             anchor: the anchor as it is known.
             lineage: the outpoint that it has to spend, empty for the first.
-            coin: the script of what its living attempt spends.
+            coin: the script of what its living attempt spends; empty while that is in no block,
+                when nobody is asked who spends it.
             tip: the best block.
         """
         waiting = ""
@@ -49,7 +50,7 @@ class Watch:
                 waiting = attempt.txid
         spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
         thief = ""
-        if spent and not waiting:
+        if spent and coin and not waiting:
             thief = await self.thief(outpoint_of(spent), coin, anchor.attempts)
         return Seen(waiting=waiting, thief=thief, lineage=lineage)
 

@@ -87,12 +87,13 @@ class Anchoring:
         keeper = await self._load()
         async with keeper.connect() as backend:
             await keeper.adopt(backend)
+            if await self._store.anchors.open():  # what is thought to be under way may be mined
+                await self._tick(keeper, backend, rate)
             wanted, fresh = await self._order(keeper)
             try:
-                await keeper.tick(backend, keeper.asked(rate, self._fingerprint))
-                await keeper.tick(backend)  # what was sent just now is seen
-            except HermesError as error:
-                self._said(error)
+                await self._tick(keeper, backend, rate)
+                await self._tick(keeper, backend, rate)  # what was sent just now is seen
+            except HermesError:
                 for anchor in fresh:  # nothing was signed for those: they were only wishes
                     await self._store.anchors.drop(anchor)
                 raise
@@ -114,7 +115,7 @@ class Anchoring:
         with anyio.move_on_after(min(seconds, _LONGEST_WAIT_S)):
             async with keeper.connect() as backend:
                 while True:
-                    tip = await keeper.tick(backend, keeper.asked(0.0, self._fingerprint))
+                    tip = await self._tick(keeper, backend)
                     if rank((await self._store.anchors.get(id)).state) >= rank(state):
                         break
                     await backend.next_tip(tip, _LOOK_S)
@@ -138,7 +139,6 @@ class Anchoring:
                 await self._look()
             except HermesError as error:
                 self._report("anchoring", error)
-                self._said(error)
             with anyio.move_on_after(_LOOK_S):
                 await self._woken.wait()
 
@@ -153,8 +153,7 @@ class Anchoring:
                 await keeper.adopt(backend)
                 await self._order(keeper)
             while await self._store.anchors.open():
-                tip = await keeper.tick(backend, keeper.asked(0.0, self._fingerprint))
-                self._alarms.set(_ABOUT, "")
+                tip = await self._tick(keeper, backend)
                 await self._next(backend, tip)
                 if await self._due():
                     await self._order(keeper)
@@ -185,6 +184,8 @@ class Anchoring:
     async def _order(self, keeper: Any) -> tuple[Anchor, tuple[Anchor, ...]]:  # noqa: ANN401
         """The anchor of the log as it is now, and what was newly put down for it."""
         note = await self._checkpoint()
+        if not note:
+            raise NotAvailable("the log is empty: there is nothing to anchor", "talk first: hermes")
         checkpoint = checkpoint_of(note_of(note).text)
         payload = Payload(AnchorKind.CHECKPOINT, commitment(checkpoint)).encode()
         anchors = self._store.anchors
@@ -244,6 +245,12 @@ class Anchoring:
                 "run `hermes anchor now` in a terminal, or give --fingerprint",
             )
 
-    def _said(self, error: HermesError) -> None:
-        if isinstance(error, CoinGone):
+    async def _tick(self, keeper: Any, backend: Any, rate: float = 0.0) -> Any:  # noqa: ANN401
+        """Look once; the alarm is raised or let go by what was seen."""
+        try:
+            tip = await keeper.tick(backend, keeper.asked(rate, self._fingerprint))
+        except CoinGone as error:
             self._alarms.set(_ABOUT, f"{error.message}; {error.remedy}")
+            raise
+        self._alarms.set(_ABOUT, "")
+        return tip

@@ -22,8 +22,8 @@ AnchorState = Literal["draft", "sent", "seen", "mined", "settled", "final", "los
 class Attempt(msgspec.Struct, frozen=True):
     """One signed transaction of an anchor; fee in satoshi, size in virtual bytes.
 
-    `coin` is what its first input spends; `at` ms UTC and `height` say when it was made;
-    `dead`: made for a coin that is not the lineage's (any more).
+    `coin` is what its first input spends; `at` ms UTC says when it was made, `height` since
+    which block it waits for one; `dead`: made for a coin that is not the lineage's (any more).
     """
 
     txid: str
@@ -86,7 +86,7 @@ _ADD = f"INSERT INTO anchors ({_COLUMNS}) VALUES ({', '.join('?' * len(_OWN))})"
 _SET = ", ".join(f"{name} = ?" for name in _OWN if name != "id")
 _SAVE = f"UPDATE anchors SET {_SET} WHERE id = ?"  # noqa: S608
 _TRY = f"""INSERT INTO anchor_attempts (anchor, {_TRIED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (txid) DO UPDATE SET dead = excluded.dead"""  # noqa: S608
+    ON CONFLICT (txid) DO UPDATE SET dead = excluded.dead, height = excluded.height"""  # noqa: S608
 _PARENT = "INSERT INTO anchor_parents (txid, raw) VALUES (?, ?) ON CONFLICT (txid) DO NOTHING"
 _LAST = "WHERE seq = (SELECT max(seq) FROM anchors)"
 _LAST_FINAL = "WHERE seq = (SELECT max(seq) FROM anchors WHERE state = 'final')"

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import msgspec
 
 from hermes.chain.keeper import Keeper
@@ -13,7 +14,7 @@ from hermes.config import Chain, Settings
 from hermes.core.canonical import encode
 from hermes.core.clock import SystemClock
 from hermes.identity.founding import Lock, establish
-from hermes.identity.genesis import found
+from hermes.identity.genesis import found, load_genesis
 from hermes.identity.keys import Keys
 from hermes.identity.signer_service import Signer
 from hermes.identity.signer_wire import Caps, SignerOptions
@@ -58,7 +59,9 @@ class House:
         self.genesis = found(self.keys, hashlib.sha256(SOUL).hexdigest(), 1_000, recovery=recovery)
         lock = Lock(WORD, cost=Argon2Cost(memory=8 * 1024, passes=1, lanes=1))
         folder = self.base / "data" / "identity"
-        if not folder.exists():
+        if await anyio.Path(folder).exists():
+            self.genesis = await anyio.to_thread.run_sync(load_genesis, folder)
+        else:
             await establish(self.base / "data", secret, self.genesis, lock)
         names = ("network", "fee_most", "fee_rate_most", "month_most")
         caps = Caps(**{name: getattr(self.settings.chain, name) for name in names})
@@ -69,6 +72,7 @@ class House:
             self.settings, self.store, self.agent, self.alarms, self.report
         )
         self.keeper = self.new_keeper()
+        await self.say("begun")
 
     async def agent(self) -> Signer:
         return self.signer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from hermes.cli import anchor_proof
+from hermes.cli import anchor_proof, handoff
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.output import print_json, print_table, print_text
@@ -53,6 +53,7 @@ def add(commands: Commands) -> None:
 def add_more(verbs: Commands) -> None:
     """Add what other files know of anchors."""
     anchor_proof.add(verbs)
+    handoff.add(verbs)
 
 
 async def _now(args: argparse.Namespace, world: World) -> int:

@@ -17,6 +17,7 @@ from hermes.cli import (
     skin,
     timestamp,
     train,
+    trust,
 )
 
 _EPILOG = """\
@@ -39,6 +40,7 @@ _NOUNS = (
     log,
     identity,
     anchor,
+    trust,
     timestamp,
     train,
     doctor,

@@ -1,0 +1,123 @@
+"""`hermes trust`: who was appointed by whom, from genesis to now.
+
+`verify` needs no node, no store, no identity and no network.
+"""
+
+import argparse
+import base64
+import os
+from functools import partial
+
+import anyio.to_thread
+
+from hermes.cli.asking import ask
+from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.output import print_json, print_text
+from hermes.cli.stamp_files import read_some, write_new
+from hermes.cli.trust_tree import tree_lines
+from hermes.cli.world import World
+from hermes.core.clock import SystemClock
+from hermes.core.event import Json
+from hermes.errors import ProofInvalid, Usage
+from hermes.load import load
+
+_FILE_MOST = 64 << 20
+_HEADERS_MOST = 1 << 30
+_LIMITS = (
+    "that no move of the coin came after the last one here: ask a server, hermes trust show",
+    "who holds the keys today",
+    "that every member and every revocation is in the file: its maker chose them",
+)
+
+
+def add(commands: Commands) -> None:
+    """Add the noun and its verbs."""
+    example = "hermes trust verify line.hrml --headers regtest.headers"
+    noun = add_command(commands, "trust", "walk from genesis to the present instance", example)
+    verbs = add_verbs(noun)
+    show = add_command(verbs, "show", "draw the walk", "hermes trust show", _show)
+    verify = add_command(verbs, "verify", "check a walk's file, offline", example, _verify)
+    verify.add_argument("file", metavar="FILE", help="the walk (hermes trust export)")
+    by = verify.add_mutually_exclusive_group()
+    by.add_argument("--headers", metavar="FILE", help="block headers (hermes anchor headers)")
+    by.add_argument("--block", metavar="HASH", help="the hash of a block that you believe")
+    export = add_command(
+        verbs, "export", "write the walk to a file", "hermes trust export --out line.hrml", _export
+    )
+    export.add_argument("--out", required=True, metavar="FILE", help="a file not there yet")
+    for command in (show, verify, export):
+        add_json(command)
+
+
+async def _show(args: argparse.Namespace, world: World) -> int:
+    told = await ask(args, world, "trust.show")
+    if args.json:
+        print_json(told, world.stdout)
+        return 0
+    for line in tree_lines(told, _encoding(world)):
+        print_text(line, world.stdout)
+    for one in told["waiting"]:
+        says = f", {one['says']}" if one["says"] else ""
+        print_text(f"not in a block yet: {one['kind']}, {one['state']}{says}", world.stdout)
+    return 0
+
+
+async def _verify(args: argparse.Namespace, world: World) -> int:
+    data = await anyio.to_thread.run_sync(read_some, world.cwd / args.file, _FILE_MOST + 1)
+    if len(data) > _FILE_MOST:
+        raise ProofInvalid(f"{args.file} is larger than any lineage")
+    headers = b"" if args.block else await _headers(args, world)
+    heavy = await anyio.to_thread.run_sync(load, "trust")
+    now = SystemClock().now_ms()
+    check = partial(heavy.verify_file, data, headers, args.block or "", now)
+    told: dict[str, Json] = await anyio.to_thread.run_sync(check)
+    if args.json:
+        print_json(told, world.stdout)
+        return 0
+    for line in ("The walk holds.", "", *tree_lines(told, _encoding(world)), "", *_ground(told)):
+        print_text(line, world.stdout)
+    return 0
+
+
+async def _export(args: argparse.Namespace, world: World) -> int:
+    out = world.cwd / args.out
+    if await anyio.to_thread.run_sync(os.path.lexists, out):
+        raise Usage(f"{out} exists", "name another: --out FILE")
+    told = await ask(args, world, "trust.export")
+    await anyio.to_thread.run_sync(write_new, out, base64.b64decode(told.pop("file")))
+    if args.json:
+        print_json(told | {"out": str(out)}, world.stdout)
+    else:
+        walk = f"{told['instances']} instances, {told['links']} moves of the coin"
+        print_text(f"{args.out}: {told['bytes']} bytes, {walk}", world.stdout)
+    return 0
+
+
+async def _headers(args: argparse.Namespace, world: World) -> bytes:
+    own = args.settings.data_dir / "headers" / f"{args.settings.chain.network}.headers"
+    path = world.cwd / args.headers if args.headers else own
+    if not args.headers and not await anyio.to_thread.run_sync(own.exists):
+        raise Usage(
+            "a walk is checked against blocks that you believe",
+            "give --headers FILE (hermes anchor headers) or --block HASH",
+        )
+    return await anyio.to_thread.run_sync(read_some, path, _HEADERS_MOST)
+
+
+def _ground(told: dict[str, Json]) -> list[str]:
+    place = told["place"]
+    if place["height"] is None:
+        rests = "that block is yours to believe"
+    else:
+        rests = f"height {place['height']}, {place['blocks']} blocks hold or bury it"
+    return [
+        f"The last move lies in block {place['block']},",
+        f"  {place['time']}; {rests}.",
+        "",
+        "It does not show:",
+        *(f"  - {limit}" for limit in _LIMITS),
+    ]
+
+
+def _encoding(world: World) -> str:
+    return getattr(world.stdout, "encoding", None) or "utf-8"

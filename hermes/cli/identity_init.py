@@ -19,10 +19,12 @@ from hermes.identity.genesis import found
 from hermes.identity.keys import Keys
 from hermes.identity.npub import npub_of, read_npub
 from hermes.identity.soul import soul_bytes, soul_digest
+from hermes.identity.vault import Argon2Cost
 from hermes.identity.vault_file import random_passphrase
 from hermes.skin.places import soul_path
 
 _BACKUP = "hermes identity backup"
+_CHEAP = Argon2Cost(memory=8 * 1024, passes=1, lanes=1)  # 256 random bits need no stretching
 
 
 async def init(args: argparse.Namespace, world: World) -> int:
@@ -58,7 +60,7 @@ async def init(args: argparse.Namespace, world: World) -> int:
 async def new_lock(args: argparse.Namespace, world: World) -> Lock:
     """How the vault is to be closed, as the command line says."""
     if args.unattended:
-        return Lock(random_passphrase(), unattended=True)
+        return Lock(random_passphrase(), unattended=True, cost=_CHEAP)
     return Lock(await passphrase(args, world, new=True))
 
 

@@ -17,6 +17,9 @@ Value = str | int | bool | None | bytes | list["Value"] | dict[str, "Value"]
 
 _PREFIX = bytes([0x01, 0x71, 0x12, 0x20])  # CIDv1, dag-cbor, sha2-256, 32 bytes
 _RAW = bytes([0x01, 0x55, 0x12, 0x20])  # CIDv1, raw, sha2-256, 32 bytes
+_SMALL = 1 << 20
+_ITEMS_MOST = 1 << 20
+_BYTES, _TEXT, _IMMEDIATE, _WIDEST = 2, 3, 24, 27  # CBOR's major types and heads (RFC 8949 §3)
 
 
 class Block(NamedTuple):
@@ -27,14 +30,22 @@ class Block(NamedTuple):
 
 
 def encode(value: Value) -> Block:
-    """Encode a value; raises TypeError on floats and foreign types."""
-    _check(value)
-    data: bytes = libipld.encode_dag_cbor(value)
+    """Encode a value; raises TypeError on floats and foreign types, ValueError past a bound."""
+    try:
+        _check(value)
+        data: bytes = libipld.encode_dag_cbor(value)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     return Block(cid_of(data), data)
 
 
 def decode(data: bytes) -> Value:
-    """Decode canonical bytes; raises ValueError when they are not DAG-CBOR."""
+    """Decode canonical bytes; raises ValueError when they are not DAG-CBOR, or too many values.
+
+    Takes other bytes than the one encoding too: who must know compares with `encode`.
+    """
+    if len(data) > _SMALL:
+        _bound(data)
     try:
         value: Value = libipld.decode_dag_cbor(data)
     except RecursionError as error:
@@ -72,6 +83,23 @@ def unlink_blob(raw: bytes) -> str:
     if len(raw) != len(_RAW) + 32 or not raw.startswith(_RAW):
         raise ValueError("not a raw sha2-256 link")
     return raw[len(_RAW) :].hex()
+
+
+def _bound(data: bytes) -> None:
+    """Refuse what would take a hundred times its size in memory: a byte can be a value."""
+    at = items = 0
+    while at < len(data):
+        items += 1
+        if items > _ITEMS_MOST:
+            raise ValueError(f"more than {_ITEMS_MOST} values")
+        major, number = data[at] >> 5, data[at] & 0x1F
+        at += 1
+        if _IMMEDIATE <= number <= _WIDEST:
+            width = 1 << number - _IMMEDIATE
+            number = int.from_bytes(data[at : at + width], "big")
+            at += width
+        if major in {_BYTES, _TEXT}:
+            at += number
 
 
 def _check(value: Value) -> None:

@@ -71,3 +71,20 @@ def test_bytes_are_linked_by_their_digest():
 def test_what_is_nested_without_end_is_no_value():
     with pytest.raises(ValueError, match="nested"):
         decode(b"\x81" * 1_000_000 + b"\x80")
+    deep = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="nested"):
+        encode(deep)
+
+
+@pytest.mark.parametrize("one", [b"\x80", b"\x18\xff", b"\x61a"])
+def test_many_small_values_are_refused_before_they_take_memory(one):
+    count = (1 << 20) + 1
+    with pytest.raises(ValueError, match="more than 1048576 values"):
+        decode(b"\x9a" + count.to_bytes(4, "big") + one * count)
+
+
+def test_long_texts_are_no_many_values():
+    value = {"texts": ["ü" * 700_000, "x" * 1_000_000], "numbers": [1, 300, 70_000, 2**40, -1]}
+    assert decode(encode(value).data) == value

@@ -63,6 +63,8 @@ class Anchoring:
         self._keeper: Any = None  # hermes.chain.keeper.Keeper, loaded late
         self._fingerprint = ""
         self._woken = anyio.Event()
+        self.looked = anyio.Event()
+        """Set after each look of the task, and then another one."""
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
@@ -92,7 +94,6 @@ class Anchoring:
             wanted, fresh = await self._order(keeper)
             try:
                 await self._tick(keeper, backend, rate)
-                await self._tick(keeper, backend, rate)  # what was sent just now is seen
             except HermesError:
                 for anchor in fresh:  # nothing was signed for those: they were only wishes
                     await self._store.anchors.drop(anchor)
@@ -139,6 +140,7 @@ class Anchoring:
                 await self._look()
             except HermesError as error:
                 self._report("anchoring", error)
+            self._tell_looked()
             with anyio.move_on_after(_LOOK_S):
                 await self._woken.wait()
 
@@ -154,9 +156,14 @@ class Anchoring:
                 await self._order(keeper)
             while await self._store.anchors.open():
                 tip = await self._tick(keeper, backend)
+                self._tell_looked()
                 await self._next(backend, tip)
                 if await self._due():
                     await self._order(keeper)
+
+    def _tell_looked(self) -> None:
+        told, self.looked = self.looked, anyio.Event()
+        told.set()
 
     async def _next(self, backend: Any, tip: Any) -> None:  # noqa: ANN401 - loaded late
         """Until the next block, or until there is a new draft."""
@@ -246,9 +253,12 @@ class Anchoring:
             )
 
     async def _tick(self, keeper: Any, backend: Any, rate: float = 0.0) -> Any:  # noqa: ANN401
-        """Look once; the alarm is raised or let go by what was seen."""
+        """Look; the alarm is raised or let go by what was seen."""
+        said = keeper.asked(rate, self._fingerprint)
         try:
-            tip = await keeper.tick(backend, keeper.asked(rate, self._fingerprint))
+            tip = await keeper.tick(backend, said)
+            if any(one.state == "sent" for one in await self._store.anchors.open()):
+                tip = await keeper.tick(backend, said)  # what was sent just now is seen
         except CoinGone as error:
             self._alarms.set(_ABOUT, f"{error.message}; {error.remedy}")
             raise

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from hermes.chain.scripts import scripts_of
 from hermes.config import Chain, Settings
@@ -71,7 +72,9 @@ class Instance:
         self.faults.append(error)
 
     async def say(self, words: str) -> None:
-        await self.store.acts.add("hermes/test/1", words, encode({"t": "hermes/test/1", "x": words}))
+        await self.store.acts.add(
+            "hermes/test/1", words, encode({"t": "hermes/test/1", "x": words})
+        )
 
     async def anchor(self, words: str, blocks: int = 1) -> None:
         """One more leaf, anchored, and the blocks for it."""
@@ -108,8 +111,6 @@ class Instance:
 
     async def recovery_key(self, draft: dict, key: Path, **change) -> dict:
         """Have the recovery key's process sign a draft."""
-        import msgspec
-
         names = ("psbt", "old", "new", "fee_most", "fee_rate_most")
         request = {name: draft[name] for name in names} | {"key": str(key)} | change
         done = await anyio.run_process(

@@ -16,7 +16,10 @@ from hermes.testing.lineages import RECOVERY
 
 
 async def headers_from(chain):
-    raws = [bytes.fromhex(await chain.rpc("getblockheader", await chain.rpc("getblockhash", n), False)) for n in range(chain.tip.height + 1)]
+    raws = []
+    for height in range(chain.tip.height + 1):
+        block = await chain.rpc("getblockhash", height)
+        raws.append(bytes.fromhex(await chain.rpc("getblockheader", block, 0)))
     found = Headers("regtest", 0, raws[0])
     found.append(b"".join(raws[1:]))
     return found
@@ -53,5 +56,13 @@ async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
             ("handoff", b.genesis.cid),
             ("recovery", c.genesis.cid),
         ]
-        print(exported["links"], exported["bytes"])
-        print(await c.heirs.show())
+        assert walk.links == exported["links"] == 10
+        assert exported["bytes"] < 7_000
+        told = await c.heirs.show()
+        assert [one["by"] for one in told["instances"]] == ["genesis", "handoff", "recovery"]
+        assert told["now"] == told["own"] == c.genesis.cid
+        assert [one["state"] for one in told["instances"][2]["anchors"]] == ["mined", "mined"]
+        assert told["waiting"] == []
+        early = verify_lineage(will, headers)  # an older file still shows what it showed
+        assert early.now.genesis.cid == b.genesis.cid
+        assert [one.faults for one in (a, b, c)] == [[], [], []]

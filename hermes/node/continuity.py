@@ -5,14 +5,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import anyio
+from anyio.abc import TaskGroup
+
+from hermes.chain.batch import AnchorBatcher
 from hermes.config import Settings
 from hermes.core.clock import Clock
 from hermes.node.alarms import Alarms
+from hermes.node.anchoring import Anchoring
+from hermes.node.calendar import NodeCalendar
 from hermes.node.checkpointing import Checkpointing
 from hermes.node.desk import Query
 from hermes.node.ledger import Ledger
 from hermes.node.proving import Proving
 from hermes.node.signing import Signing
+from hermes.node.succession import Inheritance
 from hermes.node.warrants import Warrants
 from hermes.skin.places import soul_path
 from hermes.store.store import Store
@@ -20,11 +27,18 @@ from hermes.store.store import Store
 
 @dataclass(frozen=True)
 class Continuity:
-    """Identity and log of one store; `warrants.agent` is who signs for all of them."""
+    """Identity, log and anchors of one store; `warrants.agent` is who signs for all of them."""
 
     warrants: Warrants
     checkpointing: Checkpointing
+    anchoring: Anchoring
     queries: Mapping[str, Query]
+
+    async def watch(self) -> None:
+        """What a lasting owner does all the time: sign the log, watch over anchors."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.checkpointing.run)
+            tasks.start_soon(self.anchoring.run)
 
 
 @asynccontextmanager
@@ -34,15 +48,24 @@ async def open_continuity(
     clock: Clock,
     alarms: Alarms,
     report: Callable[[str, BaseException], None],
+    tasks: TaskGroup,
 ) -> AsyncGenerator[Continuity]:
     """Open them; a signer that was started ends with the context."""
     soul = partial(soul_path, settings.config_dir)
     async with Signing(settings, soul) as signing:
         warrants = Warrants(signing, store, clock, alarms, soul)
         checkpointing = Checkpointing(settings, store, warrants.agent, alarms, report)
+        signed = (settings, store, clock, warrants.agent, checkpointing.sign)
+        anchoring = Anchoring(*signed, alarms=alarms, report=report)
+        batcher = AnchorBatcher(store.anchors, anchoring.wake)
+        calendar = NodeCalendar(settings, store.stamps, batcher, clock, report)
         queries = {
             **Ledger(store, checkpointing).queries(),
             **warrants.queries(),
+            **anchoring.queries(),
             **Proving(settings, store).queries(),
+            **Inheritance(*signed, wake=anchoring.wake).queries(),
+            **calendar.queries(),
         }
-        yield Continuity(warrants, checkpointing, queries)
+        tasks.start_soon(calendar.run)
+        yield Continuity(warrants, checkpointing, anchoring, queries)

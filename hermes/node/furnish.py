@@ -26,9 +26,8 @@ from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
-from hermes.node.checkpointing import Checkpointing
 from hermes.node.chores import Chores
-from hermes.node.continuity import open_continuity
+from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
@@ -77,7 +76,7 @@ class Rooms:
     state: State
     scheduler: Scheduler
     warm: Callable[[], Coroutine[None, None, None]]
-    checkpointing: Checkpointing
+    continuity: Continuity
     draw: Callable[[], Coroutine[None, None, None]]
 
 
@@ -127,7 +126,7 @@ async def furnish(
         state = State(settings, store, shelf, alarms)
         law, memories = Law(settings), Memories(store)
         continuity = await stack.enter_async_context(
-            open_continuity(settings, store, clock, alarms, report)
+            open_continuity(settings, store, clock, alarms, report, tasks)
         )
         registry = Registry(builtin_tools(shell, found.env, found.programs))
         for tool in (*memory_tools(store.memory, project_hash), session_search(store.search)):
@@ -171,7 +170,7 @@ async def furnish(
 
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
-        yield Rooms(desk, shards, state, scheduler, warm, continuity.checkpointing, draw)
+        yield Rooms(desk, shards, state, scheduler, warm, continuity, draw)
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

@@ -99,9 +99,9 @@ async def open_owner(
             await rooms.shards.resume()
             tasks.start_soon(rooms.warm)
             tasks.start_soon(rooms.draw)
-            tasks.start_soon(rooms.checkpointing.run)
+            tasks.start_soon(rooms.continuity.watch)
         else:
-            tasks.start_soon(rooms.checkpointing.look)
+            tasks.start_soon(rooms.continuity.checkpointing.look)
         try:
             yield owner
         finally:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.to_thread
 
-from hermes.cli import doctor_files, doctor_machine, doctor_model
+from hermes.cli import doctor_anchor, doctor_files, doctor_machine, doctor_model
 from hermes.cli.command import Commands, add_command, add_json
 from hermes.cli.doctor_check import Check, bad, good, plain
 from hermes.cli.output import print_json, print_text
@@ -21,7 +21,12 @@ from hermes.errors import HermesError
 from hermes.gateway.render_event import Marks, marks_for
 
 Look = Callable[[Settings, World], Awaitable[list[Check]]]
-_QUICK: tuple[Look, ...] = (doctor_machine.look, doctor_files.look, doctor_model.look)
+_QUICK: tuple[Look, ...] = (
+    doctor_machine.look,
+    doctor_files.look,
+    doctor_anchor.look,
+    doctor_model.look,
+)
 _SLOW: tuple[Look, ...] = (doctor_model.look_closer,)
 _LONGEST_S = 60.0
 

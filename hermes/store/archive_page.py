@@ -14,6 +14,7 @@ ARCHIVE_KIND = "hermes/archive/1"
 PAGE_LINKS = 2_048
 _TITLE_MOST = 1_000
 _ROOT_MOST = 4_096
+_HEADS_MOST = 10_000
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -63,7 +64,9 @@ def _carried(value: Value) -> Carried:
             "private": bool(private),
             "heads": list(heads),
         } if is_uuid(identity) and len(title) <= _TITLE_MOST and len(root) <= _ROOT_MOST:
-            named = tuple(unlink(raw) for raw in heads if isinstance(raw, bytes))
-            return Carried(ConversationId(identity), title, root, private, named)
+            named = dict.fromkeys(unlink(raw) for raw in heads if isinstance(raw, bytes))
+            if len(named) > _HEADS_MOST:
+                raise ValueError(f"a conversation of {len(named)} ends")
+            return Carried(ConversationId(identity), title, root, private, tuple(named))
         case _:
             raise ValueError("not a conversation of an archive")

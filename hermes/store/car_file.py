@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -24,7 +25,7 @@ class CarFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         self._waiting = bytearray()
         self._file: BinaryIO
 
@@ -57,7 +58,6 @@ class CarFile:
         if os.path.lexists(self._path):
             raise Usage(f"{self._path} exists already", "name another file")
         try:
-            self._draft.unlink(missing_ok=True)
             handle = os.open(self._draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except OSError as error:
             raise Usage(f"cannot write {self._path}: {error.strerror}") from error
@@ -76,6 +76,11 @@ class CarFile:
             os.fsync(self._file.fileno())
             size = os.fstat(self._file.fileno()).st_size
             os.link(self._draft, self._path)  # unlike a rename it never replaces
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)  # the name lasts once the folder is on the disk
+            finally:
+                os.close(folder)
         except FileExistsError as error:
             raise Usage(f"{self._path} exists already", "name another file") from error
         except OSError as error:

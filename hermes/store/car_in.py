@@ -15,8 +15,9 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from hermes.core.canonical import cid_of
 from hermes.core.clock import Clock
-from hermes.core.ids import ConversationId, NodeId
+from hermes.core.ids import Cid, ConversationId, NodeId
 from hermes.errors import ProofInvalid, Usage
 from hermes.store.archive_page import Carried
 from hermes.store.blobs import Blobs, blob_statement
@@ -34,13 +35,16 @@ _KNOWN = """SELECT cid, data IS NULL FROM blocks
     WHERE cid IN (SELECT value FROM json_each(?))"""
 _HEADS = "SELECT count(*) FROM messages WHERE cid IN (SELECT value FROM json_each(?))"
 _THERE = "SELECT 1 FROM conversations WHERE id = ?"
+# An archive may lay claim to messages that are private here: then what it tells of is, too.
 _CREATE = """INSERT INTO conversations
         (id, title, root, node, private, created, updated, heads, messages)
     WITH RECURSIVE reached (cid) AS (
         SELECT value FROM json_each(?6)
         UNION SELECT parent FROM message_parents JOIN reached ON child = cid)
-    SELECT ?1, ?2, ?3, ?4, ?5, coalesce(min(at), ?7), coalesce(max(at), ?7), ?6, count(*)
-    FROM reached JOIN messages USING (cid) WHERE true
+    SELECT ?1, ?2, ?3, ?4, ?5 OR coalesce(max(o.private), 0), coalesce(min(at), ?7),
+        coalesce(max(at), ?7), ?6, count(*)
+    FROM reached JOIN messages USING (cid)
+        LEFT JOIN conversations AS o ON o.id = messages.conversation WHERE true
     ON CONFLICT (id) DO NOTHING"""
 
 
@@ -70,7 +74,8 @@ class CarImport:
         self._node = node
         self._new = self._known = self._erased = self._raw = 0
         self._carried: dict[ConversationId, Carried] = {}
-        self._lonely: dict[ConversationId, Carried] = {}
+        self._titles: dict[ConversationId, str] = {}
+        self._ends: dict[ConversationId, list[Cid]] = {}
         self._roots: frozenset[bytes] = frozenset()
 
     async def run(self, path: Path) -> Imported:
@@ -81,7 +86,12 @@ class CarImport:
             async for batch in _batches(file):
                 await self._keep(batch)
         made: dict[str, list[ConversationId]] = {"new": [], "kept": [], "refused": []}
-        for one in (self._lonely | self._carried).values():
+        lonely = {
+            place: Carried(place, title, "", private=True, heads=tuple(self._ends[place]))
+            for place, title in self._titles.items()
+        }
+        # Private ones first: what shares messages with them is made to follow.
+        for one in sorted((lonely | self._carried).values(), key=lambda one: not one.private):
             made[await self._create(one)].append(one.id)
         return Imported(
             self._new, self._raw, self._known, self._erased, tuple(made["new"]),
@@ -105,11 +115,16 @@ class CarImport:
 
     async def _keep(self, batch: Sequence[Judged]) -> None:
         kept = {one.block.cid: one for one in batch if isinstance(one, Kept)}
-        rows = await self._database.read(_KNOWN, (heads_json(list(kept)),))
+        # A block's bytes could come as plain ones, too.
+        plain = {cid_of(one.data) for one in batch if isinstance(one, Blob)}
+        rows = await self._database.read(_KNOWN, (heads_json([*kept, *(plain - kept.keys())]),))
         gone = {cid for cid, erased in rows if erased}  # of these not even a row comes back
+        rows = [row for row in rows if row[0] in kept]
         statements = [more for cid in kept if cid not in gone for more in _statements(kept[cid])]
         for one in batch:
             match one:
+                case Blob() if cid_of(one.data) in gone:
+                    pass
                 case Blob():
                     await self._blobs.hold((one.digest,))
                     statements.append(blob_statement(one.data))
@@ -132,10 +147,8 @@ class CarImport:
         if one.message is None or one.name not in self._roots:
             return
         place = one.message.conversation
-        earlier = self._lonely.get(place)
-        heads = (*earlier.heads, one.block.cid) if earlier else (one.block.cid,)
-        title = " ".join(one.message.text[:200].split())[:80]
-        self._lonely[place] = Carried(place, title, "", private=True, heads=heads)
+        self._titles[place] = " ".join(one.message.text[:200].split())[:80]
+        self._ends.setdefault(place, []).append(one.block.cid)
 
     async def _create(self, one: Carried) -> str:
         if await self._database.read(_THERE, (one.id,)):

@@ -18,7 +18,7 @@ from hermes.store.links import links_of
 
 _KIND = re.compile(r"[a-z][a-z0-9./-]{0,63}")
 _PARENTS_MOST = 1_024
-_INTEGER_MOST = 2**63 - 1
+_LATEST = 253_402_300_799_999  # the end of the year 9999: what lies beyond has no date
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ def _message(data: bytes) -> Message:
     message = message_of(data)
     if len(message.parents) > _PARENTS_MOST:
         raise ValueError(f"a message of {len(message.parents)} parents")
-    if not 0 <= message.at <= _INTEGER_MOST:
+    if not 0 <= message.at <= _LATEST:
         raise ValueError("a message out of time")
     if not is_uuid(message.conversation):
         raise ValueError("a message of no conversation")

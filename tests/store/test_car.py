@@ -15,6 +15,7 @@ from hermes.core.ids import CallId, ConversationId, TurnId, uuid7
 from hermes.core.message import block_of
 from hermes.errors import ProofInvalid, Usage
 from hermes.store.car import CarReader, Section, header, section
+from hermes.store.car_file import CarFile
 from hermes.store.car_out import Wanted
 from hermes.store.store import Store
 from tests.store.talk import chain, conversation, message
@@ -181,6 +182,60 @@ async def test_an_erased_block_is_told_and_stays_erased(store, other, tmp_path):
     assert await store.verify() == ()
 
 
+async def test_an_erased_block_does_not_come_back_as_plain_bytes(store, tmp_path):
+    kept = await store.memory.add("p", "fact", "to be forgotten")
+    await store.export_car(tmp_path / "before.car", Wanted())
+    told = list(CarReader(io.BytesIO((tmp_path / "before.car").read_bytes())))
+    block = next(one for one in told if b"to be forgotten" in one.data)
+    cid = await store.memory.forget(kept)
+    assert link(cid) == block.cid
+    plain = Section(link_blob(block.digest), block.data)
+    other = Section(link_blob(libipld_digest(b"other")), b"other")
+    for number, sections in enumerate(([plain, other], [block, plain], [plain, block])):
+        came = await store.import_car(write(tmp_path / f"{number}.car", [plain.cid], *sections))
+        assert came.erased == 1
+        assert await store.blobs.get(plain.digest) is None
+    assert await store.blobs.get(other.digest) == b"other"
+    assert await store.verify() == ()
+
+
+async def test_what_lays_claim_to_private_messages_is_private(store, tmp_path):
+    made = await conversation(store, "secret")
+    await store.conversations.set_private(made, private=True)
+    heads = [link(cid) for cid in (await store.conversations.get(made)).heads]
+    told = {"id": TALK, "title": "", "root": "", "private": False, "heads": heads * 3}
+    page = cbor({"t": "hermes/archive/1", "conversations": [told], "blocks": [], "blobs": []})
+    await store.import_car(write(tmp_path / "claim.car", [page.cid], page))
+    claimed = await store.conversations.get(ConversationId(TALK))
+    assert claimed.private
+    assert [link(cid) for cid in claimed.heads] == heads
+
+
+async def test_a_claim_beside_the_private_conversation_is_private(store, other, tmp_path):
+    made = await conversation(store, "secret")
+    talk = message_section((await store.conversations.history(made))[0].message)
+    names = {"title": "", "root": "", "heads": [talk.cid]}
+    told = [{"id": TALK, "private": False, **names}, {"id": made, "private": True, **names}]
+    page = cbor({"t": "hermes/archive/1", "conversations": told, "blocks": [], "blobs": []})
+    await other.import_car(write(tmp_path / "both.car", [page.cid], page, talk))
+    for each in (made, ConversationId(TALK)):
+        assert (await other.conversations.get(each)).private
+
+
+async def test_many_ends_of_one_conversation(store, tmp_path):
+    alone = [message_section(message(str(n), ConversationId(TALK))) for n in range(600)]
+    path = write(tmp_path / "ends.car", [one.cid for one in alone], *alone)
+    assert (await store.import_car(path)).conversations == (TALK,)
+    made = await store.conversations.get(ConversationId(TALK))
+    assert [link(cid) for cid in made.heads] == [one.cid for one in alone]
+    assert (made.messages, made.title) == (600, "599")
+    heads = [link(cid_of(b"%d" % n)) for n in range(10_001)]
+    told = {"id": TALK, "title": "", "root": "", "private": False, "heads": heads}
+    page = cbor({"t": "hermes/archive/1", "conversations": [told], "blocks": [], "blobs": []})
+    with pytest.raises(ProofInvalid, match="10001 ends"):
+        await store.import_car(write(tmp_path / "more.car", [page.cid], page))
+
+
 async def test_a_file_is_written_whole_and_never_over_another(store, tmp_path):
     made = await conversation(store, "x")
     path = tmp_path / "talk.car"
@@ -195,6 +250,19 @@ async def test_a_file_is_written_whole_and_never_over_another(store, tmp_path):
     with pytest.raises(Usage, match="cannot write"):
         await store.export_car(tmp_path / "gone" / "new.car", Wanted())
     assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "talk.car"]
+
+
+async def test_two_writers_of_one_name_do_not_meet(tmp_path):
+    path = tmp_path / "talk.car"
+    async with CarFile(path) as first, CarFile(path) as second:
+        await first.write(b"first")
+        await second.write(b"sec")
+        assert await first.keep() == 5
+        with pytest.raises(Usage, match="exists already"):
+            await second.keep()
+    assert path.read_bytes() == b"first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
 
 
 NODE = {"t": "hermes/x/1", "parents": []}
@@ -295,7 +363,7 @@ async def test_blocks_of_another_form_are_refused(store, tmp_path, data):
         await store.import_car(path)
 
 
-@pytest.mark.parametrize("at", [-1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("at", [-1, 253_402_300_800_000, 2**63, 2**64 - 1])
 async def test_a_message_out_of_time_is_refused(store, tmp_path, at):
     fields = decode(block_of(message("x", ConversationId(TALK))).data) | {"at": at}
     path = write(tmp_path / "bad.car", [], cbor(fields))

@@ -66,7 +66,7 @@ class Takeover:
     async def refuse_under_way(self) -> None:
         """Raise Refused while an anchor waits for its block."""
         if any(one.state in _UNDER_WAY for one in await self._anchors.open()):
-            raise Refused("an anchor is under way", "wait for its block: hermes anchor status")
+            raise Refused("an anchor is under way", "run: hermes anchor now --wait mined")
 
     async def refuse_own_coin(self, but: str = "") -> None:
         """Raise Refused when this instance has a line of its own; `but`: the takeover itself."""

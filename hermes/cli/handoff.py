@@ -20,12 +20,14 @@ from hermes.cli.output import print_json, print_text
 from hermes.cli.stamp_files import read_some, write_new
 from hermes.cli.world import World
 from hermes.core.event import Json
-from hermes.errors import HermesError, Refused, Usage
+from hermes.errors import ChainError, HermesError, Refused, Usage
 from hermes.models.engine_process import command_of
 
 _MOST = 48 << 20
 _SIGNER = "hermes.chain.recovery_signer"
 _ANSWER_S = 600.0
+_PATIENCE_S = 20.0
+_STATES = ("seen", "mined", "settled", "final")
 _REQUEST = ("psbt", "old", "new", "fee_most", "fee_rate_most")
 
 
@@ -90,6 +92,8 @@ def add(verbs: Commands) -> None:
         command.add_argument("--fee-rate", type=float, default=0.0, metavar="N", help="sat/vbyte")
     for command in (stake, offer, accept, recover):
         command.add_argument("--fingerprint", default="", metavar="TEXT", help="main network's key")
+    for command in (stake, finish, recover):
+        command.add_argument("--wait", choices=_STATES, help="until it is that far")
     for command in (stake, offer, accept, finish, recover):
         add_json(command)
 
@@ -104,8 +108,9 @@ async def _stake(args: argparse.Namespace, world: World) -> int:
         rate=args.fee_rate,
         fingerprint=args.fingerprint,
     )
-    says = f"{told['sat']} sat for the successor, in {told['txid']}; once it is in a block:"
-    return _say(args, world, told, f"{says} hermes anchor handoff offer")
+    told |= await _wait(args, world, told)
+    says = f"{told['sat']} sat for the successor, in {told['txid']}"
+    return _say(args, world, told, f"{says}; once mined: hermes anchor handoff offer")
 
 
 async def _offer(args: argparse.Namespace, world: World) -> int:
@@ -139,6 +144,7 @@ async def _accept(args: argparse.Namespace, world: World) -> int:
 async def _finish(args: argparse.Namespace, world: World) -> int:
     file = await _file(world, args.file)
     told = await ask(args, world, "anchor.handoff.finish", file=file)
+    told |= await _wait(args, world, told)
     return _say(args, world, told, f"{told['old']} handed over to {told['new']}, in {told['txid']}")
 
 
@@ -156,6 +162,7 @@ async def _recover(args: argparse.Namespace, world: World) -> int:
         key = str(world.cwd / args.key) if args.key else ""
         signed = await _signed({name: draft[name] for name in _REQUEST} | {"key": key})
         told = await door.query("anchor.recover.finish", record=record, psbt=signed)
+    told |= await _wait(args, world, told)
     says = f"{told['new']} took the coin of {told['old']}, in {told['txid']}"
     return _say(args, world, told, says)
 
@@ -173,6 +180,23 @@ async def _signed(request: dict[str, Json]) -> str:
     if "psbt" not in answer:
         raise Refused(answer.get("refused", "nothing was signed"), answer.get("remedy", ""))
     return answer["psbt"]
+
+
+async def _wait(args: argparse.Namespace, world: World, told: Json) -> dict[str, Json]:
+    """Watch the transaction until it is as far as was asked; raises ChainError when it is lost."""
+    if not args.wait:
+        return {}
+    reached = ("lost", "draft", "sent", *_STATES)
+    async with world.open_client(args.settings, interactive=False, environ=world.environ) as door:
+        while True:
+            found = await door.query(
+                "anchor.wait", id=told["id"], state=args.wait, seconds=_PATIENCE_S
+            )
+            if found["state"] == "lost":
+                raise ChainError("the transaction is lost", "see: hermes anchor status")
+            if reached.index(found["state"]) >= reached.index(args.wait):
+                return {"state": found["state"]}
+            world.note(f"{found['state']}: {found['says'] or 'waiting for the network'}")
 
 
 def _say(args: argparse.Namespace, world: World, told: Json, says: str) -> int:

@@ -6,7 +6,6 @@ torn last header, which is cut.
 
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 import anyio.to_thread
 
@@ -14,7 +13,15 @@ from hermes.chain.backend import ChainBackend, Network
 from hermes.chain.connect import open_backend
 from hermes.chain.headers import HEAD, Headers, headers_of
 from hermes.chain.work import HEADER, sha256d, shown
-from hermes.errors import ChainError, ChainLied, ProofInvalid, Usage
+from hermes.errors import (
+    ChainError,
+    ChainLied,
+    IdentityError,
+    ProofInvalid,
+    Refused,
+    Usage,
+)
+from hermes.identity.whole import write_whole
 
 _BATCH = 2_000
 
@@ -66,6 +73,8 @@ class HeaderFile:
         Raises ChainLied when its headers do not hold.
         """
         tip = await backend.tip()
+        if tip.height < self.headers.start:
+            return  # it has yet to reach where ours begin
         height = await self._fork(backend, min(tip.height, self.headers.height)) + 1
         fresh = bytearray()
         while height + len(fresh) // HEADER <= tip.height:
@@ -123,6 +132,10 @@ async def fetch_headers(
                 f"{path} begins at block {file.headers.start}", "remove it to begin elsewhere"
             )
         await file.follow(backend)
+        try:
+            file.headers.check_enough()
+        except ProofInvalid as error:  # kept all the same: a better chain takes their place
+            raise ChainLied(f"{backend.name}: {error.message}", error.remedy) from error
         return file
 
 
@@ -146,12 +159,9 @@ def _read(path: Path) -> bytes | None:
 
 def _create(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(data)
-            _settle(file)
-    except OSError as error:
-        raise ChainError(f"{path} cannot be written: {error.strerror}") from error
+        write_whole(path, data, replace=False)
+    except (IdentityError, Refused) as error:
+        raise ChainError(f"{path} cannot be written: {error.message}") from error
 
 
 def _write(path: Path, place: int, data: bytes) -> None:
@@ -162,11 +172,7 @@ def _write(path: Path, place: int, data: bytes) -> None:
             file.truncate(place)
             file.seek(place)
             file.write(data)
-            _settle(file)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise ChainError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _settle(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

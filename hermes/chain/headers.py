@@ -1,7 +1,7 @@
 """A chain of headers: each follows the one before and shows the work that the rules ask for.
 
 The bytes behind the head are the headers and nothing else. What a chain rests on is its first
-header: block 0, or a block that a person chose to believe. Most work wins.
+header: block 0 and the work behind it, or a block that a person chose to believe. Most work wins.
 """
 
 from collections import deque
@@ -11,6 +11,7 @@ from hermes.chain.backend import Network
 from hermes.chain.networks import NETWORKS
 from hermes.chain.work import (
     HEADER,
+    LEAST_WORK,
     PERIOD,
     bits_due,
     bits_of,
@@ -75,6 +76,15 @@ class Headers:
         while place >= 0 and (place % HEADER or len(header) != HEADER):
             place = self._raw.find(header, place + 1)
         return None if place < 0 else self.start + place // HEADER
+
+    def check_enough(self) -> None:
+        """Raise ProofInvalid when the chain begins at block 0 and is too little work to be real."""
+        if self.start == 0 and self.work < LEAST_WORK.get(self.network, 0):
+            raise ProofInvalid(
+                f"these headers of {self.network} show less work than its chain had long ago:"
+                " somebody made them, or they are not all there yet",
+                "take all of them, from another server: hermes anchor headers",
+            )
 
     def append(self, headers: bytes) -> None:
         """Add headers at the end: all of them, or none and ProofInvalid."""

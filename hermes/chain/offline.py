@@ -190,6 +190,7 @@ def place_of(header: bytes, trusted: Headers | str) -> tuple[int | None, int | N
         if shown(sha256d(header)) != trusted:
             raise ProofInvalid("the anchor lies in another block than the one that you named")
         return None, None, trusted
+    trusted.check_enough()
     height = trusted.height_of(header)
     if height is None:
         raise ProofInvalid(

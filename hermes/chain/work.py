@@ -7,7 +7,7 @@ Sources: Bitcoin Core `pow.cpp`, BIP 94 (testnet4).
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from hermes.chain.backend import Network
@@ -22,6 +22,11 @@ _SIGN = 0x800000
 _MANTISSA = 0x7FFFFF
 _LARGEST = 1 << 256
 _BIP94: frozenset[Network] = frozenset({"testnet4"})
+LEAST_WORK: Mapping[Network, int] = {"main": 0x52B2559353DF4117B7348B64}
+"""What the best chain had by block 804,000 (Bitcoin Core 26, `nMinimumChainWork`).
+
+Blocks at the easiest target cost minutes each: a chain from block 0 with less is somebody's own.
+"""
 _SMALL = 3  # an exponent up to which the mantissa is shifted down
 
 Look = Callable[[int], tuple[int, int]]

@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 
+import anyio
 import anyio.to_thread
 
 from hermes.config import Settings
@@ -29,6 +30,7 @@ class Proving:
         self._chain = settings.chain
         self._data = settings.data_dir
         self._store = store
+        self._following = anyio.Lock()
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
@@ -62,9 +64,10 @@ class Proving:
         heavy = await anyio.to_thread.run_sync(load, "header_file")
         path = self._data / "headers" / f"{self._chain.network}.headers"
         height, digest = (int(begin[1]), begin[2]) if start else (0, "")
-        file = await heavy.fetch_headers(
-            path, self._chain.network, self._chain.backend, height, digest
-        )
+        async with self._following:  # two at once would write over each other
+            file = await heavy.fetch_headers(
+                path, self._chain.network, self._chain.backend, height, digest
+            )
         found = file.headers
         return {
             "path": str(path),

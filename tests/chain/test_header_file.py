@@ -109,6 +109,18 @@ async def test_a_file_that_shrank_behind_our_back_is_not_written_with_a_gap(chai
         await HeaderFile.open(path, "regtest")
 
 
+async def test_a_server_that_has_not_come_so_far_changes_nothing(chain, tmp_path):
+    path = tmp_path / "regtest.headers"
+    await fetch_headers(path, "regtest", chain.url, 12, await chain.rpc("getblockhash", 12))
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_bytes()
+    async with Regtest() as other:
+        await other.mine(5)
+        await fetch_headers(path, "regtest", other.url)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
 class Liar:
     """A server whose headers do not hold."""
 

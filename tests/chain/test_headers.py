@@ -4,7 +4,8 @@ import struct
 import pytest
 
 from hermes.chain.headers import Headers, head, headers_of
-from hermes.chain.work import compact, target_of, work_of
+from hermes.chain.offline import place_of
+from hermes.chain.work import LEAST_WORK, compact, target_of, work_of
 from hermes.errors import ProofInvalid
 
 MERKLE = bytes.fromhex("4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b")[::-1]
@@ -161,6 +162,14 @@ def test_headers_may_begin_at_a_block_that_a_person_believes():
     assert part.height_of(full.at(3)) is None
     with pytest.raises(ProofInvalid, match="multiple of 2016"):
         Headers("main", 12, MAIN)
+
+
+def test_little_work_from_block_0_of_main_is_not_the_best_chain():
+    easy = Headers("main", 0, MAIN)
+    with pytest.raises(ProofInvalid, match="less work"):
+        place_of(MAIN, easy)
+    assert place_of(REGTEST, Headers("regtest", 0, REGTEST))[:2] == (0, 1)
+    assert LEAST_WORK["main"] > 600_000 * easy.work
 
 
 def test_compact_targets_are_as_bitcoin_core_rounds_them():

@@ -1,5 +1,6 @@
 from base64 import b64decode
 
+import anyio
 import anyio.to_thread
 import pytest
 from house import House
@@ -93,6 +94,9 @@ async def test_headers_are_kept_beside_the_store_and_follow_the_chain(tmp_path, 
         await chain.mine(3)
         house = House(tmp_path, chain=Chain(backend=chain.url))
         proving = Proving(house.settings, store)
+        async with anyio.create_task_group() as tasks:  # two who ask at once do not meet
+            tasks.start_soon(proving.headers)
+            tasks.start_soon(proving.headers)
         told = await proving.queries()["anchor.headers"]()
         assert (told["start"], told["height"], told["tip"]) == (0, 3, chain.tip.hash)
         await chain.mine(2)

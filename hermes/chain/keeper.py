@@ -56,6 +56,7 @@ class Keeper:
         self._caps = caps
         self._anchors = anchors
         self._turn = anyio.Lock()
+        self._tip: Tip | None = None
 
     def connect(self) -> AbstractAsyncContextManager[ChainBackend]:
         """The server that the settings name; raises NotAvailable, WrongNetwork, ChainError."""
@@ -106,8 +107,10 @@ class Keeper:
             for anchor in known:
                 before = await self._go_on(now, anchor, before)
                 if not before.attempts:
+                    self._tip = now.tip
                     return now.tip  # the others wait behind it
             await self._guard(now, before)
+            self._tip = now.tip
             return now.tip
 
     async def resume(self, backend: ChainBackend) -> None:
@@ -124,6 +127,8 @@ class Keeper:
     async def _go_on(self, now: "_Round", anchor: Anchor, before: Anchor | None) -> Anchor:
         lineage = coin_after(before)
         ready = before is None or before.state in _MINED
+        if anchor.state in _MINED and now.tip == self._tip:
+            return anchor  # what this very block buries was looked at
         if not anchor.attempts and (not ready or await self._handed_over(lineage)):
             return anchor
         spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")

@@ -8,7 +8,7 @@ that hides things, and one that gives away real work on a shorter chain (compare
 from collections.abc import Sequence
 
 from hermes.chain.anchors import FINAL, Mined, Seen
-from hermes.chain.backend import ChainBackend, Network, Outpoint, Place, Tip, Txid
+from hermes.chain.backend import ChainBackend, Network, Outpoint, Tip, Txid
 from hermes.chain.checked import check_headers
 from hermes.chain.spend import check_spend
 from hermes.chain.spv import check_mined
@@ -38,13 +38,15 @@ class Watch:
                 when nobody is asked who spends it.
             tip: the best block.
         """
+        if anchor.txid and (still := await self._still(anchor, tip)):
+            return Seen(mined=still, lineage=lineage)
         waiting = ""
         for attempt in reversed(anchor.attempts):
             transaction = transaction_of(attempt.raw)
             script = transaction.outputs[COIN_OUTPUT].script
             height = await self._backend.height_of(transaction.txid, script)
             if height:
-                found = await self._mined(transaction, height, tip, anchor)
+                found = await self._mined(transaction, height, tip)
                 return Seen(mined=found, lineage=lineage)
             if height == 0 and not waiting:
                 waiting = attempt.txid
@@ -53,6 +55,23 @@ class Watch:
         if spent and coin and not waiting:
             thief = await self.thief(outpoint_of(spent), coin, anchor.attempts)
         return Seen(waiting=waiting, thief=thief, lineage=lineage)
+
+    async def _still(self, known: Anchor, tip: Tip) -> Mined | None:
+        """The place that is known, if the same block is still there."""
+        count = min(FINAL, max(1, tip.height - known.height + 1))
+        headers = await self._backend.headers(known.height, count)
+        if not headers or headers[0] != known.header:
+            return None
+        check_headers(headers, self._network)
+        return Mined(
+            txid=known.txid,
+            height=known.height,
+            block=known.block,
+            header=known.header,
+            position=known.position,
+            branch=branch_of(known),
+            depth=len(headers),
+        )
 
     async def thief(self, coin: Outpoint, script: bytes, ours: Sequence[Attempt]) -> str:
         """A stranger's transaction that spends the coin, its signatures checked; else empty."""
@@ -92,14 +111,14 @@ class Watch:
                 f"{self._backend.name} shows a forged spend of the coin: {error.message}"
             ) from error
 
-    async def _mined(self, transaction: Transaction, height: int, tip: Tip, known: Anchor) -> Mined:
+    async def _mined(self, transaction: Transaction, height: int, tip: Tip) -> Mined:
         """The place of a transaction, and how many headers with work lie on it."""
         count = min(FINAL, max(1, tip.height - height + 1))
         headers = await self._backend.headers(height, count)
         if not headers:
             raise ChainLied(f"{self._backend.name} names a block above its own tip")
         check_headers(headers, self._network)
-        place = await self._place(transaction, height, headers[0], known)
+        place = await self._backend.place(Txid(transaction.txid), height)
         try:
             check_mined(transaction.stripped, place.position, place.branch, headers[0])
         except ProofInvalid as error:
@@ -113,13 +132,6 @@ class Watch:
             branch=place.branch,
             depth=len(headers),
         )
-
-    async def _place(
-        self, transaction: Transaction, height: int, header: bytes, known: Anchor
-    ) -> Place:
-        if known.header == header and known.txid == transaction.txid:
-            return Place(height, known.position, branch_of(known))
-        return await self._backend.place(Txid(transaction.txid), height)
 
 
 def branch_of(anchor: Anchor) -> tuple[bytes, ...]:

@@ -160,7 +160,8 @@ async def test_a_server_that_lags_undoes_nothing_for_good(tmp_path):
         await h.chain.mine(8)
         await look(h)
         assert await h.states() == ["settled", "settled"]
-        old = Tip(h.chain.tip.height - 5, "00" * 32)
+        tip = h.chain.tip
+        old = Tip(tip.height - 5, "11" * 32)
 
         async def behind(real, start, count):
             return (await real.headers(start, count))[: max(0, old.height - start + 1)]
@@ -173,8 +174,14 @@ async def test_a_server_that_lags_undoes_nothing_for_good(tmp_path):
         def refuse(real, raw):
             raise refused
 
-        nowhere = {"height_of": lambda real, txid, script: None, "send": refuse}
-        await look(h, **nowhere, spender=lambda real, point, script: None)
+        nowhere = {
+            "tip": lambda real: Tip(tip.height - 9, "00" * 32),
+            "headers": lambda real, start, count: (),
+            "height_of": lambda real, txid, script: None,
+            "spender": lambda real, point, script: None,
+            "send": refuse,
+        }
+        await look(h, **nowhere)
         assert await h.states() == ["sent", "sent"]
         await look(h)
         assert await h.states() == ["settled", "settled"]

@@ -17,7 +17,7 @@ from hermes.core.ids import Cid
 from hermes.errors import ProofInvalid
 from hermes.identity.bip322 import script_of, verify
 from hermes.identity.keys import NETWORKS, Keys, Role
-from hermes.identity.note import log_name
+from hermes.identity.note import check_key, log_name
 from hermes.identity.roles import Roles
 
 GENESIS = "hermes/genesis/1"
@@ -159,6 +159,7 @@ def _check_keys(nostr: str, fields: _Fields) -> None:
             PublicKey(bytes.fromhex(key))
     except ValueError as error:
         raise ProofInvalid("a genesis record has a key that is not on the curve") from error
+    check_key(bytes.fromhex(fields.log))
     # One secret behind two roles shows as one x coordinate, whatever the parity.
     every = [nostr, fields.attest, fields.owner, fields.log, *(key[2:] for key in compressed)]
     if len(set(every)) != len(every):

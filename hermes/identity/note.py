@@ -19,6 +19,17 @@ _ED25519 = b"\x01"
 _KEY = 32
 _ID = 4
 _SHOWN = 16
+_PRIME = 2**255 - 19
+_ANYONES = frozenset(
+    {
+        0,
+        1,
+        _PRIME - 1,
+        int("7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7", 16),
+        int("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826", 16),
+    }
+)
+"""The y of the points whose order divides 8: whoever likes signs for them."""
 _VKEY = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})")
 
 
@@ -53,6 +64,13 @@ def read_vkey(text: str) -> tuple[str, bytes]:
     return name, key
 
 
+def check_key(key: bytes) -> None:
+    """Refuse an Ed25519 key in a second form, or one for which anybody can sign (ProofInvalid)."""
+    y = int.from_bytes(key, "little") & (1 << 255) - 1
+    if y >= _PRIME or y in _ANYONES:
+        raise ProofInvalid("the log's key is one for which anybody can sign")
+
+
 def sign(text: str, name: str, key: Ed25519PrivateKey) -> NoteSignature:
     """Sign a note's text (closed lines)."""
     public = key.public_key().public_bytes_raw()
@@ -70,6 +88,7 @@ def open_note(note: Note, key: bytes, name: str) -> str:
         raise ProofInvalid("the note carries no signature of this key")
     try:
         public = Ed25519PublicKey.from_public_bytes(key)
+        check_key(key)
         for line in lines:
             public.verify(line.signature, note.text.encode())
     except (InvalidSignature, ValueError) as error:

@@ -2,19 +2,25 @@
 
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from hermes.errors import IdentityError, Refused
+
+_STALE_S = 60.0
 
 
 def write_whole(path: Path, data: bytes, *, replace: bool = True) -> None:
     """Write, fsync, rename; 0600 in a folder of 0700. Raises IdentityError; blocks on the disk.
 
+    What a killed writer left of this file goes: it may be a vault under an earlier passphrase.
     Without `replace` a file that is there already stays, and Refused is raised.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
+        _forget(path)
         # mkstemp makes the file 0600 whatever the umask.
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
@@ -36,6 +42,16 @@ def write_whole(path: Path, data: bytes, *, replace: bool = True) -> None:
         raise IdentityError(f"{path.name} cannot be written: {error.strerror}") from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _forget(path: Path) -> None:
+    start, before = f".{path.name}.", time.time() - _STALE_S
+    with os.scandir(path.parent) as found:
+        stale = [one.path for one in found if one.name.startswith(start)]
+    for name in stale:
+        with suppress(FileNotFoundError):  # its own writer was quicker
+            if os.lstat(name).st_mtime < before:
+                Path(name).unlink()
 
 
 def settle(folder: Path) -> None:

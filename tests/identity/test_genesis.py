@@ -87,6 +87,8 @@ def test_a_successor_with_recovery():
         ({"parent": "x"}, "a genesis record"),
         ({"more": "field"}, "unknown field"),
         ({"log": ...}, "missing required field"),
+        ({"log": "01" + "00" * 31}, "anybody can sign"),
+        ({"log": "ee" + "ff" * 30 + "7f"}, "anybody can sign"),
     ],
 )
 def test_a_malformed_record_is_refused_though_well_signed(changes, reason):

@@ -1,14 +1,19 @@
 """Signed notes: whose key, which log, which text; witnesses beside it are left alone."""
 
 import base64
+from contextlib import suppress
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.core.checkpoint import Checkpoint, Note, note_of
+from hermes.core.checkpoint import Checkpoint, Note, NoteSignature, note_of
 from hermes.errors import ProofInvalid
 from hermes.identity.keys import Keys
 from hermes.identity.note import check_note, key_id, log_name, read_vkey, sign, vkey
@@ -108,3 +113,34 @@ def test_a_verifier_key_as_text():
 def test_any_other_text_is_no_verifier_key(text):
     with pytest.raises(ProofInvalid):
         read_vkey(text)
+
+
+PRIME = 2**255 - 19
+EIGHTH = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"
+OTHER_EIGHTH = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
+
+
+@pytest.mark.parametrize("sign_bit", [0, 0x80])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(one.to_bytes(32, "little").hex() for one in (0, 1, PRIME - 1, PRIME, PRIME + 1)),
+        EIGHTH,
+        OTHER_EIGHTH,
+    ],
+)
+def test_a_key_for_which_anybody_can_sign_is_none(form, sign_bit):
+    key = bytearray.fromhex(form)
+    key[31] |= sign_bit
+    name, forged = "hermes/x", (1).to_bytes(32, "little") + bytes(32)  # no secret is behind this
+    public = Ed25519PublicKey.from_public_bytes(bytes(key))
+    for size in range(1_000):
+        text = Checkpoint(name, size, bytes(32)).text
+        with suppress(InvalidSignature):
+            public.verify(forged, text.encode())
+            break
+    else:
+        raise AssertionError("OpenSSL refuses it by now: no check of ours is needed")
+    line = NoteSignature(name, key_id(name, bytes(key)), forged)
+    with pytest.raises(ProofInvalid, match="anybody can sign"):
+        check_note(Note(text, (line,)), bytes(key), name)

@@ -165,6 +165,19 @@ async def test_the_file_is_private_and_written_whole(tmp_path):
     assert stat.S_IMODE((folder / "vault.json").stat().st_mode) == 0o600
 
 
+async def test_what_a_killed_writer_left_goes_with_the_next(tmp_path):
+    file = VaultFile(tmp_path, CHEAP)
+    await file.create(SECRET, PASSPHRASE, "regtest")
+    left, fresh = tmp_path / ".vault.json.k1lled", tmp_path / ".vault.json.busy"
+    other = tmp_path / ".signer.json.k1lled"
+    for one in (left, fresh, other):
+        one.write_bytes((tmp_path / "vault.json").read_bytes())
+    for one in (left, other):
+        os.utime(one, (1, 1))
+    await file.change(PASSPHRASE, "new")
+    assert sorted(tmp_path.iterdir()) == [other, fresh, tmp_path / "vault.json"]
+
+
 async def test_a_second_identity_does_not_overwrite_the_first(tmp_path):
     file = VaultFile(tmp_path, CHEAP)
     await file.create(SECRET, PASSPHRASE, "regtest")

@@ -53,7 +53,10 @@ def main() -> None:
 
 def sign(request: Request) -> str:
     """Check the transaction and sign the coin's input; raises Refused or ProofInvalid."""
-    old, new = genesis_of(bytes.fromhex(request.old)), genesis_of(bytes.fromhex(request.new))
+    try:
+        old, new = (genesis_of(bytes.fromhex(block)) for block in (request.old, request.new))
+    except ValueError as error:
+        raise Refused("not a request for a recovery") from error
     caps = Chain(fee_most=request.fee_most, fee_rate_most=request.fee_rate_most)
     spend = read_spend(request.psbt)
     check_recovery(spend, old, new, caps)

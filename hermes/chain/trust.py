@@ -1,29 +1,21 @@
-"""The walk as plain data, the same for `trust show` and `trust verify`; and its two entry points.
+"""A walk as plain data, for people and programs; and the offline check of a lineage's file.
 
-Loaded late, by the command or the query that needs it.
+Loaded late, by the command that needs it; knows no store and no server.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import anyio.to_thread
 import msgspec
 
 from hermes.chain.headers import headers_of
-from hermes.chain.heritage import place_last
-from hermes.chain.lineage import verify_lineage, walk
-from hermes.chain.lineage_wire import Lineage
-from hermes.chain.succession import Succession
+from hermes.chain.lineage import verify_lineage
 from hermes.chain.transaction import outpoint_text
 from hermes.chain.walk import Instance, Walk
 from hermes.core.checkpoint import checkpoint_of
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
-from hermes.errors import NotAvailable
 from hermes.identity.statements import Handoff
-from hermes.store.anchors import Anchor
-
-_STATES = ("draft", "sent", "seen")
 
 
 class Mark(NamedTuple):
@@ -52,30 +44,6 @@ def verify_file(data: bytes, headers: bytes, block: str, at: int) -> Json:
         "rests_on": found.rests_on,
     }
     return tree_of(found, at) | {"place": place, "bytes": len(data)}
-
-
-async def show(line: Succession, anchors: tuple[Anchor, ...], at: int) -> Json:
-    """The walk as this node knows it, with what is not in a block yet."""
-    lineage = await line.heritage.lineage()
-    found = await anyio.to_thread.run_sync(walk, lineage)
-    marks = {one.txid: Mark(one.state, one.height) for one in anchors if one.txid}
-    waiting: list[Json] = [
-        {"kind": _kind(one.kind), "state": one.state, "says": one.says}
-        for one in anchors
-        if one.state in _STATES
-    ]
-    return tree_of(found, at, marks) | {"waiting": waiting, "own": line.genesis.cid}
-
-
-async def export(line: Succession) -> tuple[bytes, Walk]:
-    """The lineage up to the newest move that lies in a block; raises NotAvailable."""
-    lineage: Lineage = await line.heritage.lineage()
-    if not lineage.links:
-        raise NotAvailable("no anchor is in a block yet", "run: hermes anchor now")
-    if lineage.place is None:
-        async with line.connect() as backend:
-            lineage = await place_last(backend, lineage)
-    return lineage.encode(), await anyio.to_thread.run_sync(walk, lineage)
 
 
 def tree_of(found: Walk, at: int, marks: Mapping[str, Mark] | None = None) -> dict[str, Json]:
@@ -127,7 +95,3 @@ def _handoff(record: Handoff) -> dict[str, Json]:
         "verdict": record.verdict,
         "entries": checkpoint_of(record.checkpoint).size,
     }
-
-
-def _kind(kind: int) -> str:
-    return ("genesis", "checkpoint", "handoff", "batch")[kind]

@@ -108,13 +108,13 @@ class Inheritance:
     async def show(self) -> Json:
         """The walk from genesis to now, as this node knows it."""
         line = await self._load()
-        heavy = await anyio.to_thread.run_sync(load, "trust")
+        heavy = await anyio.to_thread.run_sync(load, "pedigree")
         return await heavy.show(line, await self._store.anchors.list(), self._clock.now_ms())
 
     async def export(self) -> Json:
         """The lineage's file (base64), up to the newest move that lies in a block."""
         line = await self._load()
-        heavy = await anyio.to_thread.run_sync(load, "trust")
+        heavy = await anyio.to_thread.run_sync(load, "pedigree")
         data, walk = await heavy.export(line)
         told = {"links": walk.links, "instances": len(walk.instances), "bytes": len(data)}
         return told | {"file": b64encode(data).decode()}

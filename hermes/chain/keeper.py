@@ -102,7 +102,9 @@ class Keeper:
                 raise CoinGone(halt.says, GONE)
             known = await self._anchors.open()
             last = next((one.id for one in reversed(known) if one.attempts), "")
-            now = _Round(backend, await backend.tip(), ask, last)
+            now = _Round(backend, await backend.tip(), ask, last, self._watch(backend))
+            if now.tip != self._tip:
+                await now.watch.prepare(known, now.tip)
             before = await self._anchors.newest_final()
             for anchor in known:
                 before = await self._go_on(now, anchor, before)
@@ -133,7 +135,7 @@ class Keeper:
             return anchor
         spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
         script = await self._script(spent) if ready else b""
-        seen = await self._watch(now.backend).look(anchor, lineage, script, now.tip)
+        seen = await now.watch.look(anchor, lineage, script, now.tip)
         found, todo = step(anchor, seen, now.tip)
         if Do.ALARM in todo:
             raise await self._alarm(found, lineage, seen.thief)
@@ -169,7 +171,9 @@ class Keeper:
         try:
             await backend.send(raw)
         except ChainRefused as error:
-            return await self._say(await self._without_spent(backend, anchor), error.message)
+            left = await self._without_spent(backend, anchor)
+            await self._anchors.save(left)
+            return await self._say(left, error.message)
         return await self._say(anchor, "")
 
     async def _without_spent(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
@@ -190,8 +194,7 @@ class Keeper:
         coin = coin_after(last)
         if last is None or last.state not in _MINED or await self._handed_over(coin):
             return
-        watch = self._watch(now.backend)
-        thief = await watch.thief(outpoint_of(coin), await self._script(coin), ())
+        thief = await now.watch.thief(outpoint_of(coin), await self._script(coin), ())
         if thief:
             raise await self._alarm(None, coin, thief)
 
@@ -204,7 +207,8 @@ class Keeper:
 
     async def _say(self, anchor: Anchor, says: str) -> Anchor:
         said = msgspec.structs.replace(anchor, says=says)
-        await self._anchors.save(said)
+        if said != anchor:
+            await self._anchors.save(said)
         return said
 
     async def _handed_over(self, coin: str) -> bool:
@@ -244,6 +248,7 @@ class _Round(NamedTuple):
     ask: Ask
     last: str
     """The newest anchor with a transaction: raising another would undo what spends its coin."""
+    watch: Watch
 
 
 def coin_after(anchor: Anchor | None) -> str:

@@ -22,11 +22,20 @@ _INPUTS_MOST = 64
 
 
 class Watch:
-    """One server, one network; `scripts` of the coin are given where they are needed."""
+    """One look around through one server."""
 
     def __init__(self, backend: ChainBackend, network: Network) -> None:
         self._backend = backend
         self._network = network
+        self._start = 0
+        self._headers: tuple[bytes, ...] = ()
+
+    async def prepare(self, anchors: Sequence[Anchor], tip: Tip) -> None:
+        """Fetch the headers that all these anchors need with one question, where they lie near."""
+        heights = [one.height for one in anchors if one.txid]
+        if heights and max(heights) - min(heights) <= FINAL:
+            self._start = min(heights)
+            self._headers = await self._chain(self._start, tip, 2 * FINAL)
 
     async def look(self, anchor: Anchor, lineage: str, coin: bytes, tip: Tip) -> Seen:
         """What is seen of an anchor; raises ChainError.
@@ -58,11 +67,9 @@ class Watch:
 
     async def _still(self, known: Anchor, tip: Tip) -> Mined | None:
         """The place that is known, if the same block is still there."""
-        count = min(FINAL, max(1, tip.height - known.height + 1))
-        headers = await self._backend.headers(known.height, count)
+        headers = await self._from(known.height, tip)
         if not headers or headers[0] != known.header:
             return None
-        check_headers(headers, self._network)
         return Mined(
             txid=known.txid,
             height=known.height,
@@ -113,11 +120,9 @@ class Watch:
 
     async def _mined(self, transaction: Transaction, height: int, tip: Tip) -> Mined:
         """The place of a transaction, and how many headers with work lie on it."""
-        count = min(FINAL, max(1, tip.height - height + 1))
-        headers = await self._backend.headers(height, count)
+        headers = await self._from(height, tip)
         if not headers:
             raise ChainLied(f"{self._backend.name} names a block above its own tip")
-        check_headers(headers, self._network)
         place = await self._backend.place(Txid(transaction.txid), height)
         try:
             check_mined(transaction.stripped, place.position, place.branch, headers[0])
@@ -132,6 +137,19 @@ class Watch:
             branch=place.branch,
             depth=len(headers),
         )
+
+    async def _from(self, height: int, tip: Tip) -> tuple[bytes, ...]:
+        """The headers from a height on, each on the one before and with its work."""
+        known = height - self._start
+        if self._headers and known >= 0:
+            return self._headers[known : known + FINAL]
+        return await self._chain(height, tip, FINAL)
+
+    async def _chain(self, height: int, tip: Tip, most: int) -> tuple[bytes, ...]:
+        count = min(most, max(1, tip.height - height + 1))
+        headers = await self._backend.headers(height, count)
+        check_headers(headers, self._network)
+        return headers
 
 
 def branch_of(anchor: Anchor) -> tuple[bytes, ...]:

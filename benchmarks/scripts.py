@@ -26,6 +26,7 @@ SCRIPTS = {
     "store": "benchmarks.store",
     "merkle": "benchmarks.merkle",
     "proofs": "benchmarks.proofs",
+    "lineage": "benchmarks.lineage",
     "anchor": "benchmarks.anchor",
     "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",

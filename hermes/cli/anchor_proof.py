@@ -14,6 +14,7 @@ import msgspec
 from hermes.cli.anchor_words import words_of
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
 from hermes.cli.world import World
 from hermes.core.event import Json
@@ -64,10 +65,10 @@ def add(verbs: Commands) -> None:
 
 async def _prove(args: argparse.Namespace, world: World) -> int:
     out = world.cwd / args.out
-    await anyio.to_thread.run_sync(_check_free, out)
+    await anyio.to_thread.run_sync(check_free, out)
     made = await ask(args, world, "anchor.prove", name=args.entry, show=not args.secret)
     data = base64.b64decode(made.pop("bundle"))
-    await anyio.to_thread.run_sync(_write_new, out, data)
+    await anyio.to_thread.run_sync(write_new, out, data)
     if args.json:
         print_json(made | {"out": str(out), "bytes": len(data)}, world.stdout)
         return 0
@@ -101,7 +102,7 @@ async def _verify(args: argparse.Namespace, world: World) -> int:
 async def _headers(args: argparse.Namespace, world: World) -> int:
     out = world.cwd / args.out if args.out else None
     if out:
-        await anyio.to_thread.run_sync(_check_free, out)
+        await anyio.to_thread.run_sync(check_free, out)
     told: dict[str, Json] = await ask(args, world, "anchor.headers", start=args.start or "")
     if out:
         await anyio.to_thread.run_sync(_copy, Path(told["path"]), out)
@@ -144,28 +145,16 @@ def _copy(source: Path, out: Path) -> None:
     # Read once and checked: the owner may be writing.
     data = _read(source, _HEADERS_MOST)
     headers, _ = load("headers").headers_of(data)
-    _write_new(out, headers.file())
+    write_new(out, headers.file())
 
 
 def _read(path: Path, most: int) -> bytes:
+    """A file that must be smaller than `most`."""
     try:
         with path.open("rb") as file:
             data = file.read(most)
     except OSError as error:
         raise Usage(f"{path}: {error.strerror}") from error
     if len(data) == most:
-        raise ProofInvalid(f"{path} is larger than any proof")
+        raise ProofInvalid(f"{path} is too large: {most - 1:,} bytes are read at most")
     return data
-
-
-def _check_free(path: Path) -> None:
-    if path.exists() or path.is_symlink():
-        raise Usage(f"{path} exists already", "name another file")
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise Usage(f"{path}: {error.strerror}", "name another file") from error

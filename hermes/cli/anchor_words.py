@@ -3,9 +3,11 @@
 from typing import Any
 
 from hermes.core.clock import rfc3339
+from hermes.gateway.render_text import clean, one_line
 
 _SETTLED = 6
 _LIMITS = (
+    "who that is: compare the Nostr key with one that you know",
     "that what the entry says is true, or that the time inside it is right",
     "when, before that block, it was written; miners' clocks err by up to two hours",
     "that the identity kept no other log, or who holds its keys today: hermes trust verify",
@@ -39,19 +41,31 @@ def _entry(found: Any) -> list[str]:  # noqa: ANN401
     if content is None:
         return [f"The entry {found.leaf} (the proof does not say what it holds)"]
     if not content.role:
-        return [f"The entry {found.leaf} ({content.kind})"]
+        # The word is whoever's made the entry, and must not pass for lines of ours.
+        return [f"The entry {found.leaf} (it calls itself {one_line(clean(content.kind), 64)!r})"]
     said = [f"  | {line}" for line in content.text.split("\n")]
     return [
         f"The message {found.leaf}",
-        f"  by {content.role}, {rfc3339(content.at)} by its own clock:",
+        f"  by {content.role}, {_moment(content.at)} by its own clock:",
         *said,
     ]
+
+
+def _moment(at: int) -> str:
+    try:
+        return rfc3339(at)
+    except (ValueError, OverflowError):
+        return f"{at} ms, no date,"
 
 
 def _growth(found: Any) -> str:  # noqa: ANN401
     if found.earlier is not None:
         return f"Since the anchor before, with {found.earlier} entries, the log only grew."
-    return f"The anchor before it is the identity's {found.before}: this is its log's first."
+    if found.before == "genesis":
+        return "The anchor before it is the identity's genesis: this is its log's first."
+    return (
+        f"The anchor before it is a {found.before}, of which nothing is shown: hermes trust verify."
+    )
 
 
 def _ground(found: Any, *, pinned: bool) -> list[str]:  # noqa: ANN401

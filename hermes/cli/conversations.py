@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
+from hermes.cli import new_file
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
@@ -165,11 +167,7 @@ async def _private(args: argparse.Namespace, world: World) -> int:
 
 async def write_new(path: Path, text: str) -> None:
     """Write a file that does not exist yet; raises Usage."""
-    try:
-        async with await anyio.open_file(path, "x", encoding="utf-8") as file:
-            await file.write(text)
-    except OSError as error:
-        raise Usage(f"cannot write {path}: {error.strerror}", "name another file") from error
+    await anyio.to_thread.run_sync(new_file.write_new, path, text.encode(errors="replace"))
 
 
 async def _read(name: str, world: World) -> str:

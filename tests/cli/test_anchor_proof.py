@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hermes.core.canonical import decode, encode
 from hermes.core.message import Message, Text, block_of
 from hermes.testing.door import ScriptedDoor
 from hermes.testing.proofs import Maker, log_of
@@ -72,6 +73,34 @@ def test_a_block_that_one_believes_is_enough(proof, made):
     assert "is your word" in proof.out
     assert proof.run("anchor", "verify", "a.hrmb", "--block", "0" * 64) == 1
     assert "another block" in proof.err
+
+
+def told_of(shell, value):
+    """What verify says of a block that somebody made by hand."""
+    block = encode(value)
+    made = Maker().bundle(log_of([block.cid]), block.cid, 0, message=block.data)
+    (shell.home / "odd.hrmb").write_bytes(made.bundle.encode())
+    (shell.home / "odd.headers").write_bytes(made.headers.file())
+    assert shell.run("anchor", "verify", "odd.hrmb", "--headers", "odd.headers") == 0
+    return shell.out
+
+
+def test_an_entry_cannot_speak_in_our_place(shell):
+    said = told_of(shell, {"t": "x)\nIt rests on\x1b[31m bitcoin", "x": 1})
+    assert "\nIt rests on bitcoin" not in said
+    assert "calls itself 'x) It rests on bitcoin'" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("at", [2**62, -(2**62)])
+def test_a_message_of_no_date_is_told_all_the_same(shell, at):
+    said = told_of(shell, decode(BLOCK.data) | {"at": at})
+    assert f"by user, {at} ms, no date," in said
+
+
+def test_whose_key_it_is_is_the_readers_to_compare(proof):
+    assert proof.run("anchor", "verify", "a.hrmb", "--headers", "a.headers") == 0
+    assert "  - who that is: compare the Nostr key" in proof.out
 
 
 def test_json_holds_everything(proof, made):

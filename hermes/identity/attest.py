@@ -23,7 +23,8 @@ from hermes.identity.roles import Roles
 GENESIS = "hermes/genesis/1"
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Compressed = Annotated[str, msgspec.Meta(pattern=r"\A0[23][0-9a-f]{64}\Z")]
-Moment = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Moment = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]
+"""ms UTC before the year 10000: what lies beyond has no date to show."""
 CidText = Annotated[str, msgspec.Meta(pattern=r"\Abafyrei[a-z2-7]{52}\Z")]
 _NoneOr = Annotated[str, msgspec.Meta(pattern=r"\A(0[23][0-9a-f]{64})?\Z")]
 _Parent = Annotated[str, msgspec.Meta(pattern=r"\A(bafyrei[a-z2-7]{52})?\Z")]

@@ -5,6 +5,7 @@ again only when its size or time changed.
 """
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -72,28 +73,29 @@ def _model(settings: Settings) -> tuple[str, str]:
     if spec.startswith(SCRIPTED):
         return SCRIPTED.removesuffix(":"), ""
     if "://" in spec:
-        # Whoever puts a password into the address does not mean it for the log.
+        # Whoever puts a password or a key into the address does not mean it for the log.
         address = urlsplit(spec)
         bare = address.netloc.rpartition("@")[2]
-        return address._replace(netloc=bare).geturl(), ""
+        return address._replace(netloc=bare, query="", fragment="").geturl(), ""
     path = Path(spec).expanduser() if spec else shipped_model()
-    return path.stem, _digest(path, settings.data_dir / _KNOWN)
+    digest = _digest(path, settings.data_dir / _KNOWN)
+    return os.fsencode(path.stem).decode(errors="replace"), digest  # a name need not be text
 
 
 def _digest(path: Path, notes: Path) -> str:
-    found = path.stat()
+    found, key = path.stat(), os.fsencode(path).hex()
     sign = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
     known: dict[str, list[str]] = {}
     with suppress(OSError, ValueError):
         known = msgspec.json.decode(notes.read_bytes(), type=dict[str, list[str]])
-    match known.get(str(path)):
+    match known.get(key):
         case [earlier, digest] if earlier == sign:
             return digest
         case _:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-    others = [(name, one) for name, one in known.items() if name != str(path)]
-    kept = dict([(str(path), [sign, digest]), *others[: _KNOWN_MOST - 1]])
+    others = [(name, one) for name, one in known.items() if name != key]
+    kept = dict([(key, [sign, digest]), *others[: _KNOWN_MOST - 1]])
     draft = notes.with_name(f".{notes.name}.new")
     draft.write_bytes(msgspec.json.encode(kept))
     draft.replace(notes)

@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from pathlib import Path
 
+import anyio
 import pytest
 from house import House
 
@@ -64,7 +64,7 @@ async def test_a_models_file_is_named_by_its_digest(store, tmp_path):
 
 async def test_a_name_that_is_no_text_ends_nothing(store, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.gguf")
-    Path(odd).write_bytes(b"weights")
+    await anyio.Path(odd).write_bytes(b"weights")
     states, told = await recorded(store, tmp_path, model=odd)
     assert told == []
     assert states[0].model == "\ufffd"

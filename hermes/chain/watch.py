@@ -141,7 +141,8 @@ class Watch:
     async def _from(self, height: int, tip: Tip) -> tuple[bytes, ...]:
         """The headers from a height on, each on the one before and with its work."""
         known = height - self._start
-        if self._headers and known >= 0:
+        # A block that came since they were fetched is none of them.
+        if 0 <= known < len(self._headers):
             return self._headers[known : known + FINAL]
         return await self._chain(height, tip, FINAL)
 

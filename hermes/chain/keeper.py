@@ -9,25 +9,24 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 import anyio
-import msgspec
 
 from hermes.chain.addresses import address_of
 from hermes.chain.anchors import Do, step
-from hermes.chain.backend import ChainBackend, Outpoint, Tip
+from hermes.chain.backend import ChainBackend, Tip
 from hermes.chain.build import Ask, Builder, SpendSigner
 from hermes.chain.connect import open_backend
 from hermes.chain.discover import discover, genesis_digest
 from hermes.chain.fees import TooDear
 from hermes.chain.scripts import scripts_of
+from hermes.chain.sending import Sender
 from hermes.chain.server import server_of
-from hermes.chain.spend import check_spend
-from hermes.chain.transaction import outpoint_of, output_of, transaction_of
+from hermes.chain.transaction import outpoint_of, output_of
 from hermes.chain.watch import COIN_OUTPUT, Watch
 from hermes.config import Chain
 from hermes.core.anchor import AnchorKind, Payload
 from hermes.core.clock import Clock
 from hermes.core.event import Json
-from hermes.errors import ChainRefused, CoinGone, HermesError, StoreCorrupt
+from hermes.errors import CoinGone, HermesError
 from hermes.identity.attest import Genesis
 from hermes.identity.genesis import load_genesis
 from hermes.store.anchors import Anchor, Anchors, Attempt
@@ -55,6 +54,7 @@ class Keeper:
         self.builder = Builder(caps, anchors, clock, self.scripts, signer)
         self._caps = caps
         self._anchors = anchors
+        self._sender = Sender(anchors, self.scripts)
         self._turn = anyio.Lock()
         self._tip: Tip | None = None
 
@@ -143,7 +143,7 @@ class Keeper:
             await self._anchors.save(found)
         for do in todo:
             if do is Do.SEND:
-                found = await self._send(now.backend, found)
+                found = await self._sender.send(now.backend, found)
             elif ready if do is Do.BUILD else now.last == anchor.id:
                 found = await self._build(now, found, lineage)
         return found
@@ -152,42 +152,12 @@ class Keeper:
         try:
             made = await self.builder.build(now.backend, anchor, lineage, now.tip, now.ask)
         except TooDear as error:
-            return await self._say(anchor, error.message)
+            return await self._sender.say(anchor, error.message)
         except HermesError as error:
-            await self._say(anchor, error.message)
+            await self._sender.say(anchor, error.message)
             raise
         kept = await self._anchors.attempt(anchor, made.attempt, made.parents)
-        return await self._send(now.backend, kept)
-
-    async def _send(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
-        """Send the newest living attempt, checked once more; what the server says is kept."""
-        raw = anchor.alive[-1].raw
-        transaction = transaction_of(raw)
-        previous: dict[Outpoint, tuple[int, bytes]] = {}
-        for one in transaction.inputs:
-            output = output_of(await self._parent(one.outpoint.txid), one.outpoint)
-            previous[one.outpoint] = (output.value, output.script)
-        check_spend(raw, previous)
-        try:
-            await backend.send(raw)
-        except ChainRefused as error:
-            left = await self._without_spent(backend, anchor)
-            await self._anchors.save(left)
-            return await self._say(left, error.message)
-        return await self._say(anchor, "")
-
-    async def _without_spent(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
-        """Refused: an attempt that takes in a deposit which somebody else spent is dead."""
-        ours = {one.txid for one in anchor.attempts}
-        attempts = []
-        for one in anchor.attempts:
-            spenders = [
-                await backend.spender(spend.outpoint, self.scripts.deposit)
-                for spend in transaction_of(one.raw).inputs[1:]
-            ]
-            gone = any(spender is not None and spender not in ours for spender in spenders)
-            attempts.append(msgspec.structs.replace(one, dead=one.dead or gone))
-        return msgspec.structs.replace(anchor, attempts=tuple(attempts))
+        return await self._sender.send(now.backend, kept)
 
     async def _guard(self, now: "_Round", last: Anchor | None) -> None:
         """Nothing of ours spends the newest coin: whoever does is a stranger."""
@@ -205,12 +175,6 @@ class Keeper:
             await self._anchors.save(anchor)
         return CoinGone(halt.says, GONE)
 
-    async def _say(self, anchor: Anchor, says: str) -> Anchor:
-        said = msgspec.structs.replace(anchor, says=says)
-        if said != anchor:
-            await self._anchors.save(said)
-        return said
-
     async def _handed_over(self, coin: str) -> bool:
         """Whether the coin is another identity's by now."""
         return bool(coin) and await self._script(coin) not in {
@@ -222,13 +186,7 @@ class Keeper:
         if not coin:
             return self.scripts.deposit
         outpoint = outpoint_of(coin)
-        return output_of(await self._parent(outpoint.txid), outpoint).script
-
-    async def _parent(self, txid: str) -> bytes:
-        raw = await self._anchors.parent(txid)
-        if raw is None:
-            raise StoreCorrupt(f"the transaction {txid} of an anchor is not in the store")
-        return raw
+        return output_of(await self._sender.parent(outpoint.txid), outpoint).script
 
     async def _ours(self, coin: str) -> tuple[Attempt, ...]:
         return tuple(

@@ -15,10 +15,11 @@ from hermes.core.anchor import AnchorKind, Payload, commitment
 from hermes.core.checkpoint import checkpoint_of, note_of
 from hermes.core.clock import Clock
 from hermes.core.event import Json
-from hermes.errors import CoinGone, HermesError, NotAvailable, Refused, Usage, WrongNetwork
+from hermes.errors import CoinGone, HermesError, NotAvailable, Usage, WrongNetwork
 from hermes.load import load
 from hermes.node.alarms import Alarms
 from hermes.node.anchor_facts import facts_of, rank, row
+from hermes.node.anchor_guard import check_allowed
 from hermes.node.desk import Query
 from hermes.store.anchors import Anchor, AnchorState
 from hermes.store.store import Store
@@ -85,7 +86,8 @@ class Anchoring:
         An anchor that is under way, or that says the same already, is gone on with. Raises
         NotAvailable, Refused, ChainError, IdentityError; where nothing was signed, nothing stays.
         """
-        self._check(fingerprint, regtest=regtest)
+        self._fingerprint = fingerprint or self._fingerprint
+        check_allowed(self._settings, self._fingerprint, regtest=regtest)
         keeper = await self._load()
         async with keeper.connect() as backend:
             await keeper.adopt(backend)
@@ -230,27 +232,6 @@ class Anchoring:
                 chain, self._store.anchors, self._clock, genesis, self._agent
             )
         return self._keeper
-
-    def _check(self, fingerprint: str, *, regtest: bool) -> None:
-        network = self._settings.chain.network
-        if regtest and network != "regtest":
-            raise Refused(f"--regtest, and the settings say {network}", "set chain.network")
-        if not self._settings.chain.backend:
-            raise NotAvailable(
-                "no chain server is configured",
-                "set chain.backend, or try: python -m hermes.testing.regtest",
-            )
-        if network == "main" and self._settings.mainnet != "yes":
-            raise Refused(
-                "the main network takes three keys; the second is missing",
-                "set HERMES_V2_MAINNET=yes in the node's environment",
-            )
-        self._fingerprint = fingerprint or self._fingerprint
-        if network == "main" and not self._fingerprint:
-            raise Refused(
-                "the main network takes the identity's fingerprint, typed by a person",
-                "run `hermes anchor now` in a terminal, or give --fingerprint",
-            )
 
     async def _tick(self, keeper: Any, backend: Any, rate: float = 0.0) -> Any:  # noqa: ANN401
         """Look; the alarm is raised or let go by what was seen."""

@@ -208,8 +208,10 @@ class Anchors:
         of = f"SELECT anchor, {_TRIED} FROM anchor_attempts WHERE anchor IN "  # noqa: S608
         these = f"(SELECT id FROM anchors {where}) ORDER BY seq"  # noqa: S608
         tried: dict[str, list[Attempt]] = {}
-        for anchor, *rest, dead in await self._database.read(of + these, values):
-            tried.setdefault(anchor, []).append(Attempt(*rest, bool(dead)))
+        for anchor, *rest in await self._database.read(of + these, values):
+            made = dict(zip(Attempt.__struct_fields__, rest, strict=True))
+            made["dead"] = bool(made["dead"])
+            tried.setdefault(anchor, []).append(Attempt(**made))
         return tuple(
             Anchor(**dict(zip(_OWN, row, strict=True)), attempts=tuple(tried.get(row[0], ())))
             for row in rows

@@ -35,6 +35,10 @@ async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
         await b.anchor("four")
         with pytest.raises(Refused, match="handed over"):
             await a.heirs.offer(text(c.block))
+        await a.say("late")
+        late = await a.anchoring.now(regtest=True)
+        assert (late["state"], late["txid"]) == ("draft", "")
+        assert await a.store.anchors.halted() is None  # its heir is no thief
         will = raw(await b.heirs.export())
         await b.anchor("five")  # after the last export
         key = tmp_path / "key"

@@ -268,6 +268,9 @@ async def test_a_coin_with_a_recovery_path_goes_on_like_any_other(tmp_path):
         await h.chain.mine()
         await tick(h)
         assert await h.states() == ["mined"] * 4
+        for anchor in await h.store.anchors.list():
+            (made,) = anchor.attempts
+            assert 2.0 <= made.fee / made.size < 2.05  # the size was told rightly beforehand
 
 
 async def test_a_lost_store_finds_its_lineage_again(tmp_path):

@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
     )
     verbs = add_verbs(noun)
     root = add_command(verbs, "root", "print the log's size and root", "hermes log root", _root)
-    root.add_argument("--size", type=count, metavar="N", help="when it had N entries")
+    root.add_argument("--size", type=count, metavar="N", help="as it was with N entries")
     prove = add_command(
         verbs,
         "prove",
@@ -29,12 +29,22 @@ def add(commands: Commands) -> None:
         "hermes log prove bafyreif7oqn4 --out proof.json",
         _prove,
     )
-    prove.add_argument("name", nargs="?", metavar="CID", help="a message, or any block; or begins")
-    prove.add_argument("--from", dest="since", type=count, metavar="SIZE", help="grown from SIZE")
-    prove.add_argument("--size", type=count, metavar="N", help="in the log of N entries")
+    prove.add_argument(
+        "name", nargs="?", metavar="CID", help="a block's name, or its first 12 letters"
+    )
+    prove.add_argument(
+        "--from",
+        dest="since",
+        type=count,
+        metavar="SIZE",
+        help="that the first SIZE entries are still its start",
+    )
+    prove.add_argument(
+        "--size", type=count, metavar="N", help="in the log as it was with N entries"
+    )
     prove.add_argument("--out", metavar="FILE", help="a file that does not exist yet")
     check = add_command(
-        verbs, "verify", "derive every digest, link and tile anew", "hermes log verify", verify
+        verbs, "verify", "check everything stored, down to each byte", "hermes log verify", verify
     )
     check.add_argument("--checkpoint", metavar="FILE", help="a signed checkpoint, kept elsewhere")
     sign = add_command(
@@ -50,17 +60,25 @@ def add(commands: Commands) -> None:
     )
     export.add_argument("file", metavar="FILE", help="a file that does not exist yet")
     export.add_argument(
-        "--conversation", action="append", default=[], metavar="ID", help="this one; else all"
+        "--conversation",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="this one; else everything, private too",
     )
     export.add_argument(
-        "--block", action="append", default=[], metavar="CID", help="this and what it links"
+        "--block", action="append", default=[], metavar="CID", help="this one and all that it links"
     )
     load = add_command(
         verbs, "import", "take a CAR v1 archive in", "hermes log import talk.car", _import
     )
     load.add_argument("file", metavar="FILE", help="a CAR v1 archive")
     sweep = add_command(
-        verbs, "sweep", "find bytes that nothing names", "hermes log sweep --apply", _sweep
+        verbs,
+        "sweep",
+        "find stored bytes that nothing refers to",
+        "hermes log sweep --apply",
+        _sweep,
     )
     sweep.add_argument("--apply", action="store_true", help="remove them")
     for command in (root, prove, check, sign, export, load, sweep):
@@ -123,6 +141,8 @@ async def _export(args: argparse.Namespace, world: World) -> int:
     for name, words in _MISSED.items():
         if found := told[name]:
             print(f"{len(found)} {words}", file=world.stdout)
+    if told["private"]:
+        world.complain(f"private conversations in it: {told['private']}; think whom you give it to")
     return 0
 
 

@@ -63,12 +63,16 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What was written; `left_out`: blocks and blobs of more bytes than a section takes."""
+    """What was written; `left_out`: blocks and blobs of more bytes than a section takes.
+
+    `private`: how many of its conversations are; they stay marked where they arrive.
+    """
 
     roots: tuple[Cid, ...]
     blocks: int
     blobs: int
     bytes: int
+    private: int
     erased: tuple[Cid, ...]
     missing: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -84,8 +88,8 @@ async def export_car(database: Database, path: Path, wanted: Wanted) -> Exported
             roots = await writer.named(wanted)
         size = await file.keep()
     return Exported(
-        roots, writer.blocks, writer.blobs, size, tuple(writer.erased), tuple(writer.missing),
-        tuple(writer.left_out),
+        roots, writer.blocks, writer.blobs, size, writer.private, tuple(writer.erased),
+        tuple(writer.missing), tuple(writer.left_out),
     )  # fmt: skip
 
 
@@ -95,7 +99,7 @@ class _Writer:
     def __init__(self, database: Database, file: CarFile) -> None:
         self._database = database
         self._file = file
-        self.blocks = self.blobs = 0
+        self.blocks = self.blobs = self.private = 0
         self.erased: list[Cid] = []
         self.missing: list[str] = []
         self.left_out: list[str] = []
@@ -171,13 +175,19 @@ class _Writer:
         if not rows:
             raise Usage(f"no conversation {conversation}", "see `hermes conversations list`")
         records = await self._database.read(_RECORDS, (conversation,))
-        return page([_carried(rows[0])], [cid for (cid,) in records])
+        return page([self._carried(rows[0])], [cid for (cid,) in records])
 
     async def _conversations(self, only: str) -> AsyncIterator[list[Carried]]:
         last = 0
         while rows := await self._database.read(_CONVERSATIONS, (last, only, _BATCH)):
             last = rows[-1][-1]
-            yield list(map(_carried, rows))
+            yield list(map(self._carried, rows))
+
+    def _carried(self, row: Row) -> Carried:
+        identity, title, root, heads, private, _ = row
+        self.private += bool(private)
+        named = msgspec.json.decode(heads, type=tuple[Cid, ...])
+        return Carried(identity, title[:_TITLE], root, bool(private), named)
 
     async def _log_pages(self, last: int, last_blob: int) -> AsyncIterator[Block]:
         async for rows in self._paged(_NAMES, last, PAGE_LINKS):
@@ -218,9 +228,3 @@ class _Writer:
             return False
         await self._file.write(section(one))
         return True
-
-
-def _carried(row: Row) -> Carried:
-    identity, title, root, heads, private, _ = row
-    named = msgspec.json.decode(heads, type=tuple[Cid, ...])
-    return Carried(identity, title[:_TITLE], root, bool(private), named)

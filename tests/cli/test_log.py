@@ -10,7 +10,8 @@ GROWN = {"old_size": 3, "size": 7, "root": "ab" * 32, "path": []}
 GOOD = {"ok": True, "problems": [], "unchecked": [], "size": 7, "checkpoints": [5]}
 BAD = GOOD | {"ok": False, "problems": ["message x\x1b[31m: text differs"]}
 EXPORTED = {
-    "blocks": 4, "blobs": 1, "bytes": 9_000, "erased": ["bafyA"], "missing": [], "left_out": [],
+    "blocks": 4, "blobs": 1, "bytes": 9_000, "private": 2, "erased": ["bafyA"], "missing": [],
+    "left_out": [],
 }  # fmt: skip
 IMPORTED = {
     "blocks": 4, "blobs": 0, "known": 2, "erased": 0, "conversations": ["0199a"], "kept": ["0199b"],
@@ -48,6 +49,13 @@ def test_every_verb_asks_and_prints(shell, words, query, answer, arguments, said
     shell.door = ScriptedDoor(answers={query: answer})
     assert shell.run(*words.split(), "--json") == 0
     assert json.loads(shell.out) == answer
+
+
+def test_an_archive_with_private_conversations_says_so(shell):
+    for private in (2, 0):
+        shell.door = ScriptedDoor(answers={"log.export": EXPORTED | {"private": private}})
+        assert shell.run("log", "export", "/x.car") == 0
+        assert ("private conversations in it: 2" in shell.err) == bool(private)
 
 
 def test_each_bad_row_is_named_and_the_exit_code_says_so(shell):

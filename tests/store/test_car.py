@@ -112,6 +112,7 @@ async def test_everything_arrives_in_the_order_of_the_log(store, other, tmp_path
     await store.memory.add("p", "fact", "the sky is blue")
     await store.conversations.set_private(second, private=True)
     done = await store.export_car(tmp_path / "all.car", Wanted())
+    assert done.private == 1
 
     came = await other.import_car(tmp_path / "all.car")
 

@@ -109,7 +109,8 @@ def _ground(told: dict[str, Json]) -> list[str]:
     if place["height"] is None:
         rests = "that block is yours to believe"
     else:
-        rests = f"height {place['height']}, {place['blocks']} blocks hold or bury it"
+        many = "1 block holds" if place["blocks"] == 1 else f"{place['blocks']} blocks hold or bury"
+        rests = f"height {place['height']}, {many} it"
     return [
         f"The last move lies in block {place['block']},",
         f"  {place['time']}; {rests}.",

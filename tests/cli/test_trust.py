@@ -59,7 +59,7 @@ def test_the_walk_is_drawn_as_a_tree(walk, made):
     assert f"      ├─ soul     {'ab' * 32}, attested 2026" in walk.out
     assert f"      ├─ member   {NODE}, worker\n" in walk.out
     assert f"block {made.headers.hash_at(1)}" in walk.out
-    assert "height 1, 1 blocks hold or bury it" in walk.out
+    assert "height 1, 1 block holds it" in walk.out
     assert "who holds the keys today" in walk.out
     assert "\x1b" not in walk.out
 

@@ -1,18 +1,20 @@
 """Two signer processes and one chain: the coin goes from instance to instance, and nowhere else."""
 
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from line_house import AFTER, line, raw, text
+from line_house import AFTER, KEY, instance, line, raw, text
 
 from hermes.chain.headers import Headers
 from hermes.chain.lineage import verify_lineage
-from hermes.errors import ChainRefused, Refused
+from hermes.errors import ChainRefused, ProofInvalid, Refused
 from hermes.testing.lineages import RECOVERY
+from hermes.testing.regtest import Regtest
 
 
 async def headers_from(chain):
@@ -70,3 +72,29 @@ async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
         early = verify_lineage(will, headers)  # an older file still shows what it showed
         assert early.now.genesis.cid == b.genesis.cid
         assert [one.faults for one in (a, b, c)] == [[], [], []]
+
+
+async def test_of_the_first_instance_its_genesis_record_is_enough(tmp_path):
+    async with AsyncExitStack() as stack:
+        chain = await stack.enter_async_context(Regtest())
+        dead = await stack.enter_async_context(instance(tmp_path, chain, "dead", recovery=(KEY, 5)))
+        named = instance(tmp_path, chain, "heir", parent=dead.genesis.cid)
+        heir = await stack.enter_async_context(named)
+        await dead.begin()
+        await dead.anchor("two", blocks=5)
+        key = tmp_path / "key"
+        key.write_text(RECOVERY.secret.hex())
+        draft = await heir.heirs.recover(text(dead.block))
+        assert draft["blocks_left"] == 0
+        wrong = await heir.recovery_key(draft, key, fee_most=1)
+        assert "more than the settings allow" in wrong["refused"]
+        signed = await heir.recovery_key(draft, key)
+        stranger = (await heir.heirs.recover(text(dead.block)))["psbt"]
+        with pytest.raises(ProofInvalid, match="recovery key's signature"):
+            await heir.heirs.recovered(text(dead.block), stranger)
+        assert await chain.mempool() == ()
+        await heir.mined(await heir.heirs.recovered(text(dead.block), signed["psbt"]))
+        exported = await heir.heirs.export()
+        walk = verify_lineage(raw(exported), await headers_from(chain))
+        assert [one.how for one in walk.instances] == ["genesis", "recovery"]
+        assert walk.links == 4

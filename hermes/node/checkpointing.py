@@ -96,6 +96,9 @@ class Checkpointing:
             return False
         except HermesError as error:
             self._report("comparing the log with its checkpoint", error)
+            self._alarms.set(
+                _ABOUT, f"the log could not be compared with its checkpoint: {error.message}"
+            )
             return False
         self._alarms.set(_ABOUT, "")
         return True

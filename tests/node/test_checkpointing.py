@@ -184,6 +184,23 @@ async def test_a_signer_that_signs_something_else_is_not_believed(watched):
         assert not watched.note.exists()
 
 
+async def test_a_log_that_cannot_be_read_is_an_alarm(watched):
+    async with watched.open() as (store, checkpointing):
+        await say(store, "one", "two", "three")
+        await checkpointing.sign()
+        await say(store, "four")
+        with closing(sqlite3.connect(watched.db)) as database, database:
+            whole = database.execute("SELECT hashes FROM log_state").fetchone()
+            database.execute("UPDATE log_state SET hashes = x''")
+        assert not await checkpointing.look()
+        assert "could not be compared" in watched.alarms.lines()[0]
+        assert len(watched.reports) == 1
+        with closing(sqlite3.connect(watched.db)) as database, database:
+            database.execute("UPDATE log_state SET hashes = ?", whole)
+        assert await checkpointing.look()
+        assert watched.alarms.lines() == []
+
+
 async def test_without_an_identity_nothing_is_said(house):
     watched = Watched(house, checkpoint_minutes=0.0001)
     async with watched.open() as (store, checkpointing):

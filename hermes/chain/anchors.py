@@ -64,7 +64,8 @@ def step(anchor: Anchor, seen: Seen, tip: Tip) -> tuple[Anchor, tuple[Do, ...]]:
         return _mined(anchor, seen.mined), ()
     anchor = _unmined(anchor, seen.lineage, tip)
     if seen.thief and seen.lineage:
-        return msgspec.structs.replace(anchor, state="lost"), (Do.ALARM,)
+        lost = msgspec.structs.replace(anchor, state="lost" if anchor.attempts else "draft")
+        return lost, (Do.ALARM,)
     if seen.thief:  # only a deposit: another will do
         anchor = _buried(anchor)
     if not anchor.alive:

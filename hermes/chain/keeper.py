@@ -149,6 +149,8 @@ class Keeper:
         return found
 
     async def _build(self, now: "_Round", anchor: Anchor, lineage: str) -> Anchor:
+        if await self._needs_another(anchor):
+            return await self._sender.say(anchor, "it waits for a block as it was signed by two")
         try:
             made = await self.builder.build(now.backend, anchor, lineage, now.tip, now.ask)
         except TooDear as error:
@@ -174,6 +176,11 @@ class Keeper:
         if anchor is not None:
             await self._anchors.save(anchor)
         return CoinGone(halt.says, GONE)
+
+    async def _needs_another(self, anchor: Anchor) -> bool:
+        """Whether somebody else's key signed too: we cannot make another one alone."""
+        by_two = anchor.kind == AnchorKind.HANDOFF
+        return by_two or (bool(anchor.alive) and await self._handed_over(anchor.alive[-1].coin))
 
     async def _handed_over(self, coin: str) -> bool:
         """Whether the coin is another identity's by now."""

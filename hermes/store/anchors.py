@@ -197,10 +197,12 @@ class Anchors:
         return Halt(*rows[0]) if rows else None
 
     async def lift(self) -> None:
-        """Let the alarm go; what was lost is looked at anew."""
+        """Let the alarm go; what was lost with the coin is looked at anew."""
+        back = """UPDATE anchors SET state = 'sent' WHERE state = 'lost' AND id IN (
+            SELECT t.anchor FROM anchor_attempts AS t JOIN anchor_halts AS h ON h.coin = t.coin
+            WHERE h.lifted IS NULL)"""
         sql = "UPDATE anchor_halts SET lifted = ? WHERE lifted IS NULL"
-        back = "UPDATE anchors SET state = 'sent' WHERE state = 'lost'"
-        await self._database.write(Statement(sql, (self._clock.now_ms(),)), Statement(back))
+        await self._database.write(Statement(back), Statement(sql, (self._clock.now_ms(),)))
 
     async def _anchors(self, where: str, values: tuple[SqlValue, ...] = ()) -> tuple[Anchor, ...]:
         sql = f"SELECT {_COLUMNS} FROM anchors {where} ORDER BY seq"  # noqa: S608 - constants

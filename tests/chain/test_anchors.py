@@ -90,7 +90,7 @@ def test_after_six_blocks_without_one_it_is_raised():
 def test_a_strangers_spend_is_an_alarm_only_when_it_takes_the_coin():
     lost, todo = step(anchor(attempt("t1")), Seen(thief="x", lineage=COIN), tip(100))
     assert (lost.state, todo) == ("lost", (Do.ALARM,))
-    assert step(anchor(), Seen(thief="x", lineage=COIN), tip(100))[1] == (Do.ALARM,)
+    assert step(anchor(), Seen(thief="x", lineage=COIN), tip(100)) == (anchor(), (Do.ALARM,))
     first, todo = step(anchor(attempt("t1")), Seen(thief="x"), tip(100))
     assert (first.state, todo) == ("draft", (Do.BUILD,))  # it was only a deposit
     assert first.alive == ()

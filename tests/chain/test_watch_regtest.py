@@ -10,8 +10,9 @@ from embit.transaction import Transaction, TransactionInput, TransactionOutput
 from hermes.chain.keeper import coin_after
 from hermes.chain.sighash import keyhash_code
 from hermes.chain.transaction import outpoint_of, transaction_of
-from hermes.core.anchor import AnchorKind
+from hermes.core.anchor import AnchorKind, Payload
 from hermes.errors import CoinGone
+from hermes.store.anchors import Anchor, AnchorId, Attempt
 from hermes.testing.regtest import Regtest
 
 SPARE = "02" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -26,7 +27,8 @@ def steal(h, coin: str, value: int) -> bytes:
     """A spend of the plain coin by whoever else holds the key."""
     point = outpoint_of(coin)
     spend = TransactionInput(bytes.fromhex(point.txid), point.index, sequence=0xFFFFFFFD)
-    made = Transaction(2, [spend], [TransactionOutput(value - 5_000, Script(STRANGER))], 0)
+    outputs = [TransactionOutput(value // 2 - 2_500, Script(STRANGER)) for _ in range(2)]
+    made = Transaction(2, [spend], outputs, 0)
     code = Script(keyhash_code(h.keeper.scripts.coin))
     signature = h.keys.sign_ecdsa(made.sighash_segwit(0, code, value)) + b"\x01"
     made.vin[0].witness = Witness([signature, h.keeper.scripts.public])
@@ -330,3 +332,24 @@ async def test_drafts_wait_their_turn_behind_one_open_anchor(tmp_path):
         ]
         lineage = [one.attempts[0].coin for one in await h.store.anchors.list()][1:]
         assert lineage == [coin_after(one) for one in (await h.store.anchors.list())[:-1]]
+
+
+async def test_a_handoff_that_two_signed_is_sent_again_but_never_replaced_alone(tmp_path):
+    async with house(tmp_path) as h:
+        await h.first()
+        await h.chain.mine()
+        await tick(h)
+        last = (await h.store.anchors.list())[-1]
+        raw = steal(h, coin_after(last), value_of(last))
+        found = transaction_of(raw)
+        body = Payload(AnchorKind.HANDOFF, bytes(64)).encode()
+        made = Attempt(found.txid, coin_after(last), raw, 5_000, found.size, 1, 0)
+        both = Anchor(
+            id=AnchorId("h"), kind=AnchorKind.HANDOFF, payload=body, state="sent", attempts=(made,)
+        )
+        await h.store.anchors.adopt(both, {})
+        await h.chain.mine(8)
+        await tick(h, 2)
+        handoff = await h.store.anchors.get("h")
+        assert (handoff.state, len(handoff.attempts)) == ("seen", 1)
+        assert "signed by two" in handoff.says

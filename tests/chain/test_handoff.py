@@ -22,6 +22,7 @@ from hermes.chain.scripts import payload_script, scripts_of
 from hermes.core.attestation import attestation_of
 from hermes.errors import CoinGone, HermesError, NotAvailable, ProofInvalid, Refused
 from hermes.testing.lineages import who
+from hermes.testing.regtest import Regtest
 
 THIEF = b"\x00\x14" + bytes(range(20))
 
@@ -208,6 +209,32 @@ async def test_an_instance_with_a_coin_of_its_own_inherits_none(tmp_path):
         offer = raw(await a.heirs.offer(text(b.block)))
         with pytest.raises(Refused, match="two coins would be two lines"):
             await b.heirs.accept(text(offer))
+
+
+async def test_a_successor_that_names_no_parent_brings_its_own_stake(tmp_path):
+    async with AsyncExitStack() as stack:
+        chain = await stack.enter_async_context(Regtest())
+        a = await stack.enter_async_context(instance(tmp_path, chain, "a"))
+        free = await stack.enter_async_context(instance(tmp_path, chain, "free"))
+        with pytest.raises(NotAvailable, match="no anchor is in a block"):
+            await a.heirs.offer(text(free.block))
+        await a.begin()
+        with pytest.raises(Refused, match="does not name this instance"):
+            await a.heirs.stake(text(free.block))
+        with pytest.raises(ProofInvalid, match="the predecessor itself"):
+            await a.heirs.offer(text(a.block))
+        await a.say("more")
+        await a.anchoring.now(regtest=True)
+        await chain.fund(scripts_of(free.genesis).deposit, 1500, confirm=False)
+        with pytest.raises(Refused, match="under way"):
+            await a.heirs.offer(text(free.block))
+        await chain.mine()
+        await a.anchoring.wait((await a.store.anchors.newest()).id, "mined")
+        await a.hand_over(free)
+        await free.anchor("mine now")
+        told = await free.heirs.show()
+        assert told["now"] == free.genesis.cid
+        assert len(told["instances"][1]["anchors"]) == 2
 
 
 async def test_the_payload_is_of_record_and_checkpoint():

@@ -1,12 +1,14 @@
 """Files of an identity, written whole: a reader sees the old content or the new, never a part."""
 
+import errno
 import os
+import stat
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from hermes.errors import IdentityError, Refused
+from hermes.errors import IdentityError, IdentityInvalid, Refused
 
 _STALE_S = 60.0
 
@@ -49,9 +51,26 @@ def _forget(path: Path) -> None:
     with os.scandir(path.parent) as found:
         stale = [one.path for one in found if one.name.startswith(start)]
     for name in stale:
-        with suppress(FileNotFoundError):  # its own writer was quicker
+        with suppress(OSError):  # its own writer was quicker, or it is no file
             if os.lstat(name).st_mtime < before:
                 Path(name).unlink()
+
+
+def read_whole(path: Path, most: int, *, private: bool = False) -> bytes:
+    """So many bytes of a file at most; raises OSError. Blocks on the disk, and on nothing else.
+
+    `private` raises IdentityInvalid when anybody but us may read it.
+    """
+    # A named pipe in its place must not hold up whoever reads.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a file")
+        others = found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        if private and (others or found.st_uid != os.geteuid()):
+            raise IdentityInvalid(f"others can read {path.name}", f"chmod 600 {path.name}")
+        return file.read(most)
 
 
 def settle(folder: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hermes.chain.offline import verify_bundle
+from hermes.cli.anchor_words import words_of
 from hermes.core.canonical import decode, encode
 from hermes.core.message import Message, Text, block_of
 from hermes.testing.door import ScriptedDoor
@@ -96,6 +98,15 @@ def test_an_entry_cannot_speak_in_our_place(shell):
 def test_a_message_of_no_date_is_told_all_the_same(shell, at):
     said = told_of(shell, decode(BLOCK.data) | {"at": at})
     assert f"by user, {at} ms, no date," in said
+
+
+def test_only_a_genesis_makes_a_log_the_first(made):
+    found = verify_bundle(made.bundle.encode(), made.headers)
+    assert "this is its log's first" in "\n".join(words_of(found, pinned=False))
+    handed = msgspec.structs.replace(found, before="handoff")  # to whom, the bundle cannot show
+    said = "\n".join(words_of(handed, pinned=False))
+    assert "log's first" not in said
+    assert "a handoff, of which nothing is shown" in said
 
 
 def test_whose_key_it_is_is_the_readers_to_compare(proof):

@@ -112,7 +112,10 @@ def _poor(chosen: Sequence[Funds], rate: float, lacking: int) -> NotAvailable:
 
 def _nothing(deposits: Sequence[Funds], rate: float, size: int) -> NotAvailable:
     least = round(size * rate) + DUST
-    remedy = f"pay at least {least} sat to the address in `hermes anchor status`"
+    remedy = (
+        f"pay at least {least} sat to the address in `hermes anchor status`;"
+        " they count once a block holds them"
+    )
     if deposits:
         held = sum(one.value for one in deposits)
         return NotAvailable(

@@ -76,7 +76,8 @@ class Prover:
         ]
         if not found:
             raise NotAvailable(
-                "no block holds this entry yet", "run: hermes anchor now; then wait for a block"
+                "as far as is known, no block holds this entry yet",
+                "run: hermes anchor now --wait mined",
             )
         return min(found, key=lambda one: (one[0].height, one[1].size))
 

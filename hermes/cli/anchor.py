@@ -9,12 +9,14 @@ import anyio.to_thread
 from hermes.cli import anchor_proof, handoff
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
 from hermes.core.event import Json
-from hermes.errors import ChainError, Usage
+from hermes.errors import ChainError
 
 _STATES = ("sent", "seen", "mined", "settled", "final")
+_UNDER_WAY = ("draft", "sent", "seen")
 _REACHED = ("lost", "draft", *_STATES)
 _COLUMNS = (
     ("kind", "KIND", 12),
@@ -26,6 +28,8 @@ _COLUMNS = (
     ("says", "SAYS", 80),
 )
 _PATIENCE_S = 20.0
+_WAITS = "the anchor before it is not in a block yet"
+_LOOK = "a running node goes on with it by itself; without one: hermes anchor now --wait mined"
 
 
 def add(commands: Commands) -> None:
@@ -58,8 +62,8 @@ def add_more(verbs: Commands) -> None:
 
 async def _now(args: argparse.Namespace, world: World) -> int:
     out = world.cwd / args.out if args.out else None
-    if out is not None and await anyio.to_thread.run_sync(out.exists):
-        raise Usage(f"{out} exists already", "name another file")
+    if out is not None:
+        await anyio.to_thread.run_sync(check_free, out)
     typed = args.fingerprint or await _typed(args, world)
     anchor = await ask(
         args, world, "anchor.now", rate=args.fee_rate, fingerprint=typed, regtest=args.regtest
@@ -94,6 +98,8 @@ async def _status(args: argparse.Namespace, world: World) -> int:
     print_text(f"fees     {spent}, {told['fee_most']} for one at most", world.stdout)
     print(file=world.stdout)
     print_table(told["anchors"], _shown(told["anchors"]), world.stdout, "no anchors yet")
+    if any(one["state"] in _UNDER_WAY for one in told["anchors"]):
+        print_text(f"\nas they stood when last looked at; {_LOOK}", world.stdout)
     return 0
 
 
@@ -127,16 +133,8 @@ async def _prove(
     """The proof of the newest entry that the anchor speaks of, its content left out."""
     made = await ask(args, world, "anchor.prove", name=anchor["leaf"], show=False)
     data = base64.b64decode(made["bundle"])
-    await anyio.to_thread.run_sync(_write_new, out, data)
+    await anyio.to_thread.run_sync(write_new, out, data)
     return {"out": str(out), "bytes": len(data)}
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except OSError as error:
-        raise Usage(f"cannot write {path}: {error.strerror}", "name another file") from error
 
 
 async def _typed(args: argparse.Namespace, world: World) -> str:
@@ -149,13 +147,15 @@ async def _typed(args: argparse.Namespace, world: World) -> str:
 
 def _words(anchor: dict[str, Json]) -> list[str]:
     what = f"{anchor['kind']} anchor, {anchor['state']}"
-    lines = [f"{what}: {anchor['txid'] or anchor['says'] or 'waits for the one before it'}"]
+    lines = [f"{what}: {anchor['txid'] or anchor['says'] or _WAITS}"]
     if anchor["txid"]:
         lines.append(f"  {anchor['fee']} sat, {anchor['rate']} sat/vB")
     if anchor["block"]:
         lines.append(f"  block {anchor['height']}: {anchor['block']}")
     if anchor["says"] and anchor["txid"]:
         lines.append(f"  {anchor['says']}")
+    if not anchor["txid"]:
+        lines.append(f"  {_LOOK}")
     if "out" in anchor:
         lines.append(f"  {anchor['out']}: {anchor['bytes']} bytes")
     return lines

@@ -6,7 +6,6 @@ own, which ends with its signature.
 
 import argparse
 import base64
-import os
 import sys
 from pathlib import Path
 
@@ -16,8 +15,9 @@ import msgspec
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
-from hermes.cli.stamp_files import read_some, write_new
+from hermes.cli.stamp_files import read_some
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import ChainError, HermesError, Refused, Usage
@@ -216,8 +216,7 @@ async def _file(world: World, name: str) -> str:
 
 async def _free(world: World, name: str) -> Path:
     path = world.cwd / name
-    if await anyio.to_thread.run_sync(os.path.lexists, path):
-        raise Usage(f"{path} exists", "name another: --out FILE")
+    await anyio.to_thread.run_sync(check_free, path)
     return path
 
 

@@ -34,4 +34,4 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def _taken(path: Path) -> Usage:
-    return Usage(f"{path} exists already", "name another file")
+    return Usage(f"{path} exists already", "nothing is written over: name another file")

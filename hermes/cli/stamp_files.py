@@ -61,17 +61,6 @@ def read_some(path: Path, most: int) -> bytes:
         raise Usage(f"{path}: {error.strerror}") from error
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet; raises Usage. Blocking."""
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise Usage(f"{path}: {error.strerror}") from error
-
-
 def write_over(path: Path, data: bytes) -> None:
     """Replace a file whole: a reader sees the old bytes or the new. Raises Usage. Blocking."""
     draft = None

@@ -15,8 +15,9 @@ import anyio.to_thread
 from hermes.cli import timestamp_check
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table, print_text
-from hermes.cli.stamp_files import digest_named, read_proof_file, write_new, write_over
+from hermes.cli.stamp_files import digest_named, read_proof_file, write_over
 from hermes.cli.world import World
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
@@ -98,8 +99,7 @@ async def _stamp(args: argparse.Namespace, world: World) -> int:
     stamps = await anyio.to_thread.run_sync(load, "stamps")
     digest = await digest_named(stamps, args, world, args.file)
     out = world.cwd / (args.out or f"{args.file or digest.hex()}.ots")
-    if await anyio.to_thread.run_sync(os.path.lexists, out):
-        raise Usage(f"{out} exists", "name another: --out FILE.ots")
+    await anyio.to_thread.run_sync(check_free, out)
     # A calendar, and whoever gets a neighbour's proof, sees the blinded digest only.
     nonce = os.urandom(_NONCE)
     async with _source(args, world) as source:

@@ -5,16 +5,16 @@
 
 import argparse
 import base64
-import os
 from functools import partial
 
 import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
-from hermes.cli.stamp_files import read_some, write_new
-from hermes.cli.trust_tree import tree_lines
+from hermes.cli.stamp_files import read_some
+from hermes.cli.trust_tree import counted, tree_lines
 from hermes.cli.world import World
 from hermes.core.clock import SystemClock
 from hermes.core.event import Json
@@ -81,15 +81,15 @@ async def _verify(args: argparse.Namespace, world: World) -> int:
 
 async def _export(args: argparse.Namespace, world: World) -> int:
     out = world.cwd / args.out
-    if await anyio.to_thread.run_sync(os.path.lexists, out):
-        raise Usage(f"{out} exists", "name another: --out FILE")
+    await anyio.to_thread.run_sync(check_free, out)
     told = await ask(args, world, "trust.export")
     await anyio.to_thread.run_sync(write_new, out, base64.b64decode(told.pop("file")))
     if args.json:
         print_json(told | {"out": str(out)}, world.stdout)
     else:
-        walk = f"{told['instances']} instances, {told['links']} moves of the coin"
-        print_text(f"{args.out}: {told['bytes']} bytes, {walk}", world.stdout)
+        many = counted(told["instances"], "instance"), counted(told["links"], "move")
+        said = f"{told['bytes']} bytes, {many[0]}, {many[1]} of the coin"
+        print_text(f"{args.out}: {said}", world.stdout)
     return 0
 
 

@@ -24,7 +24,7 @@ _PLAIN = _Marks("|- ", "`- ", "|  ", "...")
 def tree_lines(told: dict[str, Json], encoding: str = "utf-8") -> list[str]:
     """The lines for what `trust.show` and `trust verify` tell."""
     fine = encoding.lower().replace("-", "").startswith("utf")
-    head = f"{told['network']}: {_count(told['links'], 'move')} of the coin"
+    head = f"{told['network']}: {counted(told['links'], 'move')} of the coin"
     coin = f", which holds {told['sat']} sat at {told['coin']}" if told["coin"] else ""
     return [head + coin, *_instance(told["instances"], _FINE if fine else _PLAIN, told["now"])]
 
@@ -61,7 +61,7 @@ def _twigs(one: Json, marks: _Marks) -> Iterator[str]:
         if hidden <= 1 or not _SHOWN <= number < len(anchors) - _SHOWN:
             yield _anchor(anchor)
         elif number == _SHOWN:
-            yield f"{marks.dots} {_count(hidden, 'anchor')} between"
+            yield f"{marks.dots} {counted(hidden, 'anchor')} between"
 
 
 def _anchor(anchor: Json) -> str:
@@ -76,9 +76,10 @@ def _passing(old: Json, new: Json) -> str:
         return f"recovery by {old['recovery']}"
     record = new["handoff"]
     verdict = f", verdict {record['verdict']}" if record["verdict"] else ""
-    entries = _count(record["entries"], "entry", "entries")
+    entries = counted(record["entries"], "entry", "entries")
     return f"handoff  {record['at']}, at {entries} of the log{verdict}"
 
 
-def _count(number: int, word: str, words: str = "") -> str:
+def counted(number: int, word: str, words: str = "") -> str:
+    """A number and its noun."""
     return f"{number} {word if number == 1 else words or word + 's'}"

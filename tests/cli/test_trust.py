@@ -182,7 +182,7 @@ def test_export_writes_a_new_file_only(shell):
     shell.door = ScriptedDoor(answers={"trust.export": lambda **_: dict(answer)})
     assert shell.run("trust", "export", "--out", "a") == 0
     assert (shell.home / "a").read_bytes() == b"HRML"
-    assert "4 bytes, 1 instances, 2 moves" in shell.out
+    assert "4 bytes, 1 instance, 2 moves" in shell.out
     assert shell.run("trust", "export", "--out", "a") == 2
     assert "exists" in shell.err
 

@@ -10,19 +10,16 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
-from hermes.core.checkpoint import note_of
 from hermes.errors import HermesError, IdentityError, Refused
 from hermes.identity.attest import Genesis
 from hermes.identity.genesis import check_keys, save_genesis
 from hermes.identity.keys import Keys
-from hermes.identity.note import check_note
-from hermes.identity.signer_memory import first_memory, load_memory, save_memory
+from hermes.identity.signer_memory import first_memory, last_noted, load_memory, save_memory
 from hermes.identity.vault import Cost
 from hermes.identity.vault_file import VaultFile, save_key_file
 from hermes.identity.whole import settle
 
 _DRAFT = ".identity-new"
-_NOTE = "checkpoint.note"
 _MADE = ("vault.json", "unlocked.key", "signer.json")
 
 
@@ -102,7 +99,7 @@ def _refit(draft: Path, place: Path, keys: Keys, genesis: Genesis) -> None:
         load_memory(place, keys, genesis)
         (draft / "signer.json").unlink()
     except HermesError:  # lost or damaged: begin with the newest checkpoint that was signed
-        save_memory(draft, keys, first_memory(genesis, _newest(place, genesis)))
+        save_memory(draft, keys, first_memory(genesis, last_noted(place, genesis)))
     try:
         for name in _MADE:
             if (draft / name).exists():
@@ -115,12 +112,3 @@ def _refit(draft: Path, place: Path, keys: Keys, genesis: Genesis) -> None:
         raise IdentityError(f"{place} cannot be written: {error.strerror}") from error
     if not (place / "genesis.cbor").exists():
         save_genesis(place, genesis)
-
-
-def _newest(place: Path, genesis: Genesis) -> str:
-    try:
-        note = note_of((place / _NOTE).read_text(encoding="utf-8"))
-        check_note(note, bytes.fromhex(genesis.log), genesis.name)
-    except (OSError, ValueError, HermesError):
-        return ""
-    return note.text

@@ -10,7 +10,7 @@ from hermes.errors import IdentityInvalid, IdentityMissing, ProofInvalid, Refuse
 from hermes.identity.attest import GENESIS, Genesis, check_genesis, coin_message, make
 from hermes.identity.bip322 import sign
 from hermes.identity.keys import Keys
-from hermes.identity.whole import write_whole
+from hermes.identity.whole import read_whole, write_whole
 
 _FILE = "genesis.cbor"
 _LONGEST = 4096
@@ -64,8 +64,7 @@ def save_genesis(folder: Path, genesis: Genesis) -> None:
 def load_genesis(folder: Path) -> Genesis:
     """Read and check the record; raises IdentityMissing, ProofInvalid; blocks on the disk."""
     try:
-        with (folder / _FILE).open("rb") as file:
-            data = file.read(_LONGEST + 1)
+        data = read_whole(folder / _FILE, _LONGEST + 1)
     except FileNotFoundError as error:
         raise IdentityMissing("there is no identity yet", "run: hermes identity init") from error
     except OSError as error:

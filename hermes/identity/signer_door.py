@@ -1,8 +1,8 @@
 """The signer's door: one request and one answer a connection, JSON-RPC 2.0, bounded.
 
-Any process of this user may ask for status, unlock and lock; only the parent may ask for
-signatures. Other users are kept out by the socket's directory (0700) and, where the kernel
-tells who calls, here again.
+Any process of this user may ask for status, unlock and lock, and no crowd of them keeps the
+parent out; only the parent may ask for signatures. Other users are kept out by the socket's
+directory (0700) and, where the kernel tells who calls, here again.
 """
 
 import os
@@ -25,6 +25,7 @@ from hermes.identity.signer_wire import LINE_MOST, LOCKED, fault_of
 _CREDENTIALS = struct.Struct("3i")
 _PIECE = 65_536
 _IDLE_S = 10.0
+_OPEN_MOST = 64
 _BAD_JSON, _NO_METHOD, _BAD_PARAMS, _DEFECT = -32_700, -32_601, -32_602, -32_603
 _OPEN_TO_ALL = frozenset({"status", "unlock", "lock"})
 
@@ -65,6 +66,7 @@ class Door:
     def __init__(self, signer: Signer, parent: int) -> None:
         self._signer = signer
         self._parent = parent
+        self._open = 0
         self.closed = anyio.Event()
         self.code = 0
         self._methods: dict[str, tuple[type[msgspec.Struct], Callable[[Any], Awaitable[Json]]]] = {
@@ -81,13 +83,20 @@ class Door:
     async def receive(self, stream: SocketStream) -> None:
         """One request, one answer."""
         async with stream:
+            pid, uid = _peer(stream)
+            if self._open >= _OPEN_MOST and pid != self._parent:
+                return
+            self._open += 1
             try:
                 with anyio.fail_after(_IDLE_S):
                     line = await _line(stream)
-                answer = await self._answer(line, *_peer(stream))
-                await stream.send(msgspec.json.encode(answer) + b"\n")
+                answer = await self._answer(line, pid, uid)
+                with anyio.fail_after(_IDLE_S):
+                    await stream.send(msgspec.json.encode(answer) + b"\n")
             except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, TimeoutError):
                 pass  # whoever asked went away
+            finally:
+                self._open -= 1
             if self.code == LOCKED:
                 self.closed.set()
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from hermes.errors import IdentityInvalid
+from hermes.core.checkpoint import note_of
+from hermes.errors import HermesError, IdentityInvalid
 from hermes.identity.attest import Genesis
 from hermes.identity.keys import Keys
-from hermes.identity.whole import write_whole
+from hermes.identity.note import check_note
+from hermes.identity.whole import read_whole, write_whole
 
 MONTH_MS = 30 * 24 * 3600 * 1000
+NOTE = "checkpoint.note"
+"""The file of the note that was signed last, for others to read."""
 _FILE = "signer.json"
 _LONGEST = 1 << 20
 _REMEDY = "hermes identity restore makes a new one from the words; fees are counted anew then"
@@ -76,8 +80,7 @@ def save_memory(folder: Path, keys: Keys, memory: Memory) -> None:
 def load_memory(folder: Path, keys: Keys, genesis: Genesis) -> Memory:
     """Read it; raises IdentityInvalid when it is gone, edited or another identity's."""
     try:
-        with (folder / _FILE).open("rb") as file:
-            found = file.read(_LONGEST)
+        found = read_whole(folder / _FILE, _LONGEST)
     except OSError as error:
         raise IdentityInvalid(f"{_FILE} cannot be read: {error.strerror}", _REMEDY) from error
     data, _, mac = found.removesuffix(b"\n").rpartition(b"\n")
@@ -90,3 +93,13 @@ def load_memory(folder: Path, keys: Keys, genesis: Genesis) -> Memory:
     if memory.genesis != genesis.cid:
         raise IdentityInvalid(f"{_FILE} is of another genesis", _REMEDY)
     return memory
+
+
+def last_noted(folder: Path, genesis: Genesis) -> str:
+    """The text of the note beside it, which this log's key signed; empty where there is none."""
+    try:
+        note = note_of(read_whole(folder / NOTE, _LONGEST).decode())
+        check_note(note, bytes.fromhex(genesis.log), genesis.name)
+    except (OSError, ValueError, HermesError):
+        return ""
+    return note.text

@@ -5,6 +5,7 @@ fails before that gives nothing.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -14,14 +15,14 @@ from hermes.core.canonical import Value
 from hermes.core.checkpoint import Checkpoint, Note, NoteSignature, checkpoint_of
 from hermes.core.clock import Clock
 from hermes.core.merkle import EMPTY_ROOT, verify_consistency
-from hermes.errors import HermesError, IdentityLocked, Refused
+from hermes.errors import HermesError, IdentityError, IdentityLocked, Refused
 from hermes.identity.attest import Genesis
 from hermes.identity.claim import SpendClaim
 from hermes.identity.coin import coin_script, witness_script
 from hermes.identity.genesis import check_keys, load_genesis
 from hermes.identity.keys import Keys
 from hermes.identity.patience import Patience
-from hermes.identity.signer_memory import Memory, load_memory, save_memory
+from hermes.identity.signer_memory import NOTE, Memory, last_noted, load_memory, save_memory
 from hermes.identity.signer_statements import Standing, state
 from hermes.identity.signer_wire import SignerOptions, SignerStatus
 from hermes.identity.soul import soul_bytes, soul_digest
@@ -30,8 +31,6 @@ from hermes.identity.spending import approve
 from hermes.identity.statements import SOUL
 from hermes.identity.vault_file import VaultFile, load_key_file
 from hermes.identity.whole import write_whole
-
-_NOTE = "checkpoint.note"
 
 
 class _Open:
@@ -81,10 +80,15 @@ class Signer:
         genesis = load_genesis(self._folder)
         keys = Keys.from_secret(secret, network)
         check_keys(keys, genesis)
-        found = _Open(keys, genesis, load_memory(self._folder, keys, genesis))
-        if found.memory.checkpoint:  # a crash may have come between memory and note
-            self._write_note(keys, found.memory.checkpoint)
-        return found
+        memory = load_memory(self._folder, keys, genesis)
+        kept = last_noted(self._folder, genesis)
+        if kept and checkpoint_of(kept).size > _last(genesis, memory).size:
+            # An older memory was put back: what the note remembers is not to be forked.
+            memory = memory.with_checkpoint(kept, digest_of(kept))
+            save_memory(self._folder, keys, memory)
+        if memory.checkpoint and memory.checkpoint != kept:  # a crash came between the two
+            self._write_note(keys, memory.checkpoint)
+        return _Open(keys, genesis, memory)
 
     async def status(self) -> SignerStatus:
         """How the signer stands."""
@@ -121,9 +125,10 @@ class Signer:
             found = await self._ready()
             try:
                 new = checkpoint_of(text)
-                old = _last(found)
+                old = _last(found.genesis, found.memory)
                 verify_consistency(old.size, old.root, new.size, new.root, proof)
             except ValueError as error:
+                await anyio.to_thread.run_sync(self._put_back, found)
                 raise Refused(
                     f"the checkpoint does not follow the one signed last: {error}",
                     "hermes log verify says what became of the log",
@@ -186,13 +191,19 @@ class Signer:
         await anyio.to_thread.run_sync(save_memory, self._folder, found.keys, memory)
         found.memory = memory
 
+    def _put_back(self, found: _Open) -> None:
+        """Show again what was signed last: whoever asked did not know it, or it was lost."""
+        with suppress(IdentityError):  # the refusal says more
+            if found.memory.checkpoint:
+                self._write_note(found.keys, found.memory.checkpoint)
+
     def _write_note(self, keys: Keys, text: str) -> NoteSignature:
         signature = keys.sign_note(text)
-        write_whole(self._folder / _NOTE, Note(text, (signature,)).format().encode())
+        write_whole(self._folder / NOTE, Note(text, (signature,)).format().encode())
         return signature
 
 
-def _last(found: _Open) -> Checkpoint:
-    if not found.memory.checkpoint:
-        return Checkpoint(found.genesis.name, 0, EMPTY_ROOT)
-    return checkpoint_of(found.memory.checkpoint)
+def _last(genesis: Genesis, memory: Memory) -> Checkpoint:
+    if not memory.checkpoint:
+        return Checkpoint(genesis.name, 0, EMPTY_ROOT)
+    return checkpoint_of(memory.checkpoint)

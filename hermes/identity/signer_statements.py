@@ -49,6 +49,8 @@ def state(
             "the owner's key is not here: the genesis record names one from outside",
             "sign the record where that key is, and bring it: hermes identity member add --signed",
         )
+    if "at" in fields:
+        raise Refused("the signer dates its statements itself")
     defaults = _soul_defaults(standing) if kind == SOUL else {}
     made = make(keys, role, kind, {"at": now, **defaults, **fields})
     check(made, standing)

@@ -4,14 +4,15 @@ import difflib
 import hashlib
 from pathlib import Path
 
+from hermes.identity.whole import read_whole
+
 _LONGEST = 1 << 20
 _CONTEXT = 2
 
 
 def soul_bytes(path: Path) -> bytes:
     """The file's bytes; raises OSError, also when it is longer than 1 MB."""
-    with path.open("rb") as file:
-        data = file.read(_LONGEST + 1)
+    data = read_whole(path, _LONGEST + 1)
     if len(data) > _LONGEST:
         raise OSError(0, "longer than 1 MB")
     return data

@@ -1,7 +1,8 @@
 """Whether a transaction may be signed: its shape, its fee, the caps. Each refusal says why.
 
 Guards the coin against a node that errs or was taken over. Does not guard against an owner who
-raises the caps, nor against many months of fees under them.
+raises the caps, many months of fees under them, or a node that was taken over and appoints a
+successor of its own: a handoff gives the coin away.
 """
 
 import msgspec
@@ -21,6 +22,8 @@ _DUST = 330
 _REPLACEABLE = 0xFFFFFFFD
 _VERSION = 2
 _HEAD = 2
+_SPENDS_MOST = 4_096
+"""Coins of one month: what spends of coins that never were could fill the memory with."""
 
 
 class Approved(msgspec.Struct, frozen=True):
@@ -43,7 +46,10 @@ def approve(
         spend.refuse_other_script(index, witness_script(genesis) if is_coin else b"")
     _check_fee(spend, genesis, caps)
     cost = spend.fee + stake
-    month = memory.with_spend(claim.coin, cost, now).month(now)
+    spent = memory.with_spend(claim.coin, cost, now)
+    month = spent.month(now)
+    if len(spent.spent) > _SPENDS_MOST:
+        raise Refused(f"more than {_SPENDS_MOST} coins were spent this month")
     if month > caps.month_most:
         raise Refused(
             f"with {cost} sat this month's fees would be {month} sat, {caps.month_most} are allowed"

@@ -118,8 +118,7 @@ def _handoff(claim: SpendClaim, payload: Payload, genesis: Genesis, memory: Memo
         pays=coin_script(new),
         ours=olds if gives else news,
         foreign=news if gives else olds,
-        change=frozenset({deposit_script(old), deposit_script(new)}),
-        coin=olds,
+        coin=olds,  # and no change: it could pay the successor's own deposits away
     )
 
 

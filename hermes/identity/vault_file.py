@@ -3,21 +3,18 @@
 Whoever can read both files has the secret: the key file is for machines whose disk is trusted.
 """
 
-import os
 import secrets
-import stat
 from pathlib import Path
 
 from anyio import to_thread
 
 from hermes.errors import IdentityInvalid, IdentityMissing
 from hermes.identity.vault import Cost, seal, unseal, vault_of
-from hermes.identity.whole import write_whole
+from hermes.identity.whole import read_whole, write_whole
 
 _VAULT = "vault.json"
 _KEY = "unlocked.key"
 _LONGEST = 4097
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class VaultFile:
@@ -76,13 +73,7 @@ def load_key_file(folder: Path) -> str:
 
 def _read(path: Path, missing: str, *, private: bool = False) -> bytes:
     try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            if private and (found.st_mode & _OTHERS or found.st_uid != os.geteuid()):
-                raise IdentityInvalid(
-                    f"others can read {path.name}", f"chmod 600 {path.name}, or make a new one"
-                )
-            return file.read(_LONGEST)
+        return read_whole(path, _LONGEST, private=private)
     except FileNotFoundError as error:
         raise IdentityMissing(missing, "run: hermes identity init") from error
     except OSError as error:

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import anyio
@@ -205,6 +206,37 @@ async def test_checkpoints_follow_each_other(tmp_path):
         await agent.sign_checkpoint(checkpoint(home, 9), proof(8, 9))
 
 
+async def test_a_node_that_lost_the_note_gets_it_back(tmp_path):
+    home = await Home(tmp_path / "h").make()
+    kept = home.folder / "checkpoint.note"
+    async with home.signer() as agent:
+        await agent.sign_checkpoint(checkpoint(home, 3), ())
+        signed = kept.read_bytes()
+        kept.unlink()
+        with pytest.raises(Refused, match="does not follow"):
+            await agent.sign_checkpoint(checkpoint(home, 8), ())
+        assert kept.read_bytes() == signed
+
+
+async def test_an_older_memory_put_back_does_not_fork_the_log(tmp_path):
+    home = await Home(tmp_path / "h").make()
+    memory, note = home.folder / "signer.json", home.folder / "checkpoint.note"
+    async with home.signer() as agent:
+        await agent.sign_checkpoint(checkpoint(home, 3), ())
+        older = memory.read_bytes()
+        await agent.sign_checkpoint(checkpoint(home, 8), proof(3, 8))
+    memory.write_bytes(older)
+    signed = note.read_bytes()
+    for _ in range(2):
+        async with home.signer() as agent:
+            with pytest.raises(Refused, match="does not follow"):
+                await agent.sign_checkpoint(checkpoint(home, 5), proof(3, 5))
+            assert note.read_bytes() == signed
+        note.unlink()  # what it said is remembered by now
+    async with home.signer() as agent:
+        await agent.sign_checkpoint(checkpoint(home, 9), proof(8, 9))
+
+
 async def test_another_log_of_the_same_size_is_refused(tmp_path):
     home = await Home(tmp_path / "h").make()
     async with home.signer() as agent:
@@ -280,6 +312,37 @@ async def test_a_changed_soul_stops_every_signature(tmp_path):
         assert again.fields["previous"] == made.block().cid
 
 
+async def test_a_soul_that_is_no_file_does_not_hold_it_up(tmp_path):
+    home = await Home(tmp_path / "h").make()
+    async with home.signer() as agent:
+        home.soul.unlink()
+        os.mkfifo(home.soul)
+        with anyio.fail_after(20):
+            assert (await agent.status()).soul == ""
+            with pytest.raises(Refused, match="was attested"):
+                await agent.hot_key()
+
+
+async def test_a_crowd_at_the_door_does_not_keep_its_node_out(tmp_path):
+    home = await Home(tmp_path / "h").make()
+    crowd = """
+import socket, sys
+doors = [socket.socket(socket.AF_UNIX) for _ in range(200)]
+for door in doors:
+    door.settimeout(30)
+    door.connect(sys.argv[1])
+print(sum(door.recv(1) == b"" for door in doors[100:]), flush=True)
+sys.stdin.read()
+"""
+    async with home.process(), Agent.connect(home.base / "s.sock") as agent:
+        command = [sys.executable, "-c", crowd, str(home.base / "s.sock")]
+        async with await anyio.open_process(command) as process:
+            with anyio.fail_after(40):
+                assert int(await process.stdout.receive()) == 100  # at once, not after 10 s
+            assert await agent.hot_key()
+            await process.stdin.aclose()
+
+
 async def test_kinds_and_their_keys(tmp_path):
     home = await Home(tmp_path / "h").make()
     node = "ab" * 32
@@ -295,6 +358,7 @@ async def test_kinds_and_their_keys(tmp_path):
             ("hermes/member/1", member | {"until": 3}),
             ("hermes/member/1", member | {"by": node}),
             ("hermes/member/1", member | {"more": 1}),
+            ("hermes/member/1", member | {"at": 7}),
             ("hermes/member/1", member | {"since": 1.5}),
             ("hermes/soul/1", {"soul": (await agent.status()).soul, "previous": home.genesis.cid}),
             ("hermes/handoff/1", handoff(home, checkpoint(home, 4))),

@@ -18,8 +18,10 @@ from hermes.core.anchor import AnchorKind, Payload
 from hermes.errors import ProofInvalid, Refused
 from hermes.identity.claim import fingerprint_of
 from hermes.identity.coin import coin_script, deposit_script, witness_script
-from hermes.identity.signer_memory import MONTH_MS
+from hermes.identity.signer_memory import MONTH_MS, Spent, first_memory
 from hermes.identity.signer_service import Signer
+from hermes.identity.spend import digest_of, read_spend
+from hermes.identity.spending import approve
 from hermes.identity.statements import HANDOFF
 
 REPLACEABLE = 0xFFFFFFFD
@@ -387,6 +389,33 @@ async def test_each_side_refuses_an_altered_handoff(tmp_path):
     await made.new.refused(
         "handoff record", made.draft, made.side(gives=False, predecessor=stranger)
     )
+
+
+async def test_who_appoints_a_successor_cannot_take_its_deposits(tmp_path):
+    made = await succession(tmp_path)
+    old, new = made.old, made.new.home.genesis
+    rich = funding(deposit_script(new), 900_000, 5)
+    payload, _ = made.draft.outputs
+    outputs = (payload, (1_000, coin_script(new)), (948_500, deposit_script(old.home.genesis)))
+    drain = replace(made.draft, inputs=(old.coin, rich), outputs=outputs)
+    await made.new.refused("output 2 pays", drain, made.side(gives=False))
+
+
+def test_spends_of_coins_that_never_were_do_not_fill_the_memory(tmp_path):
+    home = Home(tmp_path / "h")
+    coin = funding(coin_script(home.genesis), 50_000)
+    text = checkpoint(home, 5)
+    outputs = (Desk.payload(text), (49_500, coin_script(home.genesis)))
+    spend = read_spend(Draft((coin,), outputs).psbt())
+    claim = claim_of(text, Desk.point(coin))
+    now = Clock().now
+    many = tuple(Spent(f"{number:064x}:0", 0, now) for number in range(4_096))
+    memory = first_memory(home.genesis).with_checkpoint(text, digest_of(text))
+    full = msgspec.structs.replace(memory, spent=many)
+    assert approve(spend, claim, home.genesis, memory, home.caps, now).sat == 500
+    with pytest.raises(Refused, match="4096 coins"):
+        approve(spend, claim, home.genesis, full, home.caps, now)
+    assert approve(spend, claim, home.genesis, full, home.caps, now + MONTH_MS).sat == 500
 
 
 async def test_a_stake_goes_to_the_appointed_only(tmp_path):

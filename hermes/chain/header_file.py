@@ -24,6 +24,8 @@ from hermes.errors import (
 from hermes.identity.whole import write_whole
 
 _BATCH = 2_000
+_HIGHEST = 3_000_000
+"""Of any network until 2060: where blocks cost nothing a liar's headers would fill the disk."""
 
 
 class HeaderFile:
@@ -75,6 +77,8 @@ class HeaderFile:
         tip = await backend.tip()
         if tip.height < self.headers.start:
             return  # it has yet to reach where ours begin
+        if tip.height > _HIGHEST:
+            raise ChainLied(f"{backend.name} tells of {tip.height} blocks")
         height = await self._fork(backend, min(tip.height, self.headers.height)) + 1
         fresh = bytearray()
         while height + len(fresh) // HEADER <= tip.height:

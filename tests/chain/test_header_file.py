@@ -1,5 +1,6 @@
 import pytest
 
+from hermes.chain.backend import Tip
 from hermes.chain.connect import open_backend
 from hermes.chain.header_file import HeaderFile, fetch_headers
 from hermes.chain.headers import HEAD, Headers, headers_of
@@ -126,11 +127,11 @@ class Liar:
 
     name = "liar"
 
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
+    def __init__(self, headers: Headers, height: int = 40) -> None:
+        self._headers, self._height = headers, height
 
     async def tip(self):
-        return type("Tip", (), {"height": 40, "hash": ""})
+        return Tip(self._height, "")
 
     async def headers(self, start, count):
         if start <= self._headers.height:
@@ -144,4 +145,6 @@ async def test_a_lying_server_is_named_and_nothing_is_kept(chain, tmp_path):
     before = path.read_bytes()
     with pytest.raises(ChainLied, match="liar sent headers that do not hold"):
         await file.follow(Liar(file.headers))
+    with pytest.raises(ChainLied, match="tells of 1000000000 blocks"):
+        await file.follow(Liar(file.headers, 10**9))
     assert path.read_bytes() == before

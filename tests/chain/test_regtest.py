@@ -2,6 +2,7 @@ import base64
 import os
 import signal
 import sys
+import tomllib
 
 import anyio
 import httpcore2
@@ -217,17 +218,19 @@ async def test_people_can_pay_an_address_by_rpc(chain):
 
 @pytest.mark.slow
 async def test_it_runs_for_people():
+    address = address_of(anyone(), "regtest")
     command = [sys.executable, "-m", "hermes.testing.regtest", "--mine-every", "0.05"]
+    command += ["--pay", address]
     with anyio.fail_after(30):
         async with await anyio.open_process(command, stderr=None, env=os.environ) as process:
             assert process.stdout is not None
             said = ""
             while "core+http://" not in said or "generatetoaddress" not in said:
                 said += (await process.stdout.receive()).decode()
-            url = said.split("core+", 1)[1].split()[0]
+            url = tomllib.loads(said)["chain"]["backend"].removeprefix("core+")
             secret, _, where = url.removeprefix("http://").rpartition("@")
             height = 0
-            while height < 103:
+            while height < 104:
                 _, body = await _post(
                     f"http://{where}", b'{"method":"getblockcount","id":1}', secret
                 )

@@ -6,7 +6,7 @@ Not checked here: that the headers are the best chain's, and that a branch leads
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from bitcoin.core import CBlock, CTransaction
@@ -18,6 +18,14 @@ from hermes.chain.spv import merkle_root
 from hermes.chain.work import HEADER, check_work, sha256d, shown
 from hermes.errors import ChainLied, ProofInvalid
 
+Height = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""A block's height as a server may tell it."""
+HeightOrNone = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+"""The same as Electrum tells it: 0 and -1 while the transaction waits."""
+Index = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+"""The number of an output."""
+Amount = Annotated[float, msgspec.Meta(ge=0, le=21_000_000)]
+"""Bitcoin."""
 _T = TypeVar("_T")
 _DEAREST = 1_000_000.0
 _PER_KB = 100_000.0  # bitcoin a thousand bytes, in satoshi a byte

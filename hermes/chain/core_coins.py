@@ -6,6 +6,9 @@ import msgspec
 
 from hermes.chain.backend import Coin, Outpoint, Txid
 from hermes.chain.checked import (
+    Amount,
+    Height,
+    Index,
     answer_as,
     bytes_from,
     check_coin,
@@ -30,9 +33,9 @@ _SPENDERS = "run Core with txospenderindex=1 (31 and later) or blockfilterindex=
 
 class _Unspent(msgspec.Struct, frozen=True):
     txid: Txid
-    vout: int
-    amount: float
-    height: int
+    vout: Index
+    amount: Amount
+    height: Height
 
 
 class _Scan(msgspec.Struct, frozen=True):

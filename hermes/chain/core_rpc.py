@@ -16,6 +16,7 @@ from anyio import AsyncContextManagerMixin
 
 from hermes.chain.backend import Coin, Network, Outpoint, Place, Tip, Txid
 from hermes.chain.checked import (
+    Height,
     answer_as,
     bytes_from,
     check_headers,
@@ -37,8 +38,8 @@ _BEHIND = 144
 
 
 class _Info(msgspec.Struct, frozen=True):
-    blocks: int
-    headers: int
+    blocks: Height
+    headers: Height
     bestblockhash: str
 
 
@@ -48,7 +49,7 @@ class _Where(msgspec.Struct, frozen=True):
 
 
 class _Header(msgspec.Struct, frozen=True):
-    height: int
+    height: Height
     confirmations: int
 
 

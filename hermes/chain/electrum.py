@@ -16,6 +16,9 @@ from anyio import AsyncContextManagerMixin
 
 from hermes.chain.backend import Coin, Network, Outpoint, Place, Tip, Txid
 from hermes.chain.checked import (
+    Height,
+    HeightOrNone,
+    Index,
     answer_as,
     bytes_from,
     check_coin,
@@ -36,11 +39,12 @@ from hermes.errors import ChainLied, ChainRefused, ChainUnreachable
 _UNKNOWN = re.compile(r"(?i)-5\b|no such|not found|missing tr|unknown tr")
 _KNOWN = re.compile(r"(?i)-27\b|already[ -]in|already-known|already known")
 _AT_ONCE = 20
+_FIRST_S, _LAST_S = 0.05, 5.0
 
 
 class _Subscribed(msgspec.Struct, frozen=True):
     hex: str
-    height: int
+    height: Height
 
 
 class _Headers(msgspec.Struct, frozen=True):
@@ -49,20 +53,20 @@ class _Headers(msgspec.Struct, frozen=True):
 
 
 class _Merkle(msgspec.Struct, frozen=True):
-    block_height: int
+    block_height: Height
     pos: int
     merkle: list[str]
 
 
 class _Seen(msgspec.Struct, frozen=True):
     tx_hash: Txid
-    height: int
+    height: HeightOrNone
 
 
 class _Unspent(msgspec.Struct, frozen=True):
     tx_hash: Txid
-    tx_pos: int
-    height: int
+    tx_pos: Index
+    height: HeightOrNone
     value: int
 
 
@@ -185,13 +189,17 @@ class ElectrumBackend(AsyncContextManagerMixin):
     async def next_tip(self, known: Tip, timeout_s: float) -> Tip:
         """Wait until the server tells of another best block, at most so many seconds."""
         end = anyio.current_time() + timeout_s
+        pause = 0.0
         while True:
             heard = self._session.heard
             tip = await self.tip()
             left = end - anyio.current_time()
             if tip != known or left <= 0:
                 return tip
-            await self._session.news(heard, left)
+            # Who calls without news, or hangs up each time, is asked ever more slowly.
+            await anyio.sleep(min(pause, left))
+            pause = min(2 * pause + _FIRST_S, _LAST_S)
+            await self._session.news(heard, end - anyio.current_time())
 
     async def _history(self, script: bytes) -> list[_Seen]:
         told = await self._ask("blockchain.scripthash.get_history", _scripthash(script))

@@ -17,6 +17,12 @@ from hermes.errors import ChainError, ChainLied, ChainUnreachable
 
 _CLIENT = ("hermes-v2", ("1.4", "1.4.3"))
 _REMEDY = "check chain.backend, and that the server runs"
+_BROKEN = (
+    anyio.EndOfStream,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    OSError,  # as TLS is when it meets nonsense
+)
 
 
 class ElectrumFailed(Exception):
@@ -62,7 +68,7 @@ class _Link:
                     self._take(await self.wire.receive())
             except ChainError as error:
                 self.ended = error
-            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            except _BROKEN:
                 self.ended = ChainUnreachable(f"{self.name} hung up", _REMEDY)
             finally:
                 self._end()
@@ -192,7 +198,7 @@ async def _exchange(link: _Link, asked: Mapping[int, Sequence[Any]], method: str
             await link.wire.send(msgspec.json.encode(body))
         for pending in waiting.values():
             await pending.done.wait()
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+    except _BROKEN as error:
         raise ChainUnreachable(f"{link.name} hung up", _REMEDY) from error
     finally:
         for number in asked:

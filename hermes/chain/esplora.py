@@ -16,6 +16,8 @@ from anyio import AsyncContextManagerMixin
 from hermes.chain.addresses import address_of
 from hermes.chain.backend import Coin, Network, Outpoint, Place, Tip, Txid
 from hermes.chain.checked import (
+    Height,
+    Index,
     bytes_from,
     check_coin,
     check_headers,
@@ -42,7 +44,7 @@ _ZERO = "00" * 32
 
 class _Block(msgspec.Struct, frozen=True):
     id: str
-    height: int
+    height: Height
     version: int
     timestamp: int
     merkle_root: str
@@ -53,11 +55,11 @@ class _Block(msgspec.Struct, frozen=True):
 
 class _Status(msgspec.Struct, frozen=True):
     confirmed: bool
-    block_height: int | None = None
+    block_height: Height | None = None
 
 
 class _Proof(msgspec.Struct, frozen=True):
-    block_height: int
+    block_height: Height
     merkle: list[str]
     pos: int
 
@@ -69,7 +71,7 @@ class _Spend(msgspec.Struct, frozen=True):
 
 class _Unspent(msgspec.Struct, frozen=True):
     txid: Txid
-    vout: int
+    vout: Index
     value: int
     status: _Status
 
@@ -102,7 +104,7 @@ class EsploraBackend(AsyncContextManagerMixin):
 
     async def headers(self, start: int, count: int) -> tuple[bytes, ...]:
         """Headers from a height upwards, each linked to the one before, with its work."""
-        top = min(start + count, (await self.tip()).height + 1) - 1
+        highest = top = min(start + count, (await self.tip()).height + 1) - 1
         found: dict[int, bytes] = {}
         while top >= start:
             for block in await self._json(f"/blocks/{top}", list[_Block]):
@@ -111,7 +113,9 @@ class EsploraBackend(AsyncContextManagerMixin):
             if lower > top or top not in found:
                 raise ChainLied(f"{self.name} leaves headers out")
             top = lower - 1
-        kept = tuple(found[height] for height in sorted(found) if start <= height < start + count)
+        if any(height not in found for height in range(start, highest + 1)):
+            raise ChainLied(f"{self.name} leaves headers out")
+        kept = tuple(found[height] for height in range(start, highest + 1))
         check_headers(kept, self._network)
         return kept
 

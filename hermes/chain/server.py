@@ -19,6 +19,7 @@ _TRANSPORTS: dict[Protocol, dict[Transport, int]] = {
     "esplora": {"http": 80, "https": 443},
 }
 _REMEDY = "write chain.backend as core+http://USER:PASSWORD@HOST:PORT, electrum+tls://HOST:PORT or esplora+https://HOST/api"
+_ASKED = {"cookie", "sha256"}
 _MOST_SAID = 200
 _PIN = re.compile(r"[0-9a-f]{64}")
 
@@ -58,8 +59,13 @@ def server_of(url: str) -> Server:
     try:
         parts = urlsplit(url.strip())
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError:
         raise SettingsInvalid("chain.backend is no address", _REMEDY) from None
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "@" in parts.path or parts.fragment or not asked.keys() <= _ASKED:
+        # A password cut there would leave its rest for a host or a path, which is shown.
+        raise SettingsInvalid("a / ? # @ in chain.backend's password is %2F %3F %23 %40", _REMEDY)
     protocol, _, transport = parts.scheme.partition("+")
     ways = {name: ports for name, ports in _TRANSPORTS.items() if name == protocol}
     default = {way: number for ports in ways.values() for way, number in ports.items()}
@@ -73,14 +79,14 @@ def server_of(url: str) -> Server:
         path=parts.path.rstrip("/"),
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
-        pin=_pin(parts.query),
-        cookie=dict(parse_qsl(parts.query)).get("cookie", ""),
+        pin=_pin(asked.get("sha256", "")),
+        cookie=asked.get("cookie", ""),
     )
 
 
-def _pin(query: str) -> str:
+def _pin(text: str) -> str:
     """The digest in `?sha256=…`, with or without colons."""
-    pin = dict(parse_qsl(query)).get("sha256", "").replace(":", "").lower()
+    pin = text.replace(":", "").lower()
     if pin and not _PIN.fullmatch(pin):
         raise SettingsInvalid("chain.backend pins a certificate by what is no SHA-256", _REMEDY)
     return pin

@@ -221,7 +221,11 @@ async def test_nothing_is_dialled_without_an_address():
 BAD = ["http://a", "core+ws://a", "core+http://", "electrum+tcp://a:99999", "esplora+https", "x y"]
 
 
-@pytest.mark.parametrize("url", [*BAD, "core+http://me:secret@[::", "electrum+tls://a?sha256=xx"])
+CUT = ["core+http://me:1/secret@a", "core+http://me:1#secret@a", "core+http://me:1?secret@a"]
+BAD += [*CUT, "core+http://me:secret@[::", "electrum+tls://a?sha256=xx", "esplora+http://a..b"]
+
+
+@pytest.mark.parametrize("url", BAD)
 async def test_an_address_that_is_none_is_refused_without_repeating_a_password(url):
     with pytest.raises(SettingsInvalid) as caught:
         async with open_backend(url, "regtest"):

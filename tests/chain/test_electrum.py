@@ -11,6 +11,7 @@ import anyio.abc
 import msgspec
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.tls import TLSStream
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -61,12 +62,19 @@ LIES = {
     "too many headers": (HEADERS, lambda t: t | {"count": 9999}, "headers"),
     "a tip without work": (TIP, lambda t: t | {"hex": "00" * 80}, "tip"),
     "a tip of another form": (TIP, lambda _: "high", "tip"),
+    "a tip without end": (TIP, lambda t: t | {"height": 10**30}, "tip"),
+    "a tip below all": (TIP, lambda t: t | {"height": -1}, "tip"),
     "another branch": (MERKLE, lambda t: t | {"merkle": ["ab" * 32]}, "place"),
     "a long branch": (MERKLE, lambda t: t | {"merkle": ["ab" * 32] * 90}, "place"),
     "another position": (MERKLE, lambda t: t | {"pos": t["pos"] ^ 1}, "place"),
     "too much money": (
         "blockchain.scripthash.listunspent",
         lambda t: [one | {"value": 10**16} for one in t],
+        "coins",
+    ),
+    "an output beyond all": (
+        "blockchain.scripthash.listunspent",
+        lambda t: [one | {"tx_pos": 2**32} for one in t],
         "coins",
     ),
     "a history of another form": (
@@ -172,6 +180,57 @@ class Fragile(ElectrumFront):
             for _ in range(self.answers):
                 call = msgspec.json.decode(await lines.receive_until(b"\n", 1 << 20))
                 await stream.send(msgspec.json.encode(await self._answer(call)) + b"\n")
+
+
+class Restless(ElectrumFront):
+    """Tells of news after each answer, and there are none."""
+
+    def __init__(self, chain: Regtest) -> None:
+        super().__init__(chain)
+        self.asked = 0
+
+    async def serve(self, stream: anyio.abc.ByteStream) -> None:
+        lines = BufferedByteReceiveStream(stream)
+        async with stream:
+            while True:
+                call = msgspec.json.decode(await lines.receive_until(b"\n", 1 << 20))
+                self.asked += call["method"] == TIP
+                await stream.send(msgspec.json.encode(await self._answer(call)) + b"\n")
+                await stream.send(b'{"method": "blockchain.headers.subscribe", "params": []}\n')
+
+
+async def test_who_calls_without_news_is_asked_ever_more_slowly(chain):
+    await chain.mine(2)
+    front = Restless(chain)
+    async with electrum(front) as url, open_backend(url, "regtest", PATIENT) as backend:
+        assert await backend.next_tip(chain.tip, 0.5) == chain.tip
+    assert 2 <= front.asked < 8
+
+
+class Torn(ElectrumFront):
+    """Answers once, and then sends below TLS what is none."""
+
+    async def serve(self, stream: anyio.abc.ByteStream) -> None:
+        assert isinstance(stream, TLSStream)
+        async with stream.transport_stream:
+            call = msgspec.json.decode(await stream.receive())
+            await stream.send(msgspec.json.encode(await self._answer(call)) + b"\n")
+            await stream.receive()
+            await stream.transport_stream.send(b"no TLS at all" * 10)
+            await anyio.sleep_forever()
+
+
+async def test_tls_that_breaks_is_a_connection_that_broke(chain, tmp_path):
+    pem, der = certificate()
+    path = tmp_path / "server.pem"
+    path.write_bytes(pem)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(path)
+    pin = hashlib.sha256(der).hexdigest()
+    async with electrum(Torn(chain), tls) as url:
+        with anyio.fail_after(10), pytest.raises(ChainUnreachable, match="hung up"):
+            async with open_backend(f"{url}?sha256={pin}", "regtest", QUICK):
+                pass
 
 
 async def test_a_broken_connection_is_dialled_anew(chain):

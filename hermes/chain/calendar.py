@@ -50,6 +50,7 @@ class Calendar:
         self._trees: OrderedDict[int, tuple[StampTree, dict[int, int]]] = OrderedDict()
         self._waiting: int | None = None
         self._one = anyio.Lock()
+        self._planting = anyio.Lock()
 
     async def add(self, digest: bytes) -> bytes:
         """Promise to anchor a digest: the answer leads to the commitment, which is on disk.
@@ -68,7 +69,8 @@ class Calendar:
         # Who gets one proof learns its siblings: the nonce keeps the others' digests from them.
         commitment, promised = promise(digest, os.urandom(_NONCE), self.uri)
         await self._stamps.add(commitment)
-        self._waiting += 1
+        if self._waiting is not None:  # else a batch was closed meanwhile: counted anew
+            self._waiting += 1
         return promised
 
     async def find(self, commitment: bytes) -> Found:
@@ -79,7 +81,8 @@ class Calendar:
         kept = await self._stamps.find(commitment)
         if kept is None or kept.batch is None or kept.batch.tail is None:
             return Found(kept is not None)
-        tree, places = await self._tree(kept.batch)
+        async with self._planting:  # strangers ask: one large tree at a time is enough
+            tree, places = await self._tree(kept.batch)
         return Found(known=True, way=answer(tree.path(places[kept.seq]), kept.batch.tail))
 
     async def close_batch(self) -> bytes | None:

@@ -7,7 +7,6 @@ over a network that is not the owner's, put it behind something that speaks TLS.
 
 import ipaddress
 import socket
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -15,11 +14,11 @@ from typing import NamedTuple
 import anyio
 import anyio.abc
 import h11
-import msgspec
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketAttribute, SocketStream, TaskGroup
 
 from hermes.chain.batch import Batcher
 from hermes.chain.calendar import DIGEST_MOST, Calendar
+from hermes.chain.calendar_limits import Limits, Rate
 from hermes.errors import HermesError, NotAvailable, Refused, SettingsInvalid
 from hermes.store.stamps import Stamps
 
@@ -29,23 +28,7 @@ _TYPE = "application/vnd.opentimestamps.v1"
 _TEXT = "text/plain; charset=utf-8"
 _COMMITMENT = 64  # hex digits
 _PORT_MOST = 65_535
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What strangers may use."""
-
-    connections: int = 64
-    """Connections at one time; more are closed at once."""
-    request_s: float = 10.0
-    """Seconds for one request and its answer, and for the silence between two."""
-    per_second: float = 50.0
-    """Requests of one address a second, in the long run."""
-    burst: int = 500
-    """Requests of one address at once."""
-    addresses: int = 4_096
-    """Addresses that are remembered."""
-    waiting: int = 1_000_000
-    """Digests of all that wait for their anchor."""
+_BREATH_S = 0.5
 
 
 class Reply(NamedTuple):
@@ -54,24 +37,6 @@ class Reply(NamedTuple):
     status: int
     body: bytes
     kind: str = _TEXT
-
-
-class Rate:
-    """Who may ask now: a bucket of requests an address, filled by the second."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def admits(self, address: str, now: float) -> bool:
-        """Take one request from an address's bucket; `now` in seconds."""
-        left, then = self._left.pop(address, (float(self._limits.burst), now))
-        left = min(self._limits.burst, left + (now - then) * self._limits.per_second)
-        admitted = left >= 1
-        self._left[address] = left - admitted, now
-        while len(self._left) > self._limits.addresses:
-            self._left.popitem(last=False)
-        return admitted
 
 
 class Counter:
@@ -205,11 +170,25 @@ async def open_calendar(
     calendar = Calendar(stamps, uri, batcher, bounds.waiting)
     counter = Counter(calendar, bounds, report)
     async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, counter.serve)
+        tasks.start_soon(_listen, listener, counter, report, tasks)
         try:
             yield calendar
         finally:
             tasks.cancel_scope.cancel()
+
+
+async def _listen(
+    listener: anyio.abc.SocketListener,
+    counter: Counter,
+    report: Callable[[str, BaseException], None],
+    tasks: TaskGroup,
+) -> None:
+    while True:
+        try:
+            await listener.serve(counter.serve, tasks)
+        except OSError as error:  # out of file descriptors, say: no reason to end
+            report("the calendar", error)
+            await anyio.sleep(_BREATH_S)
 
 
 async def _receive(http: h11.Connection, stream: SocketStream) -> tuple[h11.Request, bytes | None]:

@@ -25,7 +25,7 @@ _FIND = f"""SELECT seq, {_COLUMNS} FROM calendar_promises
     LEFT JOIN calendar_batches ON id = batch WHERE commitment = ?"""  # noqa: S608 - constants
 _SETTLE = """UPDATE calendar_batches SET state = ?, height = ?, block = ?, tail = ? WHERE id = ?"""
 _COUNTS = """SELECT
-    (SELECT count(*) FROM calendar_promises),
+    (SELECT coalesce(max(seq), 0) FROM calendar_promises),
     (SELECT count(*) FROM calendar_promises WHERE batch IS NULL),
     (SELECT count(*) FROM calendar_batches),
     (SELECT count(*) FROM calendar_batches WHERE tail IS NULL)"""

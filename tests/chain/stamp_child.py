@@ -5,7 +5,8 @@ from pathlib import Path
 
 import anyio
 
-from hermes.chain.calendar_http import Limits, open_calendar
+from hermes.chain.calendar_http import open_calendar
+from hermes.chain.calendar_limits import Limits
 from hermes.core.clock import SystemClock
 from hermes.store.store import Store
 

@@ -2,12 +2,14 @@ import hashlib
 
 import msgspec
 import pytest
+from stamp_child import Nowhere
 from stamp_regtest import FINAL, SETTLED, header_file, regtest
 
 from hermes.chain.calendar import Calendar
 from hermes.chain.stamps import check_proof, headers_in, stamped
 from hermes.core.clock import SystemClock
 from hermes.errors import ProofInvalid, Refused, StoreCorrupt
+from hermes.store.stamps import Stamps
 from hermes.store.statement import Statement
 from hermes.store.store import Store
 
@@ -78,6 +80,26 @@ async def test_only_digests_are_promised(store, chain, size):
     with pytest.raises(Refused, match=f"digest of {size} bytes"):
         await calendar.add(bytes(size))
     assert (await calendar.facts())["promises"] == 0
+
+
+class Crossed(Stamps):
+    """Closes a batch between a promise's way to the disk and its answer."""
+
+    calendar: Calendar
+
+    async def add(self, commitment):
+        await super().add(commitment)
+        await self.calendar.close_batch()
+
+
+async def test_a_batch_that_closes_under_a_promise(tmp_path):
+    async with Store.open(tmp_path / "s.db", SystemClock()) as store:
+        crossed = Crossed(store.stamps._database, SystemClock())
+        crossed.calendar = Calendar(crossed, URI, Nowhere())
+        for number in range(3):
+            assert (await stamp(crossed.calendar, number)).promised()
+        counts = await crossed.counts()
+        assert (counts["promises"], counts["waiting"], counts["batches"]) == (3, 0, 3)
 
 
 async def test_the_same_digest_twice_is_two_promises(store, chain):

@@ -1,5 +1,9 @@
+import errno
 import hashlib
+import os
+import resource
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,7 +16,8 @@ from stamp_child import Nowhere
 from stamp_regtest import SETTLED, regtest
 
 from hermes.chain.calendar_client import CalendarClient
-from hermes.chain.calendar_http import Limits, Rate, address_of, open_calendar
+from hermes.chain.calendar_http import address_of, open_calendar
+from hermes.chain.calendar_limits import Limits, Rate
 from hermes.chain.stamps import blinded, stamped
 from hermes.core.clock import SystemClock
 from hermes.errors import ChainUnreachable, NotAvailable, SettingsInvalid, Usage
@@ -178,6 +183,33 @@ async def test_only_so_many_digests_wait(store):
         assert answers == [200, 200, 503]
         await calendar.close_batch()
         assert (await ask(calendar, "POST", "/digest", DIGEST))[0] == 200
+
+
+async def test_without_file_descriptors_it_waits_and_goes_on(store):
+    reports, told = [], anyio.Event()
+
+    def report(_where, error):
+        reports.append(error)
+        told.set()
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with open_calendar(store.stamps, "127.0.0.1:0", Nowhere(), report) as calendar:
+        host, port = calendar.uri.removeprefix("http://").split(":")
+        with socket.socket() as client, anyio.fail_after(20):
+            client.settimeout(0)
+            with os.fdopen(os.dup(0)) as lowest:
+                free = lowest.fileno()
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+                client.connect_ex((host, int(port)))
+                await told.wait()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            await anyio.wait_writable(client)
+            client.send(ONE)
+            await anyio.wait_readable(client)
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    assert {error.errno for error in reports} == {errno.EMFILE}
 
 
 def test_a_bucket_fills_again_and_only_so_many_are_remembered():

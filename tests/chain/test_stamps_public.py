@@ -10,7 +10,8 @@ import anyio
 import pytest
 from stamp_regtest import SETTLED, regtest
 
-from hermes.chain.calendar_http import Limits, open_calendar
+from hermes.chain.calendar_http import open_calendar
+from hermes.chain.calendar_limits import Limits
 from hermes.chain.stamps import blinded, check_proof, read_proof, stamped
 from hermes.core.clock import SystemClock
 from hermes.errors import ProofInvalid

@@ -163,6 +163,7 @@ def digest_of(stream: BinaryIO, algorithm: str = "sha256") -> bytes:
 def headers_in(data: bytes) -> TrustedHeaders:
     """A file of headers (`hermes.chain.headers`), checked; raises ProofInvalid."""
     headers, _ = headers_of(data)
+    headers.check_enough()
 
     def header_at(height: int) -> bytes | None:
         return headers.at(height) if headers.start <= height <= headers.height else None

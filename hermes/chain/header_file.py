@@ -12,7 +12,7 @@ import anyio.to_thread
 from hermes.chain.backend import ChainBackend, Network
 from hermes.chain.connect import open_backend
 from hermes.chain.headers import HEAD, Headers, headers_of
-from hermes.chain.work import HEADER, sha256d, shown
+from hermes.chain.work import HEADER, sha256d, shown, time_of
 from hermes.errors import (
     ChainError,
     ChainLied,
@@ -150,6 +150,23 @@ async def _first(backend: ChainBackend, network: Network, start: int, digest: st
     if digest and shown(sha256d(found[0])) != digest:
         raise ChainLied(f"{backend.name} knows another block {start} than {digest}")
     return Headers(network, start, found[0])
+
+
+def newest_time(path: Path) -> int:
+    """The time in a file's last whole header, in seconds, with nothing checked. Blocking.
+
+    Raises ChainError when it cannot be read or holds none.
+    """
+    try:
+        with path.open("rb") as file:
+            whole = (file.seek(0, os.SEEK_END) - HEAD) // HEADER
+            file.seek(HEAD + max(whole - 1, 0) * HEADER)
+            header = file.read(HEADER)
+    except OSError as error:
+        raise ChainError(f"{path} cannot be read: {error.strerror}") from error
+    if len(header) < HEADER:
+        raise ChainError(f"{path} holds no headers", "remove it: it is fetched again")
+    return time_of(header)
 
 
 def _read(path: Path) -> bytes | None:

@@ -10,7 +10,13 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.to_thread
 
-from hermes.cli import doctor_anchor, doctor_files, doctor_machine, doctor_model
+from hermes.cli import (
+    doctor_anchor,
+    doctor_files,
+    doctor_identity,
+    doctor_machine,
+    doctor_model,
+)
 from hermes.cli.command import Commands, add_command, add_json
 from hermes.cli.doctor_check import Check, bad, good, plain
 from hermes.cli.output import print_json, print_text
@@ -24,10 +30,11 @@ Look = Callable[[Settings, World], Awaitable[list[Check]]]
 _QUICK: tuple[Look, ...] = (
     doctor_machine.look,
     doctor_files.look,
+    doctor_identity.look,
     doctor_anchor.look,
     doctor_model.look,
 )
-_SLOW: tuple[Look, ...] = (doctor_model.look_closer,)
+_SLOW: tuple[Look, ...] = (doctor_model.look_closer, doctor_anchor.look_closer)
 _LONGEST_S = 60.0
 
 
@@ -36,7 +43,7 @@ def add(commands: Commands) -> None:
     command = add_command(
         commands, "doctor", "what works here and how to mend the rest", "hermes doctor --json", run
     )
-    command.add_argument("--quick", action="store_true", help="no model, no server look-up")
+    command.add_argument("--quick", action="store_true", help="no model, no server of any kind")
     command.set_defaults(needs_settings=False)  # bad ones are a finding
     add_json(command)
 

@@ -1,8 +1,12 @@
 import json
+import os
+import socket
 import sqlite3
+import time
 
 import pytest
 
+from hermes.chain.headers import head
 from hermes.errors import OwnerGone, StoreOwned
 from hermes.gateway.client import RemoteError
 from hermes.testing.door import ScriptedDoor
@@ -138,3 +142,104 @@ def test_an_owner_that_quits_meanwhile_is_no_finding(shell, error):
     assert code == 0
     assert "model" not in found
     assert found["prompt"]["ok"]
+
+
+GENESIS = {
+    "fingerprint": "abcd1234",
+    "soul": "aa",
+    "soul_now": "aa",
+    "signer": {"locked": False, "problem": ""},
+}
+STATUS = {"halted": None, "anchors": [], "network": "regtest"}
+
+
+@pytest.fixture
+def folder(shell):
+    """An identity's directory as it looks from outside."""
+    folder = shell.home / "state" / "data" / "identity"
+    folder.mkdir(parents=True, mode=0o700)
+    for name in ("genesis.cbor", "vault.json", "signer.json", "unlocked.key"):
+        (folder / name).touch(0o600)
+    return folder
+
+
+def test_without_an_identity_nothing_is_said_about_one(shell):
+    _, found = checks(shell, "--quick")
+    assert not {"identity", "anchors", "headers", "chain"} & set(found)
+    assert found["clock"]["ok"]
+
+
+def test_the_files_of_an_identity_are_looked_at(shell, folder):
+    _, found = checks(shell, "--quick")
+    assert found["identity"]["detail"] == "unlocks itself, with unlocked.key"
+    (folder / "unlocked.key").chmod(0o644)
+    _, found = checks(shell, "--quick")
+    assert found["identity"]["remedy"] == f"chmod 600 {folder / 'unlocked.key'}"
+    (folder / "unlocked.key").unlink()
+    _, found = checks(shell, "--quick")
+    assert "takes the passphrase" in found["identity"]["detail"]
+    (folder / "signer.json").unlink()
+    _, found = checks(shell, "--quick")
+    assert "identity restore" in found["identity"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({}, ""),
+        ({"soul_now": "bb"}, "hermes identity attest"),
+        ({"signer": {"locked": True, "problem": ""}}, "hermes identity unlock"),
+        ({"signer": {"locked": True, "problem": "no key"}}, "hermes identity unlock"),
+    ],
+)
+def test_a_running_owner_says_how_its_signer_stands(shell, folder, changes, remedy):
+    answers = {"identity.show": GENESIS | changes, "anchor.status": STATUS}
+    shell.door, shell.running = ScriptedDoor(answers=answers), True
+    code, found = checks(shell, "--quick")
+    assert code == 0
+    assert (found["identity"]["remedy"], found["identity"]["ok"]) == (remedy, not remedy)
+
+
+def test_a_clock_behind_what_was_written_is_found(shell, folder):
+    store = shell.home / "state" / "data" / "hermes.db"
+    store.touch()
+    later = time.time() + 3600
+    os.utime(store, (later, later))
+    code, found = checks(shell, "--quick")
+    assert code == 1
+    assert str(store) in found["clock"]["detail"]
+    assert "set the clock" in found["clock"]["remedy"]
+
+
+@pytest.mark.parametrize(("network", "fine"), [("signet", False), ("regtest", True)])
+def test_old_headers_are_named_where_others_mine(shell, network, fine):
+    file = shell.home / "state" / "data" / "headers" / f"{network}.headers"
+    file.parent.mkdir(parents=True)
+    days = int(time.time()) - 3 * 86_400
+    header = bytes(68) + days.to_bytes(4, "little") + bytes(8)
+    file.write_bytes(head(network, 0) + bytes(80) + header + b"torn")
+    config = shell.home / "state" / "config"
+    config.mkdir()
+    (config / "config.toml").write_text(f'[chain]\nnetwork = "{network}"\n')
+    _, found = checks(shell, "--quick")
+    assert "3 days old" in found["headers"]["detail"]
+    assert found["headers"]["ok"] == fine
+    file.write_bytes(b"none")
+    code, found = checks(shell, "--quick")
+    assert code == 0
+    assert "holds no headers" in found["headers"]["detail"]
+
+
+def test_the_chain_is_dialled_only_where_one_is_set(shell):
+    config = shell.home / "state" / "config"
+    config.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (config / "config.toml").write_text(f'[chain]\nbackend = "core+http://127.0.0.1:{port}"\n')
+    shell.door = door()
+    code, found = checks(shell)
+    assert code == 0
+    assert not found["chain"]["ok"]
+    assert str(port) in found["chain"]["detail"]
+    _, found = checks(shell, "--quick")
+    assert "chain" not in found

@@ -22,7 +22,7 @@ from hermes.errors import (
     ProofInvalid,
     SignerGone,
 )
-from hermes.identity.publishing import FilePublisher, Publisher
+from hermes.identity.publishing import Publisher
 from hermes.identity.whole import write_whole
 from hermes.load import load
 from hermes.node.alarms import Alarms
@@ -56,11 +56,13 @@ class Checkpointing:
         store: Store,
         agent: Agent,
         alarms: Alarms,
+        *,
         report: Callable[[str, BaseException], None],
+        publisher: Publisher,
     ) -> None:
         self._folder = settings.data_dir / "identity"
         self._minutes = settings.checkpoint_minutes
-        self._publisher: Publisher = FilePublisher(settings.data_dir / "published")
+        self._publisher = publisher
         self._store = store
         self._agent = agent
         self._alarms = alarms

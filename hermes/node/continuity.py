@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from hermes.chain.batch import AnchorBatcher
 from hermes.config import Settings
 from hermes.core.clock import Clock
+from hermes.identity.publishing import FilePublisher
 from hermes.node.alarms import Alarms
 from hermes.node.anchoring import Anchoring
 from hermes.node.calendar import NodeCalendar
@@ -18,6 +19,7 @@ from hermes.node.checkpointing import Checkpointing
 from hermes.node.desk import Query
 from hermes.node.ledger import Ledger
 from hermes.node.proving import Proving
+from hermes.node.publishing import Publishing
 from hermes.node.signing import Signing
 from hermes.node.succession import Inheritance
 from hermes.node.warrants import Warrants
@@ -32,13 +34,15 @@ class Continuity:
     warrants: Warrants
     checkpointing: Checkpointing
     anchoring: Anchoring
+    publishing: Publishing
     queries: Mapping[str, Query]
 
     async def watch(self) -> None:
-        """What a lasting owner does all the time: sign the log, watch over anchors."""
+        """What a lasting owner does all the time: sign the log, watch over anchors, publish."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.checkpointing.run)
             tasks.start_soon(self.anchoring.run)
+            tasks.start_soon(self.publishing.run)
 
 
 @asynccontextmanager
@@ -54,7 +58,10 @@ async def open_continuity(
     soul = partial(soul_path, settings.config_dir)
     async with Signing(settings, soul) as signing:
         warrants = Warrants(signing, store, clock, alarms, soul)
-        checkpointing = Checkpointing(settings, store, warrants.agent, alarms, report)
+        publisher = FilePublisher(settings.data_dir / "published")
+        checkpointing = Checkpointing(
+            settings, store, warrants.agent, alarms, report=report, publisher=publisher
+        )
         signed = (settings, store, clock, warrants.agent, checkpointing.sign)
         anchoring = Anchoring(*signed, alarms=alarms, report=report)
         batcher = AnchorBatcher(store.anchors, anchoring.wake)
@@ -68,4 +75,5 @@ async def open_continuity(
             **calendar.queries(),
         }
         tasks.start_soon(calendar.run)
-        yield Continuity(warrants, checkpointing, anchoring, queries)
+        publishing = Publishing(store, publisher, report)
+        yield Continuity(warrants, checkpointing, anchoring, publishing, queries)

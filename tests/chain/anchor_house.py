@@ -16,6 +16,7 @@ from hermes.core.clock import SystemClock
 from hermes.identity.founding import Lock, establish
 from hermes.identity.genesis import found, load_genesis
 from hermes.identity.keys import Keys
+from hermes.identity.publishing import FilePublisher
 from hermes.identity.signer_service import Signer
 from hermes.identity.signer_wire import Caps, SignerOptions
 from hermes.identity.vault import Argon2Cost
@@ -69,8 +70,9 @@ class House:
         self.signer = Signer(options, self.clock)
         await self.signer.unlock(WORD)
         self.checkpointing = Checkpointing(
-            self.settings, self.store, self.agent, self.alarms, self.report
-        )
+            self.settings, self.store, self.agent, self.alarms,
+            report=self.report, publisher=FilePublisher(self.settings.data_dir / "published"),
+        )  # fmt: skip
         self.keeper = self.new_keeper()
         await self.say("begun")
 
@@ -83,7 +85,8 @@ class House:
     def new_keeper(self, **caps) -> Keeper:
         """A keeper as a restarted process would have it, maybe under other caps."""
         chain = msgspec.structs.replace(self.settings.chain, **caps)
-        return Keeper(chain, self.store.anchors, self.clock, self.genesis, self.agent)
+        store = self.store
+        return Keeper(chain, store.anchors, store.acts, self.clock, self.genesis, self.agent)
 
     def anchoring(self, **settings) -> Anchoring:
         chosen = msgspec.structs.replace(self.settings, **settings)

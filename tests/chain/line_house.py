@@ -16,6 +16,7 @@ from hermes.core.clock import SystemClock
 from hermes.identity.founding import Lock, establish
 from hermes.identity.genesis import found
 from hermes.identity.keys import Keys
+from hermes.identity.publishing import FilePublisher
 from hermes.identity.vault import Argon2Cost
 from hermes.node.alarms import Alarms
 from hermes.node.anchoring import Anchoring
@@ -58,8 +59,9 @@ class Instance:
         clock, alarms = SystemClock(), Alarms(lambda _: None)
         self.signing = signing
         self.checkpointing = Checkpointing(
-            self.settings, self.store, signing.agent, alarms, self.report
-        )
+            self.settings, self.store, signing.agent, alarms,
+            report=self.report, publisher=FilePublisher(self.settings.data_dir / "published"),
+        )  # fmt: skip
         given = (self.settings, self.store, clock, signing.agent, self.checkpointing.sign)
         self.anchoring = Anchoring(*given, alarms=alarms, report=self.report)
         self.heirs = Inheritance(*given)

@@ -15,6 +15,7 @@ from hermes.core.message import Message, Text
 from hermes.errors import IdentityLocked, IdentityMissing, ProofInvalid, Refused
 from hermes.identity.genesis import found, save_genesis
 from hermes.identity.keys import Keys
+from hermes.identity.publishing import FilePublisher
 from hermes.node.alarms import Alarms
 from hermes.node.checkpointing import Checkpointing
 from hermes.store.store import Store
@@ -70,7 +71,8 @@ class Watched:
             self.alarms = Alarms(self.told.append)
             yield store, Checkpointing(
                 self.house.settings, store, self.agent, self.alarms,
-                lambda where, error: self.reports.append((where, error)),
+                report=lambda where, error: self.reports.append((where, error)),
+                publisher=FilePublisher(self.house.settings.data_dir / "published"),
             )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hermes.load import load
 
 _Part = Literal["identity_backup", "identity_fleet", "identity_init", "identity_soul"]
 _PASSPHRASE = "file whose first line is the passphrase"  # noqa: S105 - a help text
+_UNATTENDED = "keep a passphrase beside the vault: the node starts without a person"
 _SHOW = "hermes identity show"
 
 
@@ -21,7 +22,8 @@ def add(commands: Commands) -> None:
     noun = add_command(commands, "identity", "who this instance is, and its keys", _SHOW)
     verbs = add_verbs(noun)
     _add_init(verbs)
-    show = add_command(verbs, "show", "show it", _SHOW, _run("identity_soul", "show"))
+    about = "show who this is and how its signer stands"
+    show = add_command(verbs, "show", about, _SHOW, _run("identity_soul", "show"))
     attest = add_command(
         verbs,
         "attest",
@@ -61,18 +63,38 @@ def _add_init(verbs: Commands) -> None:
         _run("identity_init", "init"),
     )
     init.add_argument(
-        "--network", choices=("regtest", "signet", "testnet4", "main"), help="of the coin"
+        "--network",
+        choices=("regtest", "signet", "testnet4", "main"),
+        help="the coin's (default: chain.network)",
     )
-    init.add_argument("--recovery", default="", metavar="PUBKEY", help="may take the coin one day")
     init.add_argument(
-        "--recovery-after", type=count, default=0, metavar="BLOCKS", help="when that is (1-65535)"
+        "--recovery",
+        default="",
+        metavar="PUBKEY",
+        help="a compressed public key that may take the coin once this identity is lost",
     )
-    init.add_argument("--owner", default="", metavar="NPUB", help="an owner's key from outside")
-    init.add_argument("--parent", default="", metavar="CID", help="the predecessor's genesis")
     init.add_argument(
-        "--entropy", action="append", default=[], type=Path, metavar="FILE", help="dice, say"
+        "--recovery-after",
+        type=count,
+        default=0,
+        metavar="BLOCKS",
+        help="how long the coin has to lie still before (1-65535)",
     )
-    init.add_argument("--unattended", action="store_true", help="the node unlocks itself")
+    init.add_argument(
+        "--owner", default="", metavar="NPUB", help="the owner's key, when it is kept elsewhere"
+    )
+    init.add_argument(
+        "--parent", default="", metavar="CID", help="the predecessor's genesis record"
+    )
+    init.add_argument(
+        "--entropy",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="more randomness to mix in, such as throws of dice; repeatable",
+    )
+    init.add_argument("--unattended", action="store_true", help=_UNATTENDED)
     init.add_argument("--passphrase-file", type=Path, metavar="FILE", help=_PASSPHRASE)
     add_json(init)
 
@@ -93,12 +115,14 @@ def _add_backup(verbs: Commands) -> None:
     restore = add_command(
         verbs,
         "restore",
-        "bring the keys back from words or shares",
+        "bring the keys back from words or shares, typed or from standard input",
         "hermes identity restore --genesis genesis.cbor",
         _run("identity_backup", "restore"),
     )
-    restore.add_argument("--genesis", type=Path, metavar="FILE", help="the genesis record")
-    restore.add_argument("--unattended", action="store_true", help="the node unlocks itself")
+    restore.add_argument(
+        "--genesis", type=Path, metavar="FILE", help="the genesis record, when it is lost here"
+    )
+    restore.add_argument("--unattended", action="store_true", help=_UNATTENDED)
     passwd = add_command(
         verbs,
         "passwd",
@@ -122,7 +146,7 @@ def _add_members(verbs: Commands) -> None:
         _run("identity_fleet", "add"),
     )
     new.add_argument("node", nargs="?", default="", metavar="NPUB", help="the node's Nostr key")
-    new.add_argument("--role", action="append", default=[], metavar="R", help="what it may do")
+    new.add_argument("--role", action="append", default=[], metavar="R", help="a role; repeatable")
     new.add_argument("--since", metavar="TIME", help="RFC 3339; now, if left out")
     new.add_argument("--until", metavar="TIME", help="RFC 3339; no end, if left out")
     new.add_argument("--signed", type=Path, metavar="FILE", help="a record signed elsewhere")

@@ -1,15 +1,15 @@
 """`hermes identity backup|restore|passwd`: the secret out of the vault, and into one again."""
 
 import argparse
-import os
 from pathlib import Path
 
 import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.identity_init import new_lock, record
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.piped import piped
-from hermes.cli.secrets import passphrase, typed
+from hermes.cli.secrets import passphrase, typed, unseen
 from hermes.cli.world import World
 from hermes.errors import IdentityMissing, Refused, Usage
 from hermes.identity.attest import Genesis
@@ -33,6 +33,8 @@ async def backup(args: argparse.Namespace, world: World) -> int:
     plain = not args.ncryptsec
     if plain and not args.out and not world.stdout.isatty():
         raise Refused("the words go to a terminal only", "or into a file: --out FILE")
+    if args.out:
+        await anyio.to_thread.run_sync(check_free, world.cwd / args.out)
     folder = folder_of(args.settings.data_dir)
     secret, network = await VaultFile(folder).open(await _known(args, world, folder))
     if args.ncryptsec:
@@ -44,7 +46,7 @@ async def backup(args: argparse.Namespace, world: World) -> int:
     else:
         text = _rows(words_of(secret))
     if args.out:
-        await anyio.to_thread.run_sync(_write, args.out, text)
+        await anyio.to_thread.run_sync(write_new, world.cwd / args.out, text.encode())
         print(f"written: {args.out}", file=world.stdout)
     else:
         print(text, end="", file=world.stdout)
@@ -111,10 +113,11 @@ async def _written(world: World) -> str:
         return await piped(world, _LONGEST)
     print("24 words, or shares one a line; an empty line ends them", file=world.stderr)
     lines: list[str] = []
-    while line := await typed(world, "> ", hidden=True):
-        lines.append(line)
-        if len(split_words(" ".join(lines))) == _WORDS:
-            break
+    with unseen(world):  # all the time: several lines may be pasted at once
+        while line := await typed(world, "> ", hidden=True):
+            lines.append(line)
+            if len(split_words(" ".join(lines))) == _WORDS:
+                break
     return "\n".join(lines)
 
 
@@ -134,17 +137,6 @@ def _portions(text: str) -> tuple[int, int]:
 def _rows(words: tuple[str, ...]) -> str:
     rows = [words[at : at + _ROW] for at in range(0, len(words), _ROW)]
     return "".join(" ".join(row) + "\n" for row in rows)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        raise Usage(f"{path} cannot be written: {error.strerror}", "name a new file") from error
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read(path: Path) -> bytes:

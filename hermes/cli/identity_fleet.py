@@ -1,13 +1,14 @@
 """`hermes identity member add|list|revoke`: records that the owner's key signs."""
 
 import argparse
-import os
+import re
 from pathlib import Path
 
 import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.identity_soul import open_signer, opened
+from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table
 from hermes.cli.world import World
 from hermes.core.clock import from_rfc3339, rfc3339
@@ -24,12 +25,16 @@ _COLUMNS = (
     ("reason", "REASON", 40),
 )
 _LONGEST = 16_384
+_ROLE = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 async def add(args: argparse.Namespace, world: World) -> int:
     """Sign a node in, or take a record that was signed where the owner's key is."""
     if bool(args.node) == bool(args.signed):
         raise Usage("name a node, or a record: --signed FILE")
+    if odd := [role for role in args.role if not _ROLE.fullmatch(role)]:
+        raise Usage(f"{odd[0]!r} is no role", "small letters, digits and - make one")
+    await _check_out(args, world)
     if args.signed:
         data = await anyio.to_thread.run_sync(_read, args.signed)
         return await _done(args, world, await ask(args, world, "identity.record", data=data))
@@ -54,6 +59,7 @@ async def members(args: argparse.Namespace, world: World) -> int:
 
 async def revoke(args: argparse.Namespace, world: World) -> int:
     """Sign a node out."""
+    await _check_out(args, world)
     async with opened(args, world) as door:
         await open_signer(args, world, door)
         node = read_npub(args.node)
@@ -61,9 +67,16 @@ async def revoke(args: argparse.Namespace, world: World) -> int:
     return await _done(args, world, made)
 
 
+async def _check_out(args: argparse.Namespace, world: World) -> None:
+    """Before anything is signed for good."""
+    if args.out:
+        await anyio.to_thread.run_sync(check_free, world.cwd / args.out)
+
+
 async def _done(args: argparse.Namespace, world: World, made: Json) -> int:
     if args.out:
-        await anyio.to_thread.run_sync(_write, args.out, made["data"])
+        text = f"{made['data']}\n"
+        await anyio.to_thread.run_sync(write_new, world.cwd / args.out, text.encode())
     if args.json:
         print_json(made, world.stdout)
     else:
@@ -81,9 +94,12 @@ def _moment(text: str | None) -> int:
     if not text:
         return 0
     try:
-        return from_rfc3339(text)
-    except ValueError as error:
-        raise Usage(f"{text!r} is no time", "write it as 2026-11-21T08:00:00Z") from error
+        found = from_rfc3339(text)
+    except ValueError:
+        found = 0
+    if found <= 0:  # 0 is "now" and "no end"
+        raise Usage(f"{text!r} is no time", "write it as 2026-11-21T08:00:00Z")
+    return found
 
 
 def _read(path: Path) -> str:
@@ -92,12 +108,3 @@ def _read(path: Path) -> str:
             return file.read(_LONGEST).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Usage(f"{path} cannot be read") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except OSError as error:
-        raise Usage(f"{path} cannot be written: {error.strerror}", "name a new file") from error
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(f"{text}\n")

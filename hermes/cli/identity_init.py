@@ -1,6 +1,7 @@
 """`hermes identity init`: keys from hardware and the system, the genesis record, the vault."""
 
 import argparse
+import re
 
 import anyio.to_thread
 
@@ -23,6 +24,9 @@ from hermes.identity.vault import Argon2Cost
 from hermes.identity.vault_file import random_passphrase
 from hermes.skin.places import soul_path
 
+_COMPRESSED = re.compile(r"0[23][0-9a-f]{64}")
+_RECORD = re.compile(r"bafyrei[a-z2-7]{52}")
+_BLOCKS_MOST = 65_535
 _BACKUP = "hermes identity backup"
 _CHEAP = Argon2Cost(memory=8 * 1024, passes=1, lanes=1)  # 256 random bits need no stretching
 
@@ -33,8 +37,7 @@ async def init(args: argparse.Namespace, world: World) -> int:
     place = folder_of(settings.data_dir)
     if await anyio.to_thread.run_sync(place.exists):
         raise Refused(f"there is an identity already: {place}", "hermes identity show")
-    if bool(args.recovery) != bool(args.recovery_after):
-        raise Usage("--recovery and --recovery-after go together")
+    _check_words(args)
     network = args.network or settings.chain.network
     owner = read_npub(args.owner) if args.owner else ""
     try:
@@ -55,6 +58,20 @@ async def init(args: argparse.Namespace, world: World) -> int:
     else:
         _print(genesis, gathered.sources, world)
     return 0
+
+
+def _check_words(args: argparse.Namespace) -> None:
+    """Refuse what no genesis record can hold, in the words of the command line."""
+    if bool(args.recovery) != bool(args.recovery_after):
+        raise Usage("--recovery and --recovery-after go together")
+    if args.recovery and not _COMPRESSED.fullmatch(args.recovery.lower()):
+        raise Usage(
+            "--recovery takes a compressed public key", "66 hexadecimal digits, 02 or 03 first"
+        )
+    if args.recovery_after > _BLOCKS_MOST:
+        raise Usage(f"--recovery-after takes 1 to {_BLOCKS_MOST} blocks")
+    if args.parent and not _RECORD.fullmatch(args.parent):
+        raise Usage("--parent takes the predecessor's identity", "bafyrei…: hermes identity show")
 
 
 async def new_lock(args: argparse.Namespace, world: World) -> Lock:

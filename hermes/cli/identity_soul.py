@@ -44,7 +44,10 @@ async def attest(args: argparse.Namespace, world: World) -> int:
         found = await door.query("identity.show")
         soul = found["soul_now"]
         if found["soul"] == soul:
-            print(f"SOUL.md is attested already: {soul}", file=world.stdout)
+            if args.json:
+                print_json({"cid": None, "soul": soul}, world.stdout)
+            else:
+                print(f"SOUL.md is attested already: {soul}", file=world.stdout)
             return 0
         if not args.json:
             print_text(found["diff"], world.stdout)

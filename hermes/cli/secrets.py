@@ -6,7 +6,7 @@ Never taken from an argument or the environment: other processes can read those.
 import argparse
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -41,7 +41,7 @@ async def passphrase(
 
 async def typed(world: World, prompt: str, *, hidden: bool = False) -> str:
     """One line from the terminal; the event loop goes on meanwhile."""
-    with _without_echo(world, hidden=hidden):
+    with unseen(world) if hidden else nullcontext():
         print(prompt, end="", file=world.stderr, flush=True)
         await anyio.wait_readable(world.stdin.fileno())
         # The terminal hands out whole lines: this does not wait.
@@ -52,10 +52,8 @@ async def typed(world: World, prompt: str, *, hidden: bool = False) -> str:
 
 
 @contextmanager
-def _without_echo(world: World, *, hidden: bool) -> Iterator[None]:
-    if not hidden:
-        yield
-        return
+def unseen(world: World) -> Iterator[None]:
+    """The terminal does not show what is typed meanwhile."""
     terminal = world.stdin.fileno()
     before = termios.tcgetattr(terminal)
     quiet = list(before)

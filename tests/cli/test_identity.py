@@ -84,10 +84,11 @@ def test_init_says_who_it_is_and_refuses_to_overwrite(desk):
         (("--network", "liquid"), 2, ""),
         (("--recovery", "02" + HEX), 2, "go together"),
         (("--recovery", "02" + "00" * 32, "--recovery-after", "10"), 1, "not on the curve"),
-        (("--recovery", "02" + HEX, "--recovery-after", "70000"), 1, "genesis record"),
+        (("--recovery", "02" + HEX, "--recovery-after", "70000"), 2, "1 to 65535 blocks"),
+        (("--recovery", HEX, "--recovery-after", "7"), 2, "compressed public key"),
         (("--owner", "npub1nonsense"), 2, "no Nostr public key"),
         (("--entropy", "/nowhere"), 1, "entropy file"),
-        (("--parent", "bafynot"), 1, "genesis record"),
+        (("--parent", "bafynot"), 2, "hermes identity show"),
     ],
 )
 def test_a_bad_init_leaves_nothing(desk, words, code, why):
@@ -227,6 +228,49 @@ def test_passwd(desk):
     assert desk.run("member", "add", HEX, "--passphrase-file", new) == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--role", "A B"), "no role"),
+        (("--since", "1960-01-01T00:00:00Z"), "no time"),
+        (("--until", "tomorrow"), "no time"),
+        (("--out", "taken"), "exists already"),
+    ],
+)
+def test_a_bad_membership_signs_nothing(desk, words, why):
+    desk.init()
+    (desk.base / "taken").write_text("mine")
+    assert desk.run("member", "add", HEX, *words) == 2
+    assert why in desk.err
+    assert desk.run("member", "list", "--json") == 0
+    assert json.loads(desk.out) == []
+    assert (desk.base / "taken").read_text() == "mine"
+
+
+def test_pasted_words_are_not_shown(desk):
+    desk.init()
+    assert desk.run("backup", "--out", "words") == 0
+    words = (desk.base / "words").read_text()
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "hermes.cli.main", "identity", "restore", "--unattended"]
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=desk.environ, cwd=desk.base
+    ) as process:
+        os.close(theirs)
+        seen = io.StringIO()
+        *first, last = words.splitlines(keepends=True)
+        answer(ours, seen, "> ", first[0].strip())
+        for line in first[1:]:  # without waiting for a prompt
+            os.write(ours, line.encode())
+        os.write(ours, last.encode())
+        rest(ours, seen)
+        assert process.wait(60) == 0, seen.getvalue()
+    os.close(ours)
+    pairs = zip(words.split(), words.split()[1:], strict=False)  # one alone may be our own
+    assert not [pair for pair in pairs if " ".join(pair) in seen.getvalue()]
+    assert "restored:" in seen.getvalue()
+
+
 def test_attest_shows_the_change_and_asks(desk):
     soul = desk.home / "config" / "SOUL.md"
     soul.parent.mkdir(parents=True)
@@ -234,6 +278,8 @@ def test_attest_shows_the_change_and_asks(desk):
     desk.init()
     assert desk.run("attest") == 0
     assert "attested already" in desk.out
+    assert desk.run("attest", "--json") == 0
+    assert json.loads(desk.out)["cid"] is None
     soul.write_text("I am another.\n")
     assert desk.run("show") == 0
     assert "-I am one.\n+I am another." in desk.out

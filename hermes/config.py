@@ -95,6 +95,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _HOME = "HERMES_V2_HOME"
+_ENVIRONMENT_ONLY = {"mainnet": "HERMES_V2_MAINNET"}
 _FROM_ENVIRONMENT = {
     "HERMES_V2_MODEL": "model",
     "HERMES_V2_API_KEY": "api_key",
@@ -119,6 +120,11 @@ def read_settings(
     values: dict[str, Any] = _directories(environ)
     path = Path(values["config_dir"]) / "config.toml"
     values |= _from_file(path)
+    for name in _ENVIRONMENT_ONLY.keys() & values.keys():
+        raise SettingsInvalid(
+            f"{path}: {name} is read from the environment alone",
+            f"remove it; set {_ENVIRONMENT_ONLY[name]}",
+        )
     for variable, name in _FROM_ENVIRONMENT.items():
         if text := environ.get(variable):
             values[name] = text

@@ -7,19 +7,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hermes.config import Limits, Settings, read_settings
+from hermes.config import Chain, Limits, Settings, read_settings
+from hermes.errors import SettingsInvalid
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \|", re.MULTILINE)
-SETTINGS, LIMITS = (dict(ROW.findall(part)) for part in PAGE.split("## Limits"))
+PARTS = re.split(r"^## (?:Limits|The chain)", PAGE, flags=re.MULTILINE)
+SETTINGS, LIMITS, CHAIN = (dict(ROW.findall(part)) for part in PARTS)
+TABLES = [(Settings, SETTINGS), (Limits, LIMITS), (Chain, CHAIN)]
 
 
-@pytest.mark.parametrize(("kind", "rows"), [(Settings, SETTINGS), (Limits, LIMITS)])
+@pytest.mark.parametrize(("kind", "rows"), TABLES)
 def test_every_field_is_documented_and_nothing_else(kind, rows):
     assert set(rows) == {field.name for field in msgspec.structs.fields(kind)}
 
 
-@pytest.mark.parametrize(("kind", "rows"), [(Settings, SETTINGS), (Limits, LIMITS)])
+@pytest.mark.parametrize(("kind", "rows"), TABLES)
 def test_plain_defaults_are_the_real_ones(kind, rows):
     for field in msgspec.structs.fields(kind):
         if isinstance(field.default, int | float):
@@ -35,3 +38,12 @@ def test_the_example_is_a_valid_configuration(tmp_path):
     (tmp_path / "config" / "config.toml").write_text(example[1])
     settings = read_settings({"HERMES_V2_HOME": str(tmp_path)})
     assert settings.limits.steps == tomllib.loads(example[1])["limits"]["steps"]
+
+
+def test_a_key_to_the_main_network_is_no_line_of_a_file(tmp_path):
+    home = {"HERMES_V2_HOME": str(tmp_path)}
+    assert read_settings(home | {"HERMES_V2_MAINNET": "yes"}).mainnet == "yes"
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").write_text('mainnet = "yes"')
+    with pytest.raises(SettingsInvalid, match="environment alone"):
+        read_settings(home)

@@ -118,7 +118,7 @@ async def _wait(
     """Ask again and again, through one door: an owner that ends takes its view along."""
     async with world.open_client(args.settings, interactive=False, environ=world.environ) as door:
         while _REACHED.index(anchor["state"]) < _REACHED.index(state):
-            world.note(f"{anchor['state']}: {anchor['says'] or 'waiting for the network'}")
+            world.note(f"{anchor['state']}: {anchor['says'] or _waits(anchor)}")
             anchor = await door.query(
                 "anchor.wait", id=anchor["id"], state=state, seconds=_PATIENCE_S
             )
@@ -143,6 +143,10 @@ async def _typed(args: argparse.Namespace, world: World) -> str:
         return ""
     print("This spends real bitcoin. Type the identity's fingerprint:", file=world.stderr)
     return (await anyio.to_thread.run_sync(world.stdin.readline)).strip()
+
+
+def _waits(anchor: dict[str, Json]) -> str:
+    return "waiting for the network" if anchor["txid"] else _WAITS
 
 
 def _words(anchor: dict[str, Json]) -> list[str]:

@@ -6,7 +6,7 @@
 set -eu
 bin=$(cd "${1:-.venv/bin}" && pwd)
 size=${SIZE:-6m}
-minutes=${MINUTES:-138}
+minutes=${MINUTES:-130}
 count=${COUNT:-400000}
 seed=${SEED:-5}
 brief=${BRIEF:-0.66} # share of the time that goes to short requests

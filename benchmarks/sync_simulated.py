@@ -1,9 +1,9 @@
 """Four workers that talk seldom beside plain data parallel, on the same tokens.
 
-Evaluation loss on conversations with held-out values, from a warm start (a model trained to the
-end of its rate, then continued) and from scratch; bytes are what one worker sends, and plain
-data parallel sends each step's gradient in float32. Workers are simulated one after another;
-messages, aggregation and outer step are the real ones.
+Evaluation loss on conversations with held-out values: Ember continued (the real use), a small
+model trained to the end of its rate and continued (warm), and one from scratch. Bytes are what
+one worker sends; plain data parallel sends each step's gradient in float32. Workers are simulated
+one after another; messages, aggregation and outer step are the real ones.
 """
 
 import tempfile
@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from benchmarks import Row, at_least, at_most, told
+from hermes.models.gguf import shipped_model
 from training.chat import pieces
 from training.curriculum import conversation
 from training.dataset import Batch, Batches, Shard, write_shard
+from training.gguf_weights import load_gguf, vocabulary
 from training.model import Model, Shape, loss_of
 from training.sync.aggregate import Guard, aggregate, read_all
 from training.sync.compress import Compressor, Contribution, Scheme, pack
@@ -25,6 +27,7 @@ from training.sync.inner import Inner, Steps
 from training.sync.outer import Outer, outer_step
 from training.sync.quantise import Values
 from training.sync.state import State, terms_of
+from training.tokenizer import Tokenizer
 from training.tokenizer_build import build
 
 WORKERS = 4
@@ -35,17 +38,18 @@ LENGTH = 256
 class Scale:
     """How large: `rows` a worker and step, `count` conversations a worker."""
 
-    width: int
-    depth: int
-    feed_forward: int
-    vocab: int
+    shape: Shape
     rows: int
     count: int
     steps: int
 
 
-FULL = Scale(96, 4, 288, 1024, 4, 1500, 300)
-QUICK = Scale(64, 3, 192, 600, 2, 900, 200)
+def _small(width: int, depth: int, feed_forward: int, vocab: int) -> Shape:
+    return Shape(vocab, width, depth, 4, 2, feed_forward, 2 * LENGTH)
+
+
+FULL = Scale(_small(96, 4, 288, 1024), 4, 1500, 300)
+QUICK = Scale(_small(64, 3, 192, 600), 2, 900, 200)
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,13 @@ class Data:
     held_out: Sequence[Batch]
 
 
-def prepare(place: Path, scale: Scale) -> Data:
-    """Conversations from seeds that don't meet."""
+def prepare(place: Path, scale: Scale, tokenizer: Tokenizer | None = None) -> Data:
+    """Conversations from seeds that don't meet; without a vocabulary one is made of them."""
     count = scale.count
     seeds: Iterator[range] = (range(at * 10**6, at * 10**6 + count) for at in range(1, 99))
     warm = [conversation(seed) for seed in range(2 * count)]
     texts = ("".join(text for text, _ in pieces(one)) for one in warm[:count])
-    tokenizer = build(texts, scale.vocab)
+    tokenizer = tokenizer or build(texts, scale.shape.vocab)
     own = [
         write_shard(place / f"own-{worker}", map(conversation, next(seeds)), tokenizer)
         for worker in range(WORKERS)
@@ -105,16 +109,7 @@ def prepare(place: Path, scale: Scale) -> Data:
 def fresh(data: Data) -> Model:
     """A model that is always the same."""
     torch.manual_seed(1)
-    shape = Shape(
-        vocab=data.scale.vocab,
-        width=data.scale.width,
-        depth=data.scale.depth,
-        heads=4,
-        kv_heads=2,
-        feed_forward=data.scale.feed_forward,
-        context=2 * LENGTH,
-    )
-    return Model(shape)
+    return Model(data.scale.shape)
 
 
 def loss(model: Model, batch: Batch) -> torch.Tensor:
@@ -220,7 +215,22 @@ def rows_of(data: Data, setting: Setting, cases: Sequence[Case], start: str) -> 
 
 CHOSEN = Case("2 bits, 50 steps")
 HARMED = replace(CHOSEN, name="one sends noise, one leaves", noise=1, gone=3)
-LIMITS = {("warm", CHOSEN.name): 1.01, ("warm", HARMED.name): 1.03}
+LIMITS = {
+    (start, case.name): most
+    for start in ("Ember", "warm")
+    for case, most in ((CHOSEN, 1.01), (HARMED, 1.03))
+}
+
+
+def ember(place: Path, *, quick: bool) -> Iterator[Row]:
+    """Ember's own weights, continued on conversations that it has not seen."""
+    words = vocabulary(shipped_model())
+    model = load_gguf(shipped_model(), words)
+    data = prepare(place, Scale(model.shape, 2, 300, 50 if quick else 150), words)
+    start = Inner(model, lambda _: torch.zeros(()), Steps()).read()
+    yield told("sync Ember: as it ships, evaluation loss", evaluated(model, data), "")
+    setting = Setting(start, None, data.scale.steps, 1e-4)
+    yield from rows_of(data, setting, [CHOSEN, HARMED], "Ember")
 
 
 def measure(*, quick: bool) -> list[Row]:
@@ -233,6 +243,7 @@ def measure(*, quick: bool) -> list[Row]:
         first = Inner(fresh(data), lambda _: torch.zeros(()), Steps()).read()
         scratch = Setting(first, None, scale.steps, 4e-3)
         return [
+            *ember(Path(place) / "ember", quick=quick),
             *rows_of(data, warm, [CHOSEN, HARMED], "warm"),
             *rows_of(data, scratch, [CHOSEN, HARMED], "scratch"),
         ]

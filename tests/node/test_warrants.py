@@ -7,11 +7,12 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import msgspec
 import pytest
-from house import House, play
+from house import House, call, play
 
 from hermes.core.attestation import attestation_of
-from hermes.core.event import Notice, TurnFinished
+from hermes.core.event import Notice, ToolFinished, TurnFinished
 from hermes.errors import HermesError
 from hermes.identity.agent import Agent
 from hermes.identity.attest import make
@@ -217,3 +218,26 @@ async def test_a_damaged_identity_keeps_nobody_from_talking(home):
         assert isinstance(events[-1], TurnFinished)
         async with refused("ProofInvalid"):
             await client.query("identity.show")
+
+
+@pytest.mark.parametrize("within", [True, False])
+async def test_no_tool_reads_the_identitys_files(home, within):
+    await home.establish()
+    folder = home.settings.data_dir / "identity"
+    secret = (folder / "unlocked.key").read_text().strip()
+    key = str(folder / "unlocked.key")
+    root = str(home.base if within else home.project)
+    model = home.script(
+        call("FileRead", path=key),
+        call("Bash", command=f"cat {key}"),
+        call("Grep", pattern=".", path=str(home.settings.data_dir)),
+        call("FileWrite", path=key, content="mine"),
+        {"text": "done"},
+    )
+    request = home.request(model=model, yes=True)
+    async with home.client() as client:
+        events = await play(client, msgspec.structs.replace(request, cwd=root, root=root))
+    results = [event.result for event in events if isinstance(event, ToolFinished)]
+    assert len(results) == 4
+    assert not [result for result in results if secret in result]
+    assert (folder / "unlocked.key").read_text().strip() == secret

@@ -20,7 +20,7 @@ from hermes.gateway.terminal_door import Door
 from hermes.identity.agent import Agent
 from hermes.node.rendezvous import signer_socket
 
-_START = "start one: hermes, or hermes node"
+_START = "start one: hermes"
 
 
 async def show(args: argparse.Namespace, world: World) -> int:

@@ -1,6 +1,7 @@
 """One turn without a terminal: the answer on standard output, or its events as JSON lines."""
 
 import argparse
+import contextlib
 import signal
 from collections.abc import AsyncIterator
 
@@ -45,9 +46,18 @@ async def run_once(text: str, args: argparse.Namespace, world: World, settings: 
             async with door.turn(request) as events:
                 final = await _print_all(events, printer, interrupt)
             tasks.cancel_scope.cancel()
+        if not args.json and not world.stderr.isatty():
+            await _alarm(door, world)  # who is at a terminal has had the notice
         if interrupt.count:
             return _INTERRUPTED
         return _exit_code(final, world, said=args.json)
+
+
+async def _alarm(door: Door, world: World) -> None:
+    """What must not go unseen in a log of a script either: the first line of each alarm."""
+    with contextlib.suppress(errors.OwnerGone):  # the answer is there
+        for line in (await door.status()).get("alarms") or ():
+            world.complain(clean(str(line).partition("\n")[0]))
 
 
 async def _print_all(

@@ -72,6 +72,12 @@ def test_a_terminal_sees_tools_and_notices_beside_the_answer(shell):
     ]
 
 
+def test_an_alarm_is_said_where_nobody_watches(shell):
+    shell.door = ScriptedDoor([turn()], status={"alarms": ["the store was shortened\nmore"]})
+    assert shell.run("chat", "-m", "hello") == 0
+    assert (shell.out, shell.err) == ("hi there\n", "hermes: the store was shortened\n")
+
+
 def test_json_is_one_event_a_line_and_nothing_else(shell):
     shell.door = ScriptedDoor([turn()])
     assert shell.run("chat", "-m", "hello", "--json") == 0

@@ -41,12 +41,8 @@ class PathPattern:
         under = relative(path, root)
         shown = path.as_posix() if absolute or under is None else under
         patterns = (_absolute(text), _absolute(self.text)) if absolute else (_compiled(text),)
-        at = Path(_folded(shown))
-        return any(
-            pattern.fullmatch(str(each))
-            for pattern in patterns
-            for each in (Path(shown), at, *at.parents)
-        )
+        names = (shown, *_upwards(_folded(shown)))
+        return any(pattern.fullmatch(each) for pattern in patterns for each in names)
 
 
 def fault(text: str) -> str:  # noqa: PLR0911 - one return a kind of fault
@@ -68,6 +64,15 @@ def fault(text: str) -> str:  # noqa: PLR0911 - one return a kind of fault
     except (re.error, ValueError) as error:
         return f"a bracket cannot be read: {error}"
     return ""
+
+
+def _upwards(text: str) -> list[str]:
+    """A path and the directories above it; bare text, as walkers ask this of every file."""
+    found = [text]
+    while (cut := text.rfind("/")) > 0:
+        text = text[:cut]
+        found.append(text)
+    return [*found, "/" if text.startswith("/") else "."]
 
 
 def _folded(text: str) -> str:

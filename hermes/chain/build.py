@@ -12,6 +12,7 @@ import msgspec
 from hermes.chain.backend import ChainBackend, Outpoint, Tip
 from hermes.chain.coin import Funds, Layout, funds_of, lay_out
 from hermes.chain.fees import MONTH_MS, TARGET_BLOCKS, Budget, budget, raised, rate_for
+from hermes.chain.passing import refusal
 from hermes.chain.psbt import finish, psbt_of
 from hermes.chain.scripts import CoinScripts
 from hermes.chain.spend import check_spend
@@ -19,7 +20,7 @@ from hermes.chain.transaction import outpoint_of, outpoint_text, transaction_of
 from hermes.config import Chain
 from hermes.core.anchor import payload_of
 from hermes.core.clock import Clock
-from hermes.errors import ChainLied, NotAvailable, Refused
+from hermes.errors import ChainLied, NotAvailable
 from hermes.identity.claim import SpendClaim
 from hermes.store.anchors import Anchor, Anchors, Attempt
 
@@ -110,10 +111,7 @@ class Builder:
     async def _own(self, backend: ChainBackend, coin: str) -> Funds:
         funds = await self._funds(backend, outpoint_of(coin))
         if funds.script not in {self._scripts.coin, self._scripts.deposit}:
-            raise Refused(
-                "the continuity coin was handed over: this identity anchors no more",
-                "its successor goes on; see `hermes trust show`",
-            )
+            raise refusal()
         return funds
 
     async def _kept(self, backend: ChainBackend, anchor: Anchor) -> Sequence[Funds]:

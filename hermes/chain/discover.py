@@ -1,18 +1,19 @@
 """Finds an identity's anchors in the chain again, after the store that knew them was lost.
 
-Walks from the unspent continuity coin back to the GENESIS anchor of this very record; each link
-is checked by its signature, so that only the coin key could have made it. A coin that was stolen
-or handed over meanwhile leaves nothing unspent and is not found.
+Walks from the unspent continuity coin back to the GENESIS anchor of this very record, or to the
+handoff that this identity's key signed as well; each link is checked by its signature, so that
+only the coin key could have made it. A coin that was stolen or handed over meanwhile leaves
+nothing unspent and is not found; nor is one that a recovery key brought, where nothing is ours.
 """
 
-import hashlib
 from collections.abc import Mapping
 
 import msgspec
 
 from hermes.chain.backend import ChainBackend, Coin, Outpoint, Txid
+from hermes.chain.payloads import genesis_payload
 from hermes.chain.scripts import CoinScripts, payload_in
-from hermes.chain.spend import check_spend
+from hermes.chain.spend import check_signed
 from hermes.chain.transaction import Transaction, outpoint_text, output_of, transaction_of
 from hermes.chain.watch import COIN_OUTPUT
 from hermes.core.anchor import AnchorKind, Payload
@@ -21,8 +22,7 @@ from hermes.errors import ChainLied, CoinGone, ProofInvalid
 from hermes.identity.attest import Genesis
 from hermes.store.anchors import Anchor, AnchorId, Attempt
 
-_STARTS = {AnchorKind.GENESIS}
-_STARTS_OF_HEIR = {AnchorKind.GENESIS, AnchorKind.HANDOFF}
+_STARTS = {AnchorKind.GENESIS, AnchorKind.HANDOFF}
 _LONGEST = 100_000
 
 
@@ -82,8 +82,9 @@ async def _line(
         if link is None:
             return ()
         found.append(link)
-        if link.payload.kind in (_STARTS_OF_HEIR if genesis.parent else _STARTS):
-            if link.payload.kind is AnchorKind.GENESIS and not _is_of(link.payload, genesis):
+        if link.payload.kind in _STARTS:
+            own = genesis_payload(genesis)
+            if link.payload.kind is AnchorKind.GENESIS and link.payload != own:
                 return ()
             return tuple(reversed(found))
         outpoint = link.transaction.inputs[0].outpoint
@@ -94,7 +95,7 @@ async def _link(backend: ChainBackend, outpoint: Outpoint, scripts: CoinScripts)
     """An anchor by the coin that it made; None when the coin is not an anchor's."""
     if outpoint.index != COIN_OUTPUT:
         return None
-    raw = await _fetch(backend, outpoint.txid)
+    raw = await fetch(backend, outpoint.txid)
     transaction = transaction_of(raw)
     payload = payload_in(transaction.outputs[0].script)
     if payload is None or len(transaction.outputs) <= COIN_OUTPUT:
@@ -102,22 +103,24 @@ async def _link(backend: ChainBackend, outpoint: Outpoint, scripts: CoinScripts)
     if transaction.outputs[COIN_OUTPUT].script != scripts.coin:
         return None
     ids = dict.fromkeys(one.outpoint.txid for one in transaction.inputs)
-    parents = {txid: await _fetch(backend, txid) for txid in ids}
+    parents = {txid: await fetch(backend, txid) for txid in ids}
+    points = [one.outpoint for one in transaction.inputs]
     try:
-        outputs = {
-            one.outpoint: output_of(parents[one.outpoint.txid], one.outpoint)
-            for one in transaction.inputs
-        }
-        check_spend(raw, {point: (one.value, one.script) for point, one in outputs.items()})
+        spent = [output_of(parents[point.txid], point) for point in points]
+        # Whoever likes pays to our script: what counts is signed by our key, the coin's input, in
+        # a handoff the stake's.
+        which = range(1, len(spent)) if payload.kind is AnchorKind.HANDOFF else range(1)
+        ours = [at for at in which if spent[at].script in {scripts.coin, scripts.deposit}]
+        if not ours:
+            return None
+        check_signed(raw, ours[0], spent[ours[0]])
     except (ValueError, ProofInvalid) as error:
         raise ChainLied(f"{backend.name} shows a forged anchor: {error}") from error
-    first = outputs[transaction.inputs[0].outpoint].script
-    if payload.kind is not AnchorKind.HANDOFF and first not in {scripts.coin, scripts.deposit}:
-        return None
     return Link(raw, transaction, payload, parents)
 
 
-async def _fetch(backend: ChainBackend, txid: Txid) -> bytes:
+async def fetch(backend: ChainBackend, txid: Txid) -> bytes:
+    """A transaction that the server named, by its id; raises ChainLied."""
     raw = await backend.transaction(txid)
     if raw is None:
         raise ChainLied(f"{backend.name} names {txid} and does not have it")
@@ -128,12 +131,3 @@ async def _fetch(backend: ChainBackend, txid: Txid) -> bytes:
     if not same:
         raise ChainLied(f"{backend.name} sent another transaction than {txid}")
     return raw
-
-
-def _is_of(payload: Payload, genesis: Genesis) -> bool:
-    return payload.body == genesis_digest(genesis)
-
-
-def genesis_digest(genesis: Genesis) -> bytes:
-    """What a GENESIS anchor commits to: the digest of the record's CID."""
-    return hashlib.sha256(genesis.record.block().data).digest()

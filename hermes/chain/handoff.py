@@ -10,8 +10,9 @@ import msgspec
 from hermes.chain.backend import Outpoint
 from hermes.chain.coin import DUST
 from hermes.chain.handoff_wire import ANSWER, Exchange
-from hermes.chain.lineage import check_heir, handoff_payload, walk
+from hermes.chain.lineage import check_heir, walk
 from hermes.chain.lineage_wire import Lineage, Link
+from hermes.chain.payloads import handoff_payload
 from hermes.chain.scripts import payload_script, scripts_of
 from hermes.chain.shared import check_shape, put_together
 from hermes.chain.sighash import check_input

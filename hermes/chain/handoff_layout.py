@@ -10,12 +10,11 @@ import msgspec
 
 from hermes.chain.coin import DUST, Funds, Layout, lay_out, size_of
 from hermes.chain.fees import Budget, fee_for
-from hermes.chain.lineage import genesis_payload, handoff_payload
+from hermes.chain.payloads import genesis_payload, handoff_payload
 from hermes.chain.scripts import CoinScripts, payload_script, scripts_of
 from hermes.chain.transaction import Output
-from hermes.core.anchor import AnchorKind, Payload, commitment
+from hermes.core.anchor import Payload
 from hermes.core.attestation import Attestation
-from hermes.core.checkpoint import checkpoint_of, note_of
 from hermes.errors import NotAvailable
 from hermes.identity.attest import Genesis
 from hermes.identity.spending import STAKE
@@ -81,11 +80,6 @@ def lay_out_recovery(
         if not rest:
             raise _poor(coin, fee)
         chosen.append(rest.pop())
-
-
-def checkpoint_payload(note: str) -> Payload:
-    """What an anchor of a signed checkpoint commits to."""
-    return Payload(AnchorKind.CHECKPOINT, commitment(checkpoint_of(note_of(note).text)))
 
 
 def _poor(coin: Funds, cost: int) -> NotAvailable:

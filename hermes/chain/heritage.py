@@ -1,7 +1,8 @@
 """What a node knows of its line: its predecessors' lineage as a file, its own moves of the coin.
 
-The file ends with the last succession that this node took part in; whatever came after stands
-among the anchors. Both are walked anew each time: a file that was changed shows.
+The file ends with the last succession that this node took part in, and is written before that
+is sent: its last link counts once an anchor says that it is in a block. Whatever came after
+stands among the anchors. Both are walked anew each time: a file that was changed shows.
 """
 
 from functools import partial
@@ -40,11 +41,13 @@ class Heritage:
 
     async def lineage(self) -> Lineage:
         """Every mined move from genesis to now; its place where a row knows it."""
-        base = await self._base()
         mined = {one.mined.coin: one for one in await self._anchors.list() if one.mined}
+        base = await self._base(frozenset(one.txid for one in mined.values()))
         links, place = list(base.links), None
         coin = _coin(links[-1].raw) if links else _first(mined)
         while found := mined.pop(coin, None):
+            if found.kind == AnchorKind.HANDOFF:
+                break  # the other side sent it: its records are in the answer's file
             links.append(await self._link(found, first=not links))
             coin = _coin(links[-1].raw)
         if links:
@@ -59,10 +62,15 @@ class Heritage:
         data = lineage.encode()
         await anyio.to_thread.run_sync(partial(write_whole, self._path, data))
 
-    async def _base(self) -> Lineage:
+    async def _base(self, mined: frozenset[str]) -> Lineage:
         data = await anyio.to_thread.run_sync(_read, self._path)
-        own = self._genesis.record.block().data
-        return lineage_of(data) if data else Lineage(own)
+        own = Lineage(self._genesis.record.block().data)
+        found = lineage_of(data) if data else own
+        if not found.links or txid_of(found.links[-1].raw) in mined:
+            return found
+        if found.links[-1].records[:1] == (own.genesis,):
+            return own  # not in office yet
+        return msgspec.structs.replace(found, links=found.links[:-1])
 
     async def _link(self, anchor: Anchor, *, first: bool) -> Link:
         assert anchor.mined is not None

@@ -8,28 +8,31 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
-import anyio
+import msgspec
 
 from hermes.chain.addresses import address_of
 from hermes.chain.anchors import Do, step
 from hermes.chain.backend import ChainBackend, Tip
 from hermes.chain.build import Ask, Builder, SpendSigner
 from hermes.chain.connect import open_backend
-from hermes.chain.discover import discover, genesis_digest
+from hermes.chain.discover import discover
 from hermes.chain.fees import TooDear
+from hermes.chain.passing import HANDED_OVER, Passings, handed_over, refusal
+from hermes.chain.payloads import genesis_payload
 from hermes.chain.scripts import scripts_of
 from hermes.chain.sending import Sender
 from hermes.chain.server import server_of
-from hermes.chain.transaction import outpoint_of, output_of
+from hermes.chain.transaction import Output, outpoint_of, output_of
 from hermes.chain.watch import COIN_OUTPUT, Watch
 from hermes.config import Chain
-from hermes.core.anchor import AnchorKind, Payload
+from hermes.core.anchor import AnchorKind
 from hermes.core.clock import Clock
 from hermes.core.event import Json
 from hermes.errors import CoinGone, HermesError
 from hermes.identity.attest import Genesis
 from hermes.identity.genesis import load_genesis
-from hermes.store.anchors import Anchor, Anchors, Attempt
+from hermes.store.acts import Acts
+from hermes.store.anchors import Anchor, Anchors
 
 __all__ = ["GONE", "NOTHING", "Keeper", "coin_after", "load_genesis"]
 
@@ -45,6 +48,7 @@ class Keeper:
         self,
         caps: Chain,
         anchors: Anchors,
+        acts: Acts,
         clock: Clock,
         genesis: Genesis,
         signer: Callable[[], Awaitable[SpendSigner]],
@@ -54,8 +58,9 @@ class Keeper:
         self.builder = Builder(caps, anchors, clock, self.scripts, signer)
         self._caps = caps
         self._anchors = anchors
-        self._sender = Sender(anchors, self.scripts)
-        self._turn = anyio.Lock()
+        self._sender = Sender(anchors)
+        self._passings = Passings(anchors, acts, clock, genesis)
+        self._turn = anchors.turn
         self._tip: Tip | None = None
 
     def connect(self) -> AbstractAsyncContextManager[ChainBackend]:
@@ -68,7 +73,16 @@ class Keeper:
 
     def genesis_payload(self) -> bytes:
         """What the first anchor commits to: the genesis record."""
-        return Payload(AnchorKind.GENESIS, genesis_digest(self.genesis)).encode()
+        return genesis_payload(self.genesis).encode()
+
+    async def handed_over(self) -> bool:
+        """Whether the coin is another identity's by a handoff."""
+        return await handed_over(self._anchors, self.scripts)
+
+    async def refuse_handed_over(self) -> None:
+        """Raise Refused once it is."""
+        if await self.handed_over():
+            raise refusal()
 
     def facts(self) -> dict[str, Json]:
         """What a person needs to pay to the coin, and which server is asked; no credentials."""
@@ -108,9 +122,9 @@ class Keeper:
             before = await self._anchors.newest_final()
             for anchor in known:
                 before = await self._go_on(now, anchor, before)
-                if not before.attempts:
+                if not before.attempts or before.state == "lost":
                     self._tip = now.tip
-                    return now.tip  # the others wait behind it
+                    return now.tip  # the others wait behind it, or went with it
             await self._guard(now, before)
             self._tip = now.tip
             return now.tip
@@ -121,8 +135,11 @@ class Keeper:
             if (halt := await self._anchors.halted()) is None:
                 return
             coin = outpoint_of(halt.coin)
-            script = await self._script(halt.coin)
-            if await self._watch(backend).thief(coin, script, await self._ours(halt.coin)):
+            held = await self._held(halt.coin)
+            thief = await self._watch(backend).thief(
+                coin, held, await self._anchors.spenders(halt.coin)
+            )
+            if thief and not await self._passings.take_up(backend, thief):
                 raise CoinGone(halt.says, GONE)
             await self._anchors.lift()
 
@@ -131,22 +148,34 @@ class Keeper:
         ready = before is None or before.state in _MINED
         if anchor.state in _MINED and now.tip == self._tip:
             return anchor  # what this very block buries was looked at
-        if not anchor.attempts and (not ready or await self._handed_over(lineage)):
+        if not anchor.attempts and await self._handed_over(lineage):
+            return await self._left_behind(anchor, before)
+        if not anchor.attempts and not ready:
             return anchor
         spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
-        script = await self._script(spent) if ready else b""
-        seen = await now.watch.look(anchor, lineage, script, now.tip)
+        held = await self._held(spent) if spent and ready else None
+        ours = await self._anchors.spenders(spent) | {one.txid for one in anchor.attempts}
+        seen = await now.watch.look(anchor, lineage, held, ours, now.tip)
         found, todo = step(anchor, seen, now.tip)
         if Do.ALARM in todo:
-            raise await self._alarm(found, lineage, seen.thief)
+            await self._gone(now.backend, found, lineage, seen.thief)
+            return await self._anchors.get(anchor.id)
         if found != anchor:
             await self._anchors.save(found)
         for do in todo:
             if do is Do.SEND:
-                found = await self._sender.send(now.backend, found)
+                found = await self._sender.send(now.backend, now.watch, found)
             elif ready if do is Do.BUILD else now.last == anchor.id:
                 found = await self._build(now, found, lineage)
         return found
+
+    async def _left_behind(self, anchor: Anchor, before: Anchor | None) -> Anchor:
+        """A draft whose coin was handed over: it waits only while that may be undone."""
+        state = "lost" if before and before.state == "final" else anchor.state
+        left = msgspec.structs.replace(anchor, state=state, says=HANDED_OVER)
+        if left != anchor:
+            await self._anchors.save(left)
+        return left
 
     async def _build(self, now: "_Round", anchor: Anchor, lineage: str) -> Anchor:
         if await self._needs_another(anchor):
@@ -159,23 +188,29 @@ class Keeper:
             await self._sender.say(anchor, error.message)
             raise
         kept = await self._anchors.attempt(anchor, made.attempt, made.parents)
-        return await self._sender.send(now.backend, kept)
+        return await self._sender.send(now.backend, now.watch, kept)
 
     async def _guard(self, now: "_Round", last: Anchor | None) -> None:
         """Nothing of ours spends the newest coin: whoever does is a stranger."""
         coin = coin_after(last)
         if last is None or last.state not in _MINED or await self._handed_over(coin):
             return
-        thief = await now.watch.thief(outpoint_of(coin), await self._script(coin), ())
+        held = await self._held(coin)
+        thief = await now.watch.thief(outpoint_of(coin), held, await self._anchors.spenders(coin))
         if thief:
-            raise await self._alarm(None, coin, thief)
+            await self._gone(now.backend, None, coin, thief)
 
-    async def _alarm(self, anchor: Anchor | None, coin: str, thief: str) -> CoinGone:
+    async def _gone(
+        self, backend: ChainBackend, anchor: Anchor | None, coin: str, thief: str
+    ) -> None:
+        """The coin is spent: by a handoff that we signed, or else that is the alarm."""
+        if await self._passings.take_up(backend, thief):
+            return
         says = f"somebody else spent the continuity coin {coin}, in {thief}"
         halt = await self._anchors.halt(coin, thief, says)
         if anchor is not None:
             await self._anchors.save(anchor)
-        return CoinGone(halt.says, GONE)
+        raise CoinGone(halt.says, GONE)
 
     async def _needs_another(self, anchor: Anchor) -> bool:
         """Whether somebody else's key signed too: we cannot make another one alone."""
@@ -184,24 +219,13 @@ class Keeper:
 
     async def _handed_over(self, coin: str) -> bool:
         """Whether the coin is another identity's by now."""
-        return bool(coin) and await self._script(coin) not in {
-            self.scripts.coin,
-            self.scripts.deposit,
-        }
+        own = {self.scripts.coin, self.scripts.deposit}
+        return bool(coin) and (await self._held(coin)).script not in own
 
-    async def _script(self, coin: str) -> bytes:
-        if not coin:
-            return self.scripts.deposit
+    async def _held(self, coin: str) -> Output:
+        """What a coin of ours holds."""
         outpoint = outpoint_of(coin)
-        return output_of(await self._sender.parent(outpoint.txid), outpoint).script
-
-    async def _ours(self, coin: str) -> tuple[Attempt, ...]:
-        return tuple(
-            one
-            for anchor in await self._anchors.list()
-            for one in anchor.attempts
-            if one.coin == coin
-        )
+        return output_of(await self._sender.parent(outpoint.txid), outpoint)
 
     def _watch(self, backend: ChainBackend) -> Watch:
         return Watch(backend, self._caps.network)

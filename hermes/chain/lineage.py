@@ -6,7 +6,6 @@ of one genesis would be a double spend. Not shown: that the last link is the new
 server), who holds the keys today, and that no statement was left out.
 """
 
-import hashlib
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +16,7 @@ from hermes.chain.headers import Headers
 from hermes.chain.lineage_statements import Statements
 from hermes.chain.lineage_wire import Lineage, Link, lineage_of
 from hermes.chain.offline import place_of
+from hermes.chain.payloads import genesis_payload, handoff_payload
 from hermes.chain.scripts import CoinScripts, p2wpkh, scripts_of
 from hermes.chain.sighash import check_ours
 from hermes.chain.spv import check_mined
@@ -75,24 +75,13 @@ def walk(lineage: Lineage) -> Walk:
     return walker.walk(statements)
 
 
-def genesis_payload(genesis: Genesis) -> Payload:
-    """What the first anchor of an identity, and a recovery to it, commit to."""
-    return Payload(AnchorKind.GENESIS, hashlib.sha256(genesis.record.block().data).digest())
-
-
-def handoff_payload(record: Attestation) -> Payload:
-    """What a handoff's transaction commits to."""
-    checkpoint = str(record.fields["checkpoint"]).encode()
-    digests = hashlib.sha256(checkpoint).digest() + hashlib.sha256(record.block().data).digest()
-    return Payload(AnchorKind.HANDOFF, digests)
-
-
 def check_heir(old: Genesis, new: Genesis) -> None:
     """Refuse a successor that cannot be this one's; raises ProofInvalid."""
     if new.network != old.network:
         raise ProofInvalid(f"the successor lives on {new.network}, not on {old.network}")
-    if new.cid == old.cid or new.coin == old.coin:
-        raise ProofInvalid("the successor is the predecessor itself")
+    shared = set(msgspec.structs.astuple(new.roles)) - {new.owner}  # one owner may have both
+    if new.cid == old.cid or shared & set(msgspec.structs.astuple(old.roles)):
+        raise ProofInvalid("the successor is the predecessor itself, or shares a key with it")
     if new.parent not in {"", old.cid}:
         raise ProofInvalid("the successor's genesis record names another predecessor")
 
@@ -112,6 +101,7 @@ class _Walker:
     def __init__(self, genesis: Genesis) -> None:
         self.lines = [_Line(genesis, None, "genesis", [])]
         self._scripts = scripts_of(genesis)
+        self._known = {genesis.cid}
         self._last: Transaction | None = None
         self._takers = {"anchor": self._anchor, "handoff": self._handoff, "recovery": self._recover}
 
@@ -129,6 +119,7 @@ class _Walker:
         check_ours(transaction, self._spent(link, transaction, scripts))
         if heir:
             self.lines.append(heir)
+            self._known.add(heir.genesis.cid)
         self.lines[-1].steps.append(Step(payload.kind, transaction.txid, coin.value))
         self._scripts, self._last = scripts, transaction
 
@@ -192,7 +183,7 @@ class _Walker:
             raise ProofInvalid("nothing can be handed over before the first anchor")
         new = genesis_of(block)
         check_heir(self._now, new)
-        if new.cid in {line.genesis.cid for line in self.lines}:
+        if new.cid in self._known:
             raise ProofInvalid("the coin comes back to an earlier instance")
         return new
 

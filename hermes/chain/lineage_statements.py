@@ -20,6 +20,7 @@ from hermes.identity.statements import (
     check_soul,
 )
 
+_SIGN = ("attest", "owner")
 _OF_OWNER = {MEMBER: check_member, REVOKED: check_revoked}
 
 
@@ -27,7 +28,8 @@ class Statements:
     """Takes statements of some identities, in the order of their making."""
 
     def __init__(self, identities: Sequence[Genesis]) -> None:
-        self._identities = identities
+        # The newest: an owner's key from outside may stand in several records.
+        self._by = {(role, getattr(one, role)): one for one in identities for role in _SIGN}
         self._souls: dict[str, list[Soul]] = defaultdict(list)
         self._fleet: dict[str, list[Attestation]] = defaultdict(list)
         self._newest: dict[str, str] = {}
@@ -66,8 +68,6 @@ class Statements:
                 raise ProofInvalid("a statement of a kind that has no place in a lineage")
 
     def _who(self, role: str, key: str) -> Genesis:
-        # The newest: an owner's key from outside may stand in several records.
-        found = [one for one in self._identities if getattr(one, role) == key]
-        if not found:
+        if (found := self._by.get((role, key))) is None:
             raise ProofInvalid("a statement by a key that no record of the lineage names")
-        return found[-1]
+        return found

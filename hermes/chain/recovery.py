@@ -8,8 +8,9 @@ import msgspec
 
 from hermes.chain.backend import Outpoint
 from hermes.chain.coin import DUST
-from hermes.chain.lineage import check_heir, genesis_payload, walk
+from hermes.chain.lineage import check_heir, walk
 from hermes.chain.lineage_wire import Lineage, Link
+from hermes.chain.payloads import genesis_payload
 from hermes.chain.scripts import payload_script, scripts_of
 from hermes.chain.shared import DEAD_PATH, check_shape, put_together
 from hermes.chain.spend import check_spend

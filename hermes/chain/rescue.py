@@ -13,8 +13,9 @@ from hermes.chain.backend import ChainBackend, Outpoint
 from hermes.chain.discover import Link as Move
 from hermes.chain.discover import discover
 from hermes.chain.handoff_layout import lay_out_recovery
-from hermes.chain.lineage import COIN_OUTPUT, genesis_payload, walk
+from hermes.chain.lineage import COIN_OUTPUT, walk
 from hermes.chain.lineage_wire import Lineage, Link, lineage_of
+from hermes.chain.payloads import genesis_payload
 from hermes.chain.recovery import Recovered, check_recoverable, check_recovered
 from hermes.chain.scripts import scripts_of
 from hermes.chain.shared import shared_psbt
@@ -72,19 +73,19 @@ class Rescue:
         new, caps = self._line.genesis, self._line.caps
         spend = read_spend(psbt)
         await self._line.takeover.refuse_own_coin(but=txid_of(spend.unsigned()))
-        async with self._line.connect() as backend:
+        async with self._line.connect() as backend, self._line.turn:
             lineage = await self._follow(backend, record, txid_of(spend.unsigned()))
             check = partial(check_recovered, spend, lineage, new, caps)
             found: Recovered = await anyio.to_thread.run_sync(check)
-            takeover, at, old = self._line.takeover, found.coin, found.old
+            takeover, heritage = self._line.takeover, self._line.heritage
+            at, old = found.coin, found.old
             try:
-                payload = genesis_payload(new)
-                anchor = await takeover.send(backend, found.raw, spend, payload)
+                payload, keep = genesis_payload(new), partial(heritage.save, found.lineage)
+                anchor = await takeover.send(backend, found.raw, spend, payload, keep)
             except ChainRefused as error:
                 left = await self._wait(backend, at, old)
                 says = f"the recovery key may act in {left} blocks" if left else ""
                 raise ChainRefused(error.message, says) from error
-        await self._line.heritage.save(found.lineage)
         told: dict[str, Json] = {"id": anchor.id, "txid": txid_of(found.raw), "fee": spend.fee}
         return told | {"old": old.cid, "new": new.cid}
 

@@ -3,9 +3,9 @@
 import msgspec
 
 from hermes.chain.backend import ChainBackend, Outpoint
-from hermes.chain.scripts import CoinScripts
 from hermes.chain.spend import check_spend
 from hermes.chain.transaction import output_of, transaction_of
+from hermes.chain.watch import Watch
 from hermes.errors import ChainRefused, StoreCorrupt
 from hermes.store.anchors import Anchor, Anchors
 
@@ -13,11 +13,10 @@ from hermes.store.anchors import Anchor, Anchors
 class Sender:
     """Sends what the store holds, and writes down what came of it."""
 
-    def __init__(self, anchors: Anchors, scripts: CoinScripts) -> None:
+    def __init__(self, anchors: Anchors) -> None:
         self._anchors = anchors
-        self._scripts = scripts
 
-    async def send(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
+    async def send(self, backend: ChainBackend, watch: Watch, anchor: Anchor) -> Anchor:
         """Send the newest living attempt, checked once more; what the server says is kept."""
         raw = anchor.alive[-1].raw
         transaction = transaction_of(raw)
@@ -29,21 +28,20 @@ class Sender:
         try:
             await backend.send(raw)
         except ChainRefused as error:
-            left = await self._without_spent(backend, anchor)
+            left = await self._without_spent(watch, anchor)
             await self._anchors.save(left)
             return await self.say(left, error.message)
         return await self.say(anchor, "")
 
-    async def _without_spent(self, backend: ChainBackend, anchor: Anchor) -> Anchor:
+    async def _without_spent(self, watch: Watch, anchor: Anchor) -> Anchor:
         """Refused: an attempt that takes in a deposit which somebody else spent is dead."""
         ours = {one.txid for one in anchor.attempts}
         attempts = []
         for one in anchor.attempts:
-            spenders = [
-                await backend.spender(spend.outpoint, self._scripts.deposit)
-                for spend in transaction_of(one.raw).inputs[1:]
-            ]
-            gone = any(spender is not None and spender not in ours for spender in spenders)
+            gone = False
+            for spend in transaction_of(one.raw).inputs[1:]:
+                held = output_of(await self.parent(spend.outpoint.txid), spend.outpoint)
+                gone = gone or bool(await watch.thief(spend.outpoint, held, ours))
             attempts.append(msgspec.structs.replace(one, dead=one.dead or gone))
         return msgspec.structs.replace(anchor, attempts=tuple(attempts))
 

@@ -7,7 +7,7 @@ which knows our two scripts only. Does not look at the chain: a coin may be spen
 from collections.abc import Mapping, Sequence
 
 from hermes.chain.backend import Outpoint
-from hermes.chain.sighash import check_ours
+from hermes.chain.sighash import check_input, check_ours
 from hermes.chain.transaction import Output, Transaction, transaction_of
 from hermes.errors import ProofInvalid
 
@@ -31,10 +31,27 @@ def check_spend(raw: bytes, previous: Mapping[Outpoint, tuple[int, bytes]]) -> T
     spent = _spent(transaction, previous)
     _check_values(transaction, spent)
     if HAVE_KERNEL:
-        _check_by_kernel(raw, transaction, spent)
+        _check_by_kernel(raw, transaction, spent, range(len(spent)))
     else:
         check_ours(transaction, spent)
     return transaction
+
+
+def check_signed(raw: bytes, index: int, output: Output) -> None:
+    """Check one input alone, whoever made the rest; raises ProofInvalid.
+
+    Of segwit version 0 only: its signatures cover the amount of their own input and no other.
+    """
+    try:
+        transaction = transaction_of(raw)
+    except ValueError as error:
+        raise ProofInvalid(f"{error}") from error
+    if HAVE_KERNEL:
+        unknown = Output(0, b"")
+        spent = [output if at == index else unknown for at in range(len(transaction.inputs))]
+        _check_by_kernel(raw, transaction, spent, range(index, index + 1))
+    else:
+        check_input(transaction, index, output)
 
 
 def _spent(
@@ -56,14 +73,17 @@ def _check_values(transaction: Transaction, spent: Sequence[Output]) -> None:
         raise ProofInvalid("a transaction pays more than it spends")
 
 
-def _check_by_kernel(raw: bytes, transaction: Transaction, spent: Sequence[Output]) -> None:
+def _check_by_kernel(
+    raw: bytes, transaction: Transaction, spent: Sequence[Output], these: range
+) -> None:
     read = pbk.Transaction(raw)
     outputs = [pbk.TransactionOutput(pbk.ScriptPubkey(one.script), one.value) for one in spent]
     # The engine aborts the whole process when these two counts differ.
     if not len(outputs) == len(read.inputs) == len(transaction.inputs):
         raise ProofInvalid("not every spent output is known")
     computed = PrecomputedTransactionData(read, outputs)
-    for index, output in enumerate(outputs):
+    for index in these:
+        output = outputs[index]
         try:
             holds = output.script_pubkey.verify(
                 output.amount, read, computed, index, pbk.ScriptVerificationFlags.ALL

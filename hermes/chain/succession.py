@@ -23,10 +23,11 @@ from hermes.chain.handoff import (
     check_offer,
     claim_for,
 )
-from hermes.chain.handoff_layout import checkpoint_payload, lay_out_handoff, lay_out_stake
+from hermes.chain.handoff_layout import lay_out_handoff, lay_out_stake
 from hermes.chain.handoff_wire import ANSWER, OFFER, Exchange, exchange_of, packed
 from hermes.chain.heritage import Heritage
-from hermes.chain.lineage import check_heir, handoff_payload, walk
+from hermes.chain.lineage import check_heir, walk
+from hermes.chain.payloads import checkpoint_payload, handoff_payload
 from hermes.chain.scripts import scripts_of
 from hermes.chain.shared import put_together, shared_psbt
 from hermes.chain.spend import check_spend
@@ -75,6 +76,7 @@ class Succession:
         self._clock = clock
         self.agent = agent
         self._checkpoint = checkpoint
+        self.turn = store.anchors.turn
 
     def connect(self) -> AbstractAsyncContextManager[ChainBackend]:
         """The server that the settings name; raises NotAvailable, WrongNetwork, ChainError."""
@@ -82,9 +84,12 @@ class Succession:
 
     async def stake(self, to: bytes, rate: float = 0.0, fingerprint: str = "") -> Json:
         """Anchor the log, and pay the successor the coin that it will sign with."""
+        async with self.turn:
+            return await self._pay_stake(to, rate, fingerprint)
+
+    async def _pay_stake(self, to: bytes, rate: float, fingerprint: str) -> Json:
         at = await self._standing()
         new = self._heir(to)
-        await self.takeover.refuse_under_way()
         assert at.coin is not None
         if new.parent != self.genesis.cid:
             address = address_of(scripts_of(new).deposit, self.caps.network)
@@ -111,7 +116,7 @@ class Succession:
             spend = read_spend(await agent.sign_psbt(shared_psbt(layout, own), claim))
             raw = put_together(spend, own)
             check_spend(raw, layout.previous)
-            anchor = await self.takeover.send(backend, raw, spend, payload, note)
+            anchor = await self.takeover.send(backend, raw, spend, payload, note=note)
         return {"id": anchor.id, "txid": txid_of(raw), "sat": STAKE, "fee": layout.fee}
 
     async def offer(
@@ -120,7 +125,6 @@ class Succession:
         """The old side: record and transaction, signed by this instance."""
         at = await self._standing()
         new = self._heir(to)
-        await self.takeover.refuse_under_way()
         assert at.coin is not None
         own = scripts_of(self.genesis)
         async with self.connect() as backend:
@@ -174,7 +178,7 @@ class Succession:
             exchange, t=ANSWER, psbt=psbt, accepted=accepted.block().data.hex()
         )
         done: Done = await _apart(check_answer, answer, self.caps)
-        await self._keep(done)
+        await self._keep(done)  # the other side may send it, and never come back to us
         return answer.encode()
 
     async def finish(self, data: bytes) -> Json:
@@ -185,13 +189,11 @@ class Succession:
             raise ProofInvalid("the handoff is between two other instances")
         if self.genesis.cid == passing.new.cid:
             await self.takeover.refuse_own_coin(but=txid)
-        async with self.connect() as backend:
+        async with self.connect() as backend, self.turn:
             script = scripts_of(passing.old).coin
             await self.takeover.refuse_spent(backend, passing.coin, script, by=txid)
-            payload = handoff_payload(passing.record)
-            anchor = await self.takeover.send(backend, done.raw, passing.spend, payload)
-        await self._keep(done)
-        await self.heritage.save(done.lineage)
+            payload, keep = handoff_payload(passing.record), partial(self._keep, done)
+            anchor = await self.takeover.send(backend, done.raw, passing.spend, payload, keep)
         told: dict[str, Json] = {"id": anchor.id, "txid": txid, "fee": passing.spend.fee}
         return told | {"old": passing.old.cid, "new": passing.new.cid}
 
@@ -201,9 +203,8 @@ class Succession:
         return await anyio.to_thread.run_sync(walk, lineage)
 
     async def _standing(self) -> Walk:
+        await self.takeover.refuse_bound(scripts_of(self.genesis))
         found = await self.standing()
-        if found.now.genesis.cid != self.genesis.cid:
-            raise Refused("the coin was handed over already", "see: hermes trust show")
         if found.coin is None:
             raise NotAvailable("no anchor is in a block yet", "run: hermes anchor now")
         return found
@@ -225,12 +226,13 @@ class Succession:
         return found[0]
 
     async def _keep(self, done: Done) -> None:
-        """The records become acts of this node's log."""
+        """The records become acts of this node's log, the lineage its file."""
         acts, passing = self._store.acts, done.passing
         for genesis in (passing.old, passing.new):
             await acts.add(GENESIS, genesis.cid, genesis.record.block())
         await acts.add(HANDOFF, passing.new.cid, passing.record.block())
         await acts.add(ACCEPTED, passing.record.block().cid, done.accepted.block())
+        await self.heritage.save(done.lineage)
 
 
 async def _apart(act: Callable[..., object], *args: object) -> Json:

@@ -4,7 +4,7 @@ A transaction is written down before it is sent, so that the node that watches t
 it; one that the network refuses is written off again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -12,14 +12,15 @@ from hermes.chain.backend import ChainBackend, Outpoint
 from hermes.chain.coin import Funds, funds_of
 from hermes.chain.fees import MONTH_MS, TARGET_BLOCKS, budget, rate_for
 from hermes.chain.handoff_layout import Cost
+from hermes.chain.passing import handed_over, keep, refusal
+from hermes.chain.scripts import CoinScripts
 from hermes.chain.transaction import outpoint_text, transaction_of
 from hermes.config import Chain
 from hermes.core.anchor import Payload
 from hermes.core.clock import Clock
-from hermes.core.ids import uuid7
 from hermes.errors import ChainLied, ChainRefused, CoinGone, Refused
 from hermes.identity.spend import Spend
-from hermes.store.anchors import Anchor, AnchorId, Anchors, Attempt
+from hermes.store.anchors import Anchor, Anchors, Attempt
 
 _UNDER_WAY = frozenset({"draft", "sent", "seen"})
 _GONE = "a replayed handoff, a twin of this instance, or a stolen key: find out which"
@@ -63,26 +64,41 @@ class Takeover:
             raise CoinGone(f"the coin {outpoint_text(coin)} is spent already, in {spender}", _GONE)
         return spender is not None
 
-    async def refuse_under_way(self) -> None:
-        """Raise Refused while an anchor waits for its block."""
+    async def refuse_bound(self, own: CoinScripts) -> None:
+        """Raise Refused while an anchor waits for its block, or once the coin is another's."""
+        if await handed_over(self._anchors, own):
+            raise refusal()
         if any(one.state in _UNDER_WAY for one in await self._anchors.open()):
             raise Refused("an anchor is under way", "run: hermes anchor now --wait mined")
 
     async def refuse_own_coin(self, but: str = "") -> None:
         """Raise Refused when this instance has a line of its own; `but`: the takeover itself."""
-        for one in await self._anchors.list():
-            if one.state != "lost" and but not in {made.txid for made in one.attempts}:
-                raise Refused(
-                    "this instance has anchored on its own: two coins would be two lines",
-                    "an heir begins without an anchor: hermes identity init",
-                )
+        begun = [one for one in await self._anchors.list() if one.state != "lost"]
+        # What comes after the takeover spends its coin.
+        if begun and but not in {made.txid for made in begun[0].attempts}:
+            raise Refused(
+                "this instance has anchored on its own: two coins would be two lines",
+                "an heir begins without an anchor: hermes identity init",
+            )
 
     async def send(
-        self, backend: ChainBackend, raw: bytes, spend: Spend, payload: Payload, note: str = ""
+        self,
+        backend: ChainBackend,
+        raw: bytes,
+        spend: Spend,
+        payload: Payload,
+        keep_more: Callable[[], Awaitable[None]] | None = None,
+        note: str = "",
     ) -> Anchor:
         """Write it down and send it; raises ChainRefused, and then it is written off.
 
-        `note` is the signed checkpoint, where the payload is of one.
+        Args:
+            backend: where to.
+            raw: the transaction.
+            spend: what it spends.
+            payload: what it commits to.
+            keep_more: writes down what else must not be lost once it is sent.
+            note: the signed checkpoint, where the payload is of one.
         """
         found = transaction_of(raw)
         tip = await backend.tip()
@@ -95,7 +111,9 @@ class Takeover:
             at=self._clock.now_ms(),
             height=tip.height,
         )
-        anchor = await self._adopt(made, payload, _parents(spend), note)
+        anchor = await keep(self._anchors, self._clock, made, payload, _parents(spend), note)
+        if keep_more:
+            await keep_more()
         try:
             await backend.send(raw)
         except ChainRefused as error:
@@ -103,26 +121,6 @@ class Takeover:
                 lost = msgspec.structs.replace(anchor, state="lost", says=error.message)
                 await self._anchors.save(lost)
                 raise
-        return anchor
-
-    async def _adopt(
-        self, made: Attempt, payload: Payload, parents: dict[str, bytes], note: str
-    ) -> Anchor:
-        for one in await self._anchors.with_payload(payload.encode()):
-            if made.txid in {tried.txid for tried in one.attempts}:
-                again = one if one.state != "lost" else msgspec.structs.replace(one, state="sent")
-                await self._anchors.save(again)
-                return again
-        anchor = Anchor(
-            id=AnchorId(uuid7()),
-            kind=payload.kind,
-            payload=payload.encode(),
-            note=note,
-            state="sent",
-            at=self._clock.now_ms(),
-            attempts=(made,),
-        )
-        await self._anchors.adopt(anchor, parents)
         return anchor
 
 

@@ -5,20 +5,19 @@ by the work of the headers on it, a stranger's spend by its signature. Not seen 
 that hides things, and one that gives away real work on a shorter chain (compare two servers).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from hermes.chain.anchors import FINAL, Mined, Seen
 from hermes.chain.backend import ChainBackend, Network, Outpoint, Tip, Txid
 from hermes.chain.checked import check_headers
-from hermes.chain.spend import check_spend
+from hermes.chain.spend import check_signed
 from hermes.chain.spv import check_mined
-from hermes.chain.transaction import Transaction, outpoint_of, output_of, transaction_of
+from hermes.chain.transaction import Output, Transaction, outpoint_of, transaction_of
 from hermes.chain.work import sha256d, shown
 from hermes.errors import ChainLied, ProofInvalid
-from hermes.store.anchors import Anchor, Attempt
+from hermes.store.anchors import Anchor
 
 COIN_OUTPUT = 1
-_INPUTS_MOST = 64
 
 
 class Watch:
@@ -37,14 +36,17 @@ class Watch:
             self._start = min(heights)
             self._headers = await self._chain(self._start, tip, 2 * FINAL)
 
-    async def look(self, anchor: Anchor, lineage: str, coin: bytes, tip: Tip) -> Seen:
+    async def look(
+        self, anchor: Anchor, lineage: str, held: Output | None, ours: Collection[str], tip: Tip
+    ) -> Seen:
         """What is seen of an anchor; raises ChainError.
 
         Args:
             anchor: the anchor as it is known.
             lineage: the outpoint that it has to spend, empty for the first.
-            coin: the script of what its living attempt spends; empty while that is in no block,
-                when nobody is asked who spends it.
+            held: what its living attempt spends; None while that is in no block, when nobody is
+                asked who spends it.
+            ours: our own transactions that spend it.
             tip: the best block.
         """
         if anchor.txid and (still := await self._still(anchor, tip)):
@@ -61,8 +63,8 @@ class Watch:
                 waiting = attempt.txid
         spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
         thief = ""
-        if spent and coin and not waiting:
-            thief = await self.thief(outpoint_of(spent), coin, anchor.attempts)
+        if spent and held and not waiting:
+            thief = await self.thief(outpoint_of(spent), held, ours)
         return Seen(waiting=waiting, thief=thief, lineage=lineage)
 
     async def _still(self, known: Anchor, tip: Tip) -> Mined | None:
@@ -80,10 +82,16 @@ class Watch:
             depth=len(headers),
         )
 
-    async def thief(self, coin: Outpoint, script: bytes, ours: Sequence[Attempt]) -> str:
-        """A stranger's transaction that spends the coin, its signatures checked; else empty."""
-        txid = await self._backend.spender(coin, script)
-        if txid is None or txid in {one.txid for one in ours}:
+    async def thief(self, coin: Outpoint, held: Output, ours: Collection[str]) -> str:
+        """A stranger's transaction that spends the coin, its signature checked; else empty.
+
+        Args:
+            coin: what is spent.
+            held: what it holds, by the transaction that made it.
+            ours: the ids of our own transactions that spend it.
+        """
+        txid = await self._backend.spender(coin, held.script)
+        if txid is None or txid in ours:
             return ""
         raw = await self._backend.transaction(txid)
         if raw is None:
@@ -92,31 +100,16 @@ class Watch:
             found = transaction_of(raw)
         except ValueError as error:
             raise ChainLied(f"{self._backend.name}: {error}") from error
-        if found.txid != txid or coin not in {one.outpoint for one in found.inputs}:
+        points = [one.outpoint for one in found.inputs]
+        if found.txid != txid or coin not in points:
             raise ChainLied(f"{self._backend.name} names a spender that does not spend the coin")
-        await self._check_signed(raw, found)
-        return txid
-
-    async def _check_signed(self, raw: bytes, found: Transaction) -> None:
-        """A false alarm takes a key; what cannot be checked for lack of data is believed."""
-        previous: dict[Outpoint, tuple[int, bytes]] = {}
-        for one in found.inputs[:_INPUTS_MOST]:
-            parent = await self._backend.transaction(one.outpoint.txid)
-            if parent is None:
-                return
-            try:
-                output = output_of(parent, one.outpoint)
-            except ValueError as error:
-                raise ChainLied(f"{self._backend.name}: {error}") from error
-            previous[one.outpoint] = (output.value, output.script)
-        if len(previous) < len(found.inputs):
-            return
         try:
-            check_spend(raw, previous)
+            check_signed(raw, points.index(coin), held)
         except ProofInvalid as error:
             raise ChainLied(
                 f"{self._backend.name} shows a forged spend of the coin: {error.message}"
             ) from error
+        return txid
 
     async def _mined(self, transaction: Transaction, height: int, tip: Tip) -> Mined:
         """The place of a transaction, and how many headers with work lie on it."""

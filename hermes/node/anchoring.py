@@ -93,6 +93,7 @@ class Anchoring:
             await keeper.adopt(backend)
             if await self._store.anchors.open():  # what is thought to be under way may be mined
                 await self._tick(keeper, backend, rate)
+            await keeper.refuse_handed_over()
             wanted, fresh = await self._order(keeper)
             try:
                 await self._tick(keeper, backend, rate)
@@ -148,10 +149,12 @@ class Anchoring:
 
     async def _look(self) -> None:
         """Go on with what is open, block by block, and return once nothing is."""
-        due = await self._due()
-        if not due and not await self._store.anchors.open():
+        if not await self._due() and not await self._store.anchors.open():
             return
         keeper = await self._load()
+        due = await self._due() and not await keeper.handed_over()
+        if not due and not await self._store.anchors.open():
+            return
         async with keeper.connect() as backend:
             if due:
                 await keeper.adopt(backend)
@@ -160,7 +163,7 @@ class Anchoring:
                 tip = await self._tick(keeper, backend)
                 self._tell_looked()
                 await self._next(backend, tip)
-                if await self._due():
+                if await self._due() and not await keeper.handed_over():
                     await self._order(keeper)
 
     def _tell_looked(self) -> None:
@@ -229,7 +232,7 @@ class Anchoring:
                     "set chain.network",
                 )
             self._keeper = heavy.Keeper(
-                chain, self._store.anchors, self._clock, genesis, self._agent
+                chain, self._store.anchors, self._store.acts, self._clock, genesis, self._agent
             )
         return self._keeper
 

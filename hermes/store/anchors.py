@@ -7,6 +7,7 @@ is read in `hermes.chain`; here its bytes are only kept, from before it is sent.
 from collections.abc import Mapping
 from typing import Literal, NewType
 
+import anyio
 import msgspec
 
 from hermes.core.clock import Clock
@@ -99,6 +100,8 @@ class Anchors:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.turn = anyio.Lock()
+        """Held by whoever spends the coin, from asking which it is until that is on the disk."""
 
     async def add(self, kind: int, payload: bytes, note: str = "") -> Anchor:
         """Keep a draft."""
@@ -174,6 +177,11 @@ class Anchors:
             UNION ALL SELECT raw FROM anchor_attempts WHERE txid = ?1 LIMIT 1"""
         rows = await self._database.read(sql, (txid,))
         return rows[0][0] if rows else None
+
+    async def spenders(self, coin: str) -> frozenset[str]:
+        """The ids of our own transactions that spend a coin first."""
+        sql = "SELECT txid FROM anchor_attempts WHERE coin = ?"
+        return frozenset(txid for (txid,) in await self._database.read(sql, (coin,)))
 
     async def spent_since(self, at: int) -> dict[str, int]:
         """Satoshi of fees by coin since a moment; of several attempts the dearest counts."""

@@ -14,8 +14,8 @@ from coincurve import PrivateKey
 
 from hermes.chain.backend import Outpoint, Txid
 from hermes.chain.headers import Headers
-from hermes.chain.lineage import genesis_payload, handoff_payload
 from hermes.chain.lineage_wire import Lineage, Link, Placed
+from hermes.chain.payloads import genesis_payload, handoff_payload
 from hermes.chain.scripts import CoinScripts, scripts_of
 from hermes.chain.sighash import digest_of, keyhash_code
 from hermes.chain.transaction import Transaction, transaction_of

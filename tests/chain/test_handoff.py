@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from line_house import instance, line, raw, text
 
-from hermes.chain.lineage import handoff_payload
 from hermes.chain.lineage_wire import lineage_of
+from hermes.chain.payloads import handoff_payload
 from hermes.chain.scripts import payload_script, scripts_of
 from hermes.core.attestation import attestation_of
 from hermes.errors import CoinGone, HermesError, NotAvailable, ProofInvalid, Refused

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.chain.lineage import genesis_payload, handoff_payload, verify_lineage, walk
+from hermes.chain.lineage import verify_lineage, walk
 from hermes.chain.lineage_wire import Lineage, Link, lineage_of
+from hermes.chain.payloads import genesis_payload, handoff_payload
 from hermes.core.anchor import AnchorKind, Payload
 from hermes.core.attestation import attestation_of
 from hermes.core.canonical import cid_of

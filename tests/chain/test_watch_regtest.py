@@ -8,12 +8,15 @@ from embit.script import Script, Witness
 from embit.transaction import Transaction, TransactionInput, TransactionOutput
 
 from hermes.chain.keeper import coin_after
+from hermes.chain.payloads import genesis_payload
+from hermes.chain.scripts import payload_script
 from hermes.chain.sighash import keyhash_code
 from hermes.chain.transaction import outpoint_of, transaction_of
 from hermes.core.anchor import AnchorKind, Payload
 from hermes.errors import CoinGone
 from hermes.store.anchors import Anchor, AnchorId, Attempt
 from hermes.testing.regtest import Regtest
+from hermes.testing.regtest.anyone import anyone, spend
 
 SPARE = "02" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 
@@ -311,6 +314,20 @@ async def test_somebody_who_pays_to_our_script_starts_no_lineage(tmp_path):
             told = await other.anchoring().now()
             assert told["kind"] == "checkpoint"
             assert len(await other.store.anchors.list()) == 2
+
+
+async def test_a_strangers_payload_to_our_script_starts_no_lineage(tmp_path):
+    async with house(tmp_path) as h:
+        forged = (Payload(AnchorKind.HANDOFF, bytes(64)), genesis_payload(h.genesis))
+        for payload in forged:
+            coin = await h.chain.fund(anyone(), 50_000)
+            outputs = [(payload_script(payload), 0), (h.keeper.scripts.coin, 40_000)]
+            await h.chain.send(spend({coin: 0}, outputs))
+            await h.chain.mine()
+        async with h.keeper.connect() as backend:
+            assert await h.keeper.adopt(backend) == 0
+        told = await h.anchoring().now()  # it is money like any other
+        assert told["kind"] == "checkpoint"
 
 
 async def test_drafts_wait_their_turn_behind_one_open_anchor(tmp_path):

@@ -86,8 +86,10 @@ async def test_a_forged_spend_of_the_coin_raises_no_alarm(tmp_path):
             return raw if txid == txid_of(raw) else await real.transaction(txid)
 
         other = last.attempts[0].raw
+        hidden = {"transaction": lambda real, txid: raw if txid == txid_of(raw) else None}
         lies = [
             ({"transaction": told}, txid_of(raw), "forged spend"),
+            (hidden, txid_of(raw), "forged spend"),
             ({"transaction": lambda real, txid: None}, "00" * 32, "does not know"),
             ({"transaction": lambda real, txid: b"junk"}, "00" * 32, "not a transaction"),
             ({"transaction": lambda real, txid: other}, txid_of(other), "does not spend"),
@@ -96,6 +98,29 @@ async def test_a_forged_spend_of_the_coin_raises_no_alarm(tmp_path):
             with pytest.raises(ChainLied, match=words):
                 await look(h, spender=lambda real, point, script, name=spender: name, **lie)
             assert await h.store.anchors.halted() is None
+
+
+async def test_a_refusal_with_a_made_up_spender_makes_no_second_anchor(tmp_path):
+    async with house(tmp_path) as h:
+        for sat in (400, 400, 400):
+            await h.fund(sat)
+        await h.store.anchors.add(int(AnchorKind.BATCH), BATCH)
+
+        async def refuse(real, raw):
+            raise ChainRefused("no")
+
+        await look(h, send=refuse)
+        (anchor,) = await h.store.anchors.list()
+        coin, other = (one.outpoint for one in transaction_of(anchor.attempts[0].raw).inputs[:2])
+
+        async def spender(real, point, script):
+            return txid_of(anchor.attempts[0].raw)[::-1] if point == other else None
+
+        with pytest.raises(ChainLied):
+            await look(h, send=refuse, spender=spender)
+        (anchor,) = await h.store.anchors.list()
+        assert [one.dead for one in anchor.attempts] == [False]
+        assert coin not in (None, other)
 
 
 async def test_deposits_are_what_their_transactions_say(tmp_path):

@@ -38,13 +38,14 @@ class PathPattern:
         """Whether it could be meant: any case, the path itself or a directory above it."""
         text = _folded(self.text)
         absolute = text.startswith("/")
-        under = relative(path, root)
-        shown = path.as_posix() if absolute or under is None else under
+        under = None if absolute else relative(path, root)
+        shown = path.as_posix() if under is None else under
         patterns = (_absolute(text), _absolute(self.text)) if absolute else (_compiled(text),)
         names = (shown, *_upwards(_folded(shown)))
         return any(pattern.fullmatch(each) for pattern in patterns for each in names)
 
 
+@lru_cache(maxsize=1024)
 def fault(text: str) -> str:  # noqa: PLR0911 - one return a kind of fault
     """Why a text is no pattern; empty when it is one."""
     if not text or not text.isprintable():

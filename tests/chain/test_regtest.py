@@ -54,6 +54,21 @@ async def test_what_is_spent_in_the_mempool_is_gone_and_comes_back_when_it_canno
     assert [one.value for one in await chain.coins(anyone(2))] == [SIZE - 700]
 
 
+async def test_gettxout_shows_what_waits_and_hides_what_waiting_spends(chain):
+    coin = await chain.fund(anyone(), SIZE)
+    txid = await chain.send(spend({coin: 0}, [(anyone(1), SIZE - 500)]))
+    waits = await chain.rpc("gettxout", txid, 0)
+    assert (waits["confirmations"], waits["value"]) == (0, (SIZE - 500) / 10**8)
+    assert waits["scriptPubKey"]["hex"] == anyone(1).hex()
+    assert await chain.rpc("gettxout", txid, 1) is None
+    mined_only = (txid, 0, False), (coin.txid, coin.index, False)
+    assert await chain.rpc("gettxout", *mined_only[0]) is None
+    assert await chain.rpc("gettxout", coin.txid, coin.index) is None
+    assert (await chain.rpc("gettxout", *mined_only[1]))["confirmations"] == 1
+    await chain.mine()
+    assert (await chain.rpc("gettxout", txid, 0))["confirmations"] == 1
+
+
 @pytest.mark.parametrize("depth", [1, 3, 10])
 async def test_a_reorg_returns_transactions_to_the_mempool(chain, depth):
     coin = await chain.fund(anyone(), SIZE)

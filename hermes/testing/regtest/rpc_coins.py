@@ -30,19 +30,25 @@ class CoinCalls:
         }
 
     def gettxout(self, txid: str, n: int, include_mempool: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - Core's signature
-        """An unspent output, or null."""
+        """An unspent output, or null; one that waits in the mempool has no confirmations."""
         outpoint = (digest_of(txid), n)
-        if include_mempool and outpoint in self._node.pool.spenders:
+        pool = self._node.pool
+        if include_mempool and outpoint in pool.spenders:
             return None
         held = self._index.coins.get(outpoint)
-        if held is None:
+        output, confirmations = None, 0
+        if held is not None:
+            output, confirmations = held.output, self._index.height - held.height + 1
+        elif include_mempool and (waiting := pool.entries.get(outpoint[0])):
+            output = next(iter(waiting.tx.outputs[n : n + 1]), None)
+        if output is None:
             return None
         return {
             "bestblock": shown(self._index.chain[-1]),
-            "confirmations": self._index.height - held.height + 1,
-            "value": held.output.value / COIN,
-            "scriptPubKey": {"hex": held.output.script.hex()},
-            "coinbase": held.coinbase,
+            "confirmations": confirmations,
+            "value": output.value / COIN,
+            "scriptPubKey": {"hex": output.script.hex()},
+            "coinbase": held is not None and held.coinbase,
         }
 
     def scantxoutset(self, action: str, scanobjects: list[str] | None = None) -> Any:  # noqa: ANN401 - JSON

@@ -1,6 +1,7 @@
 """Under which subject an identity's statement is kept, once it holds.
 
-A statement that is not this identity's or its owner's is refused here, before it is an act.
+A soul or a member is kept of this identity and its owner only; genesis records and successions
+of others are kept too, and whether one of these is believed is the walk's to say.
 """
 
 from hermes.core.attestation import Attestation

@@ -49,15 +49,15 @@ class Acts:
 
     async def list(self, kind: str, subject: str | None = None) -> tuple[Act, ...]:
         """The acts of a kind, oldest first."""
-        if subject is None:
-            rows = await self._database.read(f"{_FIND} ORDER BY a.seq", (kind,))
-        else:
-            rows = await self._database.read(
-                f"{_FIND} AND a.subject = ? ORDER BY a.seq", (kind, subject)
-            )
-        return tuple(Act(*row) for row in rows)
+        return await self._found("ORDER BY a.seq", kind, subject)
 
     async def latest(self, kind: str, subject: str | None = None) -> Act | None:
         """The newest act of a kind."""
-        found = await self.list(kind, subject)
-        return found[-1] if found else None
+        found = await self._found("ORDER BY a.seq DESC LIMIT 1", kind, subject)
+        return found[0] if found else None
+
+    async def _found(self, order: str, kind: str, subject: str | None) -> tuple[Act, ...]:
+        which = (kind,) if subject is None else (kind, subject)
+        about = "" if subject is None else "AND a.subject = ?"
+        rows = await self._database.read(f"{_FIND} {about} {order}", which)
+        return tuple(Act(*row) for row in rows)

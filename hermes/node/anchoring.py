@@ -135,6 +135,9 @@ class Anchoring:
 
     async def run(self) -> None:
         """Watch over anchors and make the periodic ones, until cancelled."""
+        if (halt := await self._store.anchors.halted()) is not None:  # nothing may be open any more
+            gone = (await anyio.to_thread.run_sync(load, "anchors")).GONE
+            self._alarms.set(_ABOUT, f"{halt.says}; {gone}")
         if not self._settings.chain.backend:
             return
         while True:

@@ -206,6 +206,14 @@ async def test_an_alarm_is_told_once_and_the_task_goes_on(tmp_path):
         tasks.cancel_scope.cancel()
 
 
+async def test_an_alarm_is_raised_again_at_every_start(tmp_path):
+    async with house(tmp_path) as h:
+        await h.store.anchors.halt("aa" * 32 + ":1", "bb" * 32, "somebody else spent the coin")
+        bare = msgspec.structs.replace(h.settings.chain, backend="")
+        await h.anchoring(chain=bare).run()  # nothing is open, and nobody to ask
+        assert "somebody else spent the coin; find out" in h.alarms.lines()[0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_kill_9_at_any_question_leaves_one_transaction(tmp_path, when):

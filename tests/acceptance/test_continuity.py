@@ -214,6 +214,8 @@ def test_a_shortened_store_is_noticed_at_the_start_and_nothing_is_signed(strange
     assert stranger.run("log", "verify").code == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_changed_soul_is_shown_and_nothing_is_signed_until_it_is_attested(paid):
     say(paid, WORDS)
     soul = paid.state / "config" / "SOUL.md"

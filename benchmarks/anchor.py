@@ -23,6 +23,7 @@ from hermes.core.clock import SystemClock
 from hermes.identity.founding import Lock, establish, folder_of
 from hermes.identity.genesis import found
 from hermes.identity.keys import Keys
+from hermes.identity.publishing import FilePublisher
 from hermes.identity.signer_service import Signer
 from hermes.identity.signer_wire import Caps, SignerOptions
 from hermes.identity.vault import Argon2Cost
@@ -75,7 +76,10 @@ async def cycles(base: Path, count: int) -> tuple[list[float], list[float], byte
             chain=Chain(backend=chain.url, month_most=10**9),
         )
         alarms = Alarms(lambda _: None)
-        checkpointing = Checkpointing(settings, store, agent, alarms, report)
+        publisher = FilePublisher(settings.data_dir / "published")
+        checkpointing = Checkpointing(
+            settings, store, agent, alarms, report=report, publisher=publisher
+        )
         anchoring = Anchoring(
             settings,
             store,

@@ -116,7 +116,8 @@ class Keeper:
                 raise CoinGone(halt.says, GONE)
             known = await self._anchors.open()
             last = next((one.id for one in reversed(known) if one.attempts), "")
-            now = _Round(backend, await backend.tip(), ask, last, self._watch(backend))
+            watch = Watch(backend, self._caps.network)
+            now = _Round(backend, await backend.tip(), ask, last, watch)
             if now.tip != self._tip:
                 await now.watch.prepare(known, now.tip)
             before = await self._anchors.newest_final()
@@ -135,10 +136,8 @@ class Keeper:
             if (halt := await self._anchors.halted()) is None:
                 return
             coin = outpoint_of(halt.coin)
-            held = await self._held(halt.coin)
-            thief = await self._watch(backend).thief(
-                coin, held, await self._anchors.spenders(halt.coin)
-            )
+            held, ours = await self._held(halt.coin), await self._anchors.spenders(halt.coin)
+            thief = await Watch(backend, self._caps.network).thief(coin, held, ours)
             if thief and not await self._passings.take_up(backend, thief):
                 raise CoinGone(halt.says, GONE)
             await self._anchors.lift()
@@ -152,10 +151,10 @@ class Keeper:
             return await self._left_behind(anchor, before)
         if not anchor.attempts and not ready:
             return anchor
-        spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
-        held = await self._held(spent) if spent and ready else None
-        ours = await self._anchors.spenders(spent) | {one.txid for one in anchor.attempts}
-        seen = await now.watch.look(anchor, lineage, held, ours, now.tip)
+        seen = await now.watch.look(anchor, lineage, now.tip)
+        if ready and not seen.mined and not seen.waiting:
+            thief = await self._thief(now, anchor, lineage)
+            seen = msgspec.structs.replace(seen, thief=thief)
         found, todo = step(anchor, seen, now.tip)
         if Do.ALARM in todo:
             await self._gone(now.backend, found, lineage, seen.thief)
@@ -168,6 +167,14 @@ class Keeper:
             elif ready if do is Do.BUILD else now.last == anchor.id:
                 found = await self._build(now, found, lineage)
         return found
+
+    async def _thief(self, now: "_Round", anchor: Anchor, lineage: str) -> str:
+        """Who spent the coin that an anchor in no block is made of."""
+        spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
+        if not spent:
+            return ""
+        ours = await self._anchors.spenders(spent) | {one.txid for one in anchor.attempts}
+        return await now.watch.thief(outpoint_of(spent), await self._held(spent), ours)
 
     async def _left_behind(self, anchor: Anchor, before: Anchor | None) -> Anchor:
         """A draft whose coin was handed over: it waits only while that may be undone."""
@@ -193,9 +200,11 @@ class Keeper:
     async def _guard(self, now: "_Round", last: Anchor | None) -> None:
         """Nothing of ours spends the newest coin: whoever does is a stranger."""
         coin = coin_after(last)
-        if last is None or last.state not in _MINED or await self._handed_over(coin):
+        if last is None or last.state not in _MINED:
             return
         held = await self._held(coin)
+        if self._is_anothers(held):
+            return
         thief = await now.watch.thief(outpoint_of(coin), held, await self._anchors.spenders(coin))
         if thief:
             await self._gone(now.backend, None, coin, thief)
@@ -219,16 +228,15 @@ class Keeper:
 
     async def _handed_over(self, coin: str) -> bool:
         """Whether the coin is another identity's by now."""
-        own = {self.scripts.coin, self.scripts.deposit}
-        return bool(coin) and (await self._held(coin)).script not in own
+        return bool(coin) and self._is_anothers(await self._held(coin))
+
+    def _is_anothers(self, held: Output) -> bool:
+        return held.script not in {self.scripts.coin, self.scripts.deposit}
 
     async def _held(self, coin: str) -> Output:
         """What a coin of ours holds."""
         outpoint = outpoint_of(coin)
         return output_of(await self._sender.parent(outpoint.txid), outpoint)
-
-    def _watch(self, backend: ChainBackend) -> Watch:
-        return Watch(backend, self._caps.network)
 
 
 class _Round(NamedTuple):

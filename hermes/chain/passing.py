@@ -96,8 +96,8 @@ async def keep(
 
 async def handed_over(anchors: Anchors, own: CoinScripts) -> bool:
     """Whether a handoff took the coin to another identity."""
-    for one in await anchors.list():
-        if one.kind == AnchorKind.HANDOFF and one.state != "lost" and one.attempts:
+    for one in await anchors.of_kind(AnchorKind.HANDOFF):
+        if one.state != "lost" and one.attempts:
             taken = transaction_of(one.attempts[-1].raw).outputs[1].script
             if taken not in {own.coin, own.deposit}:
                 return True

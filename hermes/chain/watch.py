@@ -12,7 +12,7 @@ from hermes.chain.backend import ChainBackend, Network, Outpoint, Tip, Txid
 from hermes.chain.checked import check_headers
 from hermes.chain.spend import check_signed
 from hermes.chain.spv import check_mined
-from hermes.chain.transaction import Output, Transaction, outpoint_of, transaction_of
+from hermes.chain.transaction import Output, Transaction, transaction_of
 from hermes.chain.work import sha256d, shown
 from hermes.errors import ChainLied, ProofInvalid
 from hermes.store.anchors import Anchor
@@ -36,17 +36,12 @@ class Watch:
             self._start = min(heights)
             self._headers = await self._chain(self._start, tip, 2 * FINAL)
 
-    async def look(
-        self, anchor: Anchor, lineage: str, held: Output | None, ours: Collection[str], tip: Tip
-    ) -> Seen:
-        """What is seen of an anchor; raises ChainError.
+    async def look(self, anchor: Anchor, lineage: str, tip: Tip) -> Seen:
+        """What is seen of an anchor but for a thief; raises ChainError.
 
         Args:
             anchor: the anchor as it is known.
             lineage: the outpoint that it has to spend, empty for the first.
-            held: what its living attempt spends; None while that is in no block, when nobody is
-                asked who spends it.
-            ours: our own transactions that spend it.
             tip: the best block.
         """
         if anchor.txid and (still := await self._still(anchor, tip)):
@@ -61,11 +56,7 @@ class Watch:
                 return Seen(mined=found, lineage=lineage)
             if height == 0 and not waiting:
                 waiting = attempt.txid
-        spent = lineage or (anchor.alive[-1].coin if anchor.alive else "")
-        thief = ""
-        if spent and held and not waiting:
-            thief = await self.thief(outpoint_of(spent), held, ours)
-        return Seen(waiting=waiting, thief=thief, lineage=lineage)
+        return Seen(waiting=waiting, lineage=lineage)
 
     async def _still(self, known: Anchor, tip: Tip) -> Mined | None:
         """The place that is known, if the same block is still there."""

@@ -5,7 +5,7 @@ is read in `hermes.chain`; here its bytes are only kept, from before it is sent.
 """
 
 from collections.abc import Mapping
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 import anyio
 import msgspec
@@ -83,6 +83,9 @@ class Halt(msgspec.Struct, frozen=True):
 _OWN = tuple(name for name in Anchor.__struct_fields__ if name != "attempts")
 _COLUMNS = ", ".join(_OWN)
 _TRIED = ", ".join(Attempt.__struct_fields__)
+_BOTH = ", ".join(
+    [f"a.{name}" for name in _OWN] + [f"t.{one}" for one in Attempt.__struct_fields__]
+)
 _ADD = f"INSERT INTO anchors ({_COLUMNS}) VALUES ({', '.join('?' * len(_OWN))})"  # noqa: S608 - constants
 _SET = ", ".join(f"{name} = ?" for name in _OWN if name != "id")
 _SAVE = f"UPDATE anchors SET {_SET} WHERE id = ?"  # noqa: S608
@@ -167,6 +170,10 @@ class Anchors:
             raise Usage(f"no anchor {anchor}", "see `hermes anchor status`")
         return found[0]
 
+    async def of_kind(self, kind: int) -> tuple[Anchor, ...]:
+        """Those that say something of a kind."""
+        return await self._anchors("WHERE kind = ?", (kind,))
+
     async def with_payload(self, payload: bytes) -> tuple[Anchor, ...]:
         """The anchors that commit to the same."""
         return await self._anchors("WHERE payload = ?", (payload,))
@@ -213,18 +220,20 @@ class Anchors:
         await self._database.write(Statement(back), Statement(sql, (self._clock.now_ms(),)))
 
     async def _anchors(self, where: str, values: tuple[SqlValue, ...] = ()) -> tuple[Anchor, ...]:
-        sql = f"SELECT {_COLUMNS} FROM anchors {where} ORDER BY seq"  # noqa: S608 - constants
-        rows = await self._database.read(sql, values)
-        of = f"SELECT anchor, {_TRIED} FROM anchor_attempts WHERE anchor IN "  # noqa: S608
-        these = f"(SELECT id FROM anchors {where}) ORDER BY seq"  # noqa: S608
+        # One question, because each goes to a thread and back.
+        sql = f"""SELECT {_BOTH} FROM (SELECT * FROM anchors {where}) AS a
+            LEFT JOIN anchor_attempts AS t ON t.anchor = a.id ORDER BY a.seq, t.seq"""  # noqa: S608 - constants
+        found: dict[str, dict[str, Any]] = {}
         tried: dict[str, list[Attempt]] = {}
-        for anchor, *rest in await self._database.read(of + these, values):
-            made = dict(zip(Attempt.__struct_fields__, rest, strict=True))
-            made["dead"] = bool(made["dead"])
-            tried.setdefault(anchor, []).append(Attempt(**made))
+        for row in await self._database.read(sql, values):
+            own = dict(zip(_OWN, row, strict=False))
+            found[own["id"]] = own
+            made = dict(zip(Attempt.__struct_fields__, row[len(_OWN) :], strict=True))
+            if made["txid"] is not None:
+                made["dead"] = bool(made["dead"])
+                tried.setdefault(own["id"], []).append(Attempt(**made))
         return tuple(
-            Anchor(**dict(zip(_OWN, row, strict=True)), attempts=tuple(tried.get(row[0], ())))
-            for row in rows
+            Anchor(**own, attempts=tuple(tried.get(name, ()))) for name, own in found.items()
         )
 
 

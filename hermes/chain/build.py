@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from hermes.chain.backend import ChainBackend, Outpoint, Tip
-from hermes.chain.coin import Funds, Layout, funds_of, lay_out
+from hermes.chain.coin import Funds, Layout, funds_of, largest, lay_out
 from hermes.chain.fees import MONTH_MS, TARGET_BLOCKS, Budget, budget, raised, rate_for
 from hermes.chain.passing import refusal
 from hermes.chain.psbt import finish, psbt_of
@@ -82,10 +82,10 @@ class Builder:
     async def deposits(
         self, backend: ChainBackend, beside: frozenset[Outpoint] = frozenset()
     ) -> tuple[Funds, ...]:
-        """The confirmed deposits, each read from the transaction that made it."""
+        """The largest confirmed deposits, each read from the transaction that made it."""
         # The coin itself lies at the same script when there is no recovery key.
         told = await backend.coins(self._scripts.deposit)
-        mine = [coin.outpoint for coin in told if coin.height and coin.outpoint not in beside]
+        mine = [one for one in largest(told) if one not in beside]
         found = [await self._funds(backend, outpoint) for outpoint in mine]
         return tuple(one for one in found if one.script == self._scripts.deposit)
 
@@ -141,7 +141,7 @@ class Builder:
             checkpoint=anchor.note,
             fingerprint=ask.fingerprint,
         )
-        asked = psbt_of(layout, self._scripts)
+        asked = psbt_of(layout, (self._scripts,))
         signer = await self._signer()
         raw = finish(asked, await signer.sign_psbt(asked, claim), self._scripts)
         found = check_spend(raw, layout.previous)

@@ -5,11 +5,11 @@ the coin again. The coin carries what later anchors will cost; deposits are take
 it runs low. Pure: what a coin holds was checked before, against the transaction that made it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from hermes.chain.backend import Outpoint
+from hermes.chain.backend import Coin, Outpoint
 from hermes.chain.fees import Budget, fee_for
 from hermes.chain.scripts import CoinScripts, payload_script
 from hermes.chain.transaction import Output, output_of
@@ -19,6 +19,7 @@ from hermes.errors import NotAvailable
 DUST = 330
 """The least that an output holds: below, nodes do not relay it."""
 INPUTS_MOST = 16
+_LOOKED_AT = 4 * INPUTS_MOST
 _HEAD = 4 * 10 + 2  # version, counts, lock time; segwit's marker and flag
 _INPUT = 4 * 41
 _KEY_WITNESS = 1 + 1 + 72 + 1 + 33
@@ -53,6 +54,13 @@ def funds_of(raw: bytes, outpoint: Outpoint) -> Funds:
     """A coin as the transaction that made it says; raises ValueError."""
     output = output_of(raw, outpoint)
     return Funds(outpoint, output.value, output.script, raw)
+
+
+def largest(told: Iterable[Coin]) -> list[Outpoint]:
+    """The confirmed coins that are worth a look: whoever likes pays us dust by the thousand."""
+    confirmed = [one for one in told if one.height]
+    confirmed.sort(key=lambda one: (-one.value, one.outpoint))
+    return list(dict.fromkeys(one.outpoint for one in confirmed))[:_LOOKED_AT]
 
 
 def lay_out(

@@ -13,8 +13,8 @@ from hermes.chain.handoff_wire import ANSWER, Exchange
 from hermes.chain.lineage import check_heir, walk
 from hermes.chain.lineage_wire import Lineage, Link
 from hermes.chain.payloads import handoff_payload
+from hermes.chain.psbt import check_shape, put_together
 from hermes.chain.scripts import payload_script, scripts_of
-from hermes.chain.shared import check_shape, put_together
 from hermes.chain.sighash import check_input
 from hermes.chain.spend import check_spend
 from hermes.chain.transaction import REPLACEABLE, Output, outpoint_of, outpoint_text, transaction_of

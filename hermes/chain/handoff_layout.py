@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hermes.chain.coin import DUST, Funds, Layout, lay_out, size_of
+from hermes.chain.coin import DUST, INPUTS_MOST, Funds, Layout, lay_out, size_of
 from hermes.chain.fees import Budget, fee_for
 from hermes.chain.payloads import genesis_payload, handoff_payload
 from hermes.chain.scripts import CoinScripts, payload_script, scripts_of
@@ -77,7 +77,7 @@ def lay_out_recovery(
         if left >= DUST:
             outputs = (Output(0, payload_script(payload)), Output(left, heir.coin))
             return Layout(tuple(chosen), outputs, fee, size)
-        if not rest:
+        if not rest or len(chosen) == INPUTS_MOST:
             raise _poor(coin, fee)
         chosen.append(rest.pop())
 

@@ -11,8 +11,8 @@ from hermes.chain.coin import DUST
 from hermes.chain.lineage import check_heir, walk
 from hermes.chain.lineage_wire import Lineage, Link
 from hermes.chain.payloads import genesis_payload
+from hermes.chain.psbt import DEAD_PATH, check_shape, put_together
 from hermes.chain.scripts import payload_script, scripts_of
-from hermes.chain.shared import DEAD_PATH, check_shape, put_together
 from hermes.chain.spend import check_spend
 from hermes.chain.transaction import outpoint_of, outpoint_text
 from hermes.chain.walk import Walk

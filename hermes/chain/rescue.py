@@ -16,9 +16,9 @@ from hermes.chain.handoff_layout import lay_out_recovery
 from hermes.chain.lineage import COIN_OUTPUT, walk
 from hermes.chain.lineage_wire import Lineage, Link, lineage_of
 from hermes.chain.payloads import genesis_payload
+from hermes.chain.psbt import psbt_of
 from hermes.chain.recovery import Recovered, check_recoverable, check_recovered
 from hermes.chain.scripts import scripts_of
-from hermes.chain.shared import shared_psbt
 from hermes.chain.succession import Succession
 from hermes.chain.transaction import outpoint_text, output_of, transaction_of, txid_of
 from hermes.core.event import Json
@@ -56,7 +56,7 @@ class Rescue:
             left = await self._wait(backend, at.coin, old)
         layout = lay_out_recovery(coin, deposits, old, new, cost)
         owners = (scripts_of(old), scripts_of(new))
-        psbt = shared_psbt(layout, owners, old.recovery_after)
+        psbt = psbt_of(layout, owners, old.recovery_after)
         if len(layout.inputs) > 1:
             claim = self._claim(old, outpoint_text(at.coin), fingerprint)
             psbt = await (await self._line.agent()).sign_psbt(psbt, claim)

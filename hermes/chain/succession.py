@@ -28,8 +28,8 @@ from hermes.chain.handoff_wire import ANSWER, OFFER, Exchange, exchange_of, pack
 from hermes.chain.heritage import Heritage
 from hermes.chain.lineage import check_heir, walk
 from hermes.chain.payloads import checkpoint_payload, handoff_payload
+from hermes.chain.psbt import psbt_of, put_together
 from hermes.chain.scripts import scripts_of
-from hermes.chain.shared import put_together, shared_psbt
 from hermes.chain.spend import check_spend
 from hermes.chain.takeover import Takeover
 from hermes.chain.transaction import outpoint_text, txid_of
@@ -113,7 +113,7 @@ class Succession:
             )
             own = (scripts_of(self.genesis),)
             agent = await self.agent()
-            spend = read_spend(await agent.sign_psbt(shared_psbt(layout, own), claim))
+            spend = read_spend(await agent.sign_psbt(psbt_of(layout, own), claim))
             raw = put_together(spend, own)
             check_spend(raw, layout.previous)
             anchor = await self.takeover.send(backend, raw, spend, payload, note=note)
@@ -152,7 +152,7 @@ class Succession:
             old=self.genesis.record.block().data.hex(),
             new=to.hex(),
             record=record.block().data.hex(),
-            psbt=shared_psbt(layout, (own, scripts_of(new))),
+            psbt=psbt_of(layout, (own, scripts_of(new))),
             lineage=packed(await self.heritage.lineage()),
         )
         claim = claim_for(exchange, record, outpoint_text(at.coin), "old", fingerprint)

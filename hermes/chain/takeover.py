@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from hermes.chain.backend import ChainBackend, Outpoint
-from hermes.chain.coin import Funds, funds_of
+from hermes.chain.coin import Funds, funds_of, largest
 from hermes.chain.fees import MONTH_MS, TARGET_BLOCKS, budget, rate_for
 from hermes.chain.handoff_layout import Cost
 from hermes.chain.passing import handed_over, keep, refusal
@@ -49,8 +49,8 @@ class Takeover:
             raise ChainLied(f"{backend.name} does not have {outpoint.txid}: {error}") from error
 
     async def deposits(self, backend: ChainBackend, script: bytes) -> tuple[Funds, ...]:
-        """The confirmed coins of a script, the smallest first."""
-        told = [one.outpoint for one in await backend.coins(script) if one.height]
+        """The largest confirmed coins of a script, the smallest of them first."""
+        told = largest(await backend.coins(script))
         found = [await self.funds(backend, outpoint) for outpoint in told]
         ours = [one for one in found if one.script == script]
         return tuple(sorted(ours, key=lambda one: (one.value, one.outpoint)))

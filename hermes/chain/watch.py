@@ -5,7 +5,7 @@ by the work of the headers on it, a stranger's spend by its signature. Not seen 
 that hides things, and one that gives away real work on a shorter chain (compare two servers).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from hermes.chain.anchors import FINAL, Mined, Seen
 from hermes.chain.backend import ChainBackend, Network, Outpoint, Tip, Txid
@@ -13,11 +13,13 @@ from hermes.chain.checked import check_headers
 from hermes.chain.spend import check_signed
 from hermes.chain.spv import check_mined
 from hermes.chain.transaction import Output, Transaction, transaction_of
-from hermes.chain.work import sha256d, shown
+from hermes.chain.work import bits_of, sha256d, shown, work_of
 from hermes.errors import ChainLied, ProofInvalid
 from hermes.store.anchors import Anchor
 
 COIN_OUTPUT = 1
+_LEAST_WORK: Mapping[Network, int] = {"main": 1 << 74}
+"""A tenth of what a block took in 2023: what its own header claims is the server's word."""
 
 
 class Watch:
@@ -134,6 +136,9 @@ class Watch:
         count = min(most, max(1, tip.height - height + 1))
         headers = await self._backend.headers(height, count)
         check_headers(headers, self._network)
+        least = _LEAST_WORK.get(self._network, 0)
+        if any(work_of(bits_of(header)) < least for header in headers):
+            raise ChainLied(f"{self._backend.name} shows blocks that took next to no work")
         return headers
 
 

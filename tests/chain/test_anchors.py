@@ -2,17 +2,19 @@
 
 import msgspec
 import pytest
+from bitcoin.core import CoreMainParams
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.chain.anchors import Do, Mined, Seen, step
-from hermes.chain.backend import Outpoint, Tip, Txid
-from hermes.chain.coin import DUST, Funds, lay_out
+from hermes.chain.backend import Coin, Outpoint, Tip, Txid
+from hermes.chain.coin import DUST, Funds, largest, lay_out
 from hermes.chain.fees import Budget, TooDear, budget, fee_for, raised, rate_for
 from hermes.chain.scripts import CoinScripts, coin_script, p2wpkh, witness_script
+from hermes.chain.watch import Watch
 from hermes.config import Chain
 from hermes.core.anchor import AnchorKind, Payload
-from hermes.errors import NotAvailable
+from hermes.errors import ChainLied, NotAvailable
 from hermes.store.anchors import Anchor, AnchorId, Attempt
 
 COIN = "aa" * 32 + ":1"
@@ -219,3 +221,23 @@ def test_dust_and_nothing_are_told_apart():
     with pytest.raises(NotAvailable, match="hold 1000 sat: too little") as raised_now:
         lay_out(None, [_funds(1_000, scripts.deposit)], PAYLOAD, scripts, 5.0, CAPS)
     assert "pay at least" in raised_now.value.remedy
+
+
+def test_of_dust_by_the_thousand_only_the_largest_is_looked_at():
+    told = [Coin(Outpoint(Txid(f"{n:064x}"), 0), n, b"", 5) for n in range(1, 1_000)]
+    waits = Coin(Outpoint(Txid("ff" * 32), 0), 10**8, b"", None)
+    found = largest([*told, waits, *told])
+    assert found[:2] == [told[-1].outpoint, told[-2].outpoint]
+    assert len(set(found)) == len(found) == 64
+
+
+async def test_blocks_of_the_main_network_that_took_no_work_bury_nothing():
+    class Easy:
+        name = "easy"
+
+        async def headers(self, start, count):
+            return (CoreMainParams.GENESIS_BLOCK.get_header().serialize(),)
+
+    at_start = msgspec.structs.replace(anchor(state="mined"), txid="aa", height=0)
+    with pytest.raises(ChainLied, match="no work"):
+        await Watch(Easy(), "main").prepare((at_start,), tip(0))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from line_house import instance, line, raw, text
 
+from hermes.chain.lineage import check_heir
 from hermes.chain.lineage_wire import lineage_of
 from hermes.chain.payloads import handoff_payload
 from hermes.chain.scripts import payload_script, scripts_of
@@ -88,6 +89,11 @@ def forged(psbt):
     made = bytearray(psbt.inputs[0].partial_sigs[key])
     made[20] ^= 1
     psbt.inputs[0].partial_sigs[key] = bytes(made)
+
+
+def covers_less(psbt):
+    (key,) = psbt.inputs[1].partial_sigs
+    psbt.inputs[1].partial_sigs[key] = psbt.inputs[1].partial_sigs[key][:-1] + b"\x83"
 
 
 def final(psbt):
@@ -166,6 +172,8 @@ async def _answers(a, b, offer):
             await a.heirs.finish(text(repacked(answer, change)))
     with pytest.raises(ProofInvalid, match="successor's signature is missing"):
         await a.heirs.finish(text(repacked(answer, lambda p: p.inputs[1].partial_sigs.clear())))
+    with pytest.raises(ProofInvalid, match="does not cover all of it"):
+        await a.heirs.finish(text(repacked(answer, covers_less)))
     with pytest.raises(ProofInvalid, match="did not accept yet"):
         await a.heirs.finish(text(changed(answer, accepted="")))
     waiting = await a.chain.mempool()
@@ -235,6 +243,14 @@ async def test_a_successor_that_names_no_parent_brings_its_own_stake(tmp_path):
         told = await free.heirs.show()
         assert told["now"] == free.genesis.cid
         assert len(told["instances"][1]["anchors"]) == 2
+
+
+@pytest.mark.parametrize("role", ["nostr", "attest", "coin", "log"])
+def test_an_heir_shares_no_key(role):
+    old, new = who("old").genesis, who("new").genesis
+    check_heir(old, msgspec.structs.replace(new, owner=old.owner))  # one owner, two instances
+    with pytest.raises(ProofInvalid, match="shares a key"):
+        check_heir(old, msgspec.structs.replace(new, **{role: getattr(old, role)}))
 
 
 async def test_the_payload_is_of_record_and_checkpoint():

@@ -13,10 +13,10 @@ from hermes.chain.coin import Funds
 from hermes.chain.fees import Budget
 from hermes.chain.handoff_layout import Cost, lay_out_recovery
 from hermes.chain.lineage_wire import Lineage
+from hermes.chain.psbt import psbt_of
 from hermes.chain.recovery import check_recovered
 from hermes.chain.recovery_signer import Request, sign
 from hermes.chain.scripts import scripts_of
-from hermes.chain.shared import shared_psbt
 from hermes.config import Chain
 from hermes.errors import HermesError, NotAvailable, ProofInvalid, Refused
 from hermes.identity.spend import read_spend
@@ -38,7 +38,7 @@ def coin():
 def draft(heir=HEIR, cost=COST):
     _, funds = coin()
     layout = lay_out_recovery(funds, (), DEAD.genesis, heir.genesis, cost)
-    return shared_psbt(layout, (DEAD.scripts, heir.scripts), AFTER)
+    return psbt_of(layout, (DEAD.scripts, heir.scripts), AFTER)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from hermes.chain.server import server_of
 from hermes.chain.transaction import Output, outpoint_of, output_of
 from hermes.chain.watch import COIN_OUTPUT, Watch
 from hermes.config import Chain
-from hermes.core.anchor import AnchorKind
+from hermes.core.anchor import GONE, AnchorKind
 from hermes.core.clock import Clock
 from hermes.core.event import Json
 from hermes.errors import CoinGone, HermesError
@@ -34,9 +34,8 @@ from hermes.identity.genesis import load_genesis
 from hermes.store.acts import Acts
 from hermes.store.anchors import Anchor, Anchors
 
-__all__ = ["GONE", "NOTHING", "Keeper", "coin_after", "load_genesis"]
+__all__ = ["NOTHING", "Keeper", "coin_after", "load_genesis"]
 
-GONE = "find out who holds the key first; then `hermes anchor resume` looks again"
 NOTHING = Ask()
 _MINED = {"mined", "settled", "final"}
 

@@ -11,6 +11,8 @@ MAGIC = b"HRM2"
 VERSION = 1
 _DIGEST = 32
 _HEAD = len(MAGIC) + 2
+GONE = "find out who holds the key first; then `hermes anchor resume` looks again"
+"""What to do when somebody else spent the coin."""
 
 
 class AnchorKind(enum.IntEnum):

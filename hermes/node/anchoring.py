@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from hermes.config import Settings
-from hermes.core.anchor import AnchorKind, Payload, commitment
+from hermes.core.anchor import GONE, AnchorKind, Payload, commitment
 from hermes.core.checkpoint import checkpoint_of, note_of
 from hermes.core.clock import Clock
 from hermes.core.event import Json
@@ -136,8 +136,7 @@ class Anchoring:
     async def run(self) -> None:
         """Watch over anchors and make the periodic ones, until cancelled."""
         if (halt := await self._store.anchors.halted()) is not None:  # nothing may be open any more
-            gone = (await anyio.to_thread.run_sync(load, "anchors")).GONE
-            self._alarms.set(_ABOUT, f"{halt.says}; {gone}")
+            self._alarms.set(_ABOUT, f"{halt.says}; {GONE}")
         if not self._settings.chain.backend:
             return
         while True:

@@ -1,9 +1,10 @@
 """The walk from genesis to now, checked with nothing but its file and a chain one believes.
 
 Each link spends output 1 of the one before, by the key that the records say; the last lies in a
-block, and so do all before it, because a mined transaction's ancestors are mined. Two lineages
-of one genesis would be a double spend. Not shown: that the last link is the newest (ask a
-server), who holds the keys today, and that no statement was left out.
+block, and so do all before it, because a mined transaction's ancestors are mined. A second line
+out of any link would be a double spend. Not shown: that the last link is the newest and that the
+first instance began no other line from another deposit (ask a server), who holds the keys today,
+and that no statement was left out.
 """
 
 from typing import NamedTuple

@@ -23,7 +23,10 @@ from hermes.identity.spend import Spend
 from hermes.store.anchors import Anchor, Anchors, Attempt
 
 _UNDER_WAY = frozenset({"draft", "sent", "seen"})
-_GONE = "a replayed handoff, a twin of this instance, or a stolen key: find out which"
+_GONE = (
+    "an anchor since the offer was made (then: offer again), another handoff, a twin of this"
+    " instance, or a stolen key: find out which"
+)
 
 
 class Takeover:

@@ -39,10 +39,18 @@ def add(commands: Commands) -> None:
     verbs = add_verbs(noun)
     now = add_command(verbs, "now", "anchor the log as it is", example, _now)
     now.add_argument("--regtest", action="store_true", help="refuse any other network")
-    now.add_argument("--fee-rate", type=_rate, default=0.0, metavar="N", help="satoshi a vbyte")
+    now.add_argument(
+        "--fee-rate",
+        type=handoff.fee_rate,
+        default=0.0,
+        metavar="N",
+        help="satoshi a vbyte, else the network's",
+    )
     now.add_argument("--wait", choices=_STATES, help="until it is that far")
     now.add_argument("--out", metavar="FILE", help="waits for a block, then writes its proof")
-    now.add_argument("--fingerprint", default="", metavar="TEXT", help="the main network's key")
+    now.add_argument(
+        "--fingerprint", default="", metavar="TEXT", help="the identity's, for the main network"
+    )
     status = add_command(
         verbs, "status", "every anchor, and the address to pay to", "hermes anchor status", _status
     )
@@ -168,10 +176,3 @@ def _words(anchor: dict[str, Json]) -> list[str]:
 def _shown(rows: list[Json]) -> list[tuple[str, str, int]]:
     """The columns that any row fills."""
     return [column for column in _COLUMNS if any(row.get(column[0]) for row in rows)]
-
-
-def _rate(text: str) -> float:
-    rate = float(text)
-    if not 1.0 <= rate <= 10_000.0:  # noqa: PLR2004 - below, nobody relays it
-        raise argparse.ArgumentTypeError("between 1 and 10000 satoshi a virtual byte")
-    return rate

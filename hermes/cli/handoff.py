@@ -43,7 +43,7 @@ def add(verbs: Commands) -> None:
     stake = add_command(
         steps,
         "stake",
-        "anchor the log, and pay the successor what it signs with",
+        "the old instance anchors, and pays the successor its stake",
         "hermes anchor handoff stake --to genesis.cbor",
         _stake,
     )
@@ -89,13 +89,29 @@ def add(verbs: Commands) -> None:
     )
     recover.add_argument("--key", metavar="FILE", help="the recovery key; else it is asked for")
     for command in (stake, offer, recover):
-        command.add_argument("--fee-rate", type=float, default=0.0, metavar="N", help="sat/vbyte")
+        command.add_argument(
+            "--fee-rate",
+            type=fee_rate,
+            default=0.0,
+            metavar="N",
+            help="satoshi a vbyte, else the network's",
+        )
     for command in (stake, offer, accept, recover):
-        command.add_argument("--fingerprint", default="", metavar="TEXT", help="main network's key")
+        command.add_argument(
+            "--fingerprint", default="", metavar="TEXT", help="the identity's, for the main network"
+        )
     for command in (stake, finish, recover):
         command.add_argument("--wait", choices=_STATES, help="until it is that far")
     for command in (stake, offer, accept, finish, recover):
         add_json(command)
+
+
+def fee_rate(text: str) -> float:
+    """A fee rate as a person writes it; raises ArgumentTypeError."""
+    rate = float(text)
+    if not 1.0 <= rate <= 10_000.0:  # noqa: PLR2004 - below, nobody relays it
+        raise argparse.ArgumentTypeError("between 1 and 10000 satoshi a virtual byte")
+    return rate
 
 
 async def _stake(args: argparse.Namespace, world: World) -> int:

@@ -25,6 +25,7 @@ _FILE_MOST = 64 << 20
 _HEADERS_MOST = 1 << 30
 _LIMITS = (
     "that no move of the coin came after the last one here: ask a server, hermes trust show",
+    "that the first instance began no second line, from another deposit: two make a twin",
     "who holds the keys today",
     "that every member and every revocation is in the file: its maker chose them",
 )

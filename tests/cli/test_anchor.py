@@ -112,9 +112,11 @@ def test_the_coin_gone_is_refused_with_3_and_no_money_with_4(shell):
     assert shell.run("anchor", "resume") == 0
 
 
-def test_rates_that_nobody_relays_are_usage(shell):
+def test_rates_that_nobody_relays_are_usage(shell, capsys):
     for rate in ("0.5", "-1", "nan", "1e9", "x"):
         assert shell.run("anchor", "now", f"--fee-rate={rate}") == 2
+        assert shell.run("anchor", "handoff", "stake", "--to=x", f"--fee-rate={rate}") == 2
+        assert capsys.readouterr().err.count("argument --fee-rate") == 2
 
 
 def test_the_fingerprint_is_typed_on_the_main_network(shell):

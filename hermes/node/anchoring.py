@@ -133,10 +133,14 @@ class Anchoring:
         self._alarms.set(_ABOUT, "")
         return {"halted": None}
 
+    async def recall(self) -> None:
+        """Raise the alarm again that an earlier owner raised; dials nobody."""
+        if (halt := await self._store.anchors.halted()) is not None:
+            self._alarms.set(_ABOUT, f"{halt.says}; {GONE}")
+
     async def run(self) -> None:
         """Watch over anchors and make the periodic ones, until cancelled."""
-        if (halt := await self._store.anchors.halted()) is not None:  # nothing may be open any more
-            self._alarms.set(_ABOUT, f"{halt.says}; {GONE}")
+        await self.recall()  # nothing may be open any more
         if not self._settings.chain.backend:
             return
         while True:

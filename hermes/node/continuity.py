@@ -37,6 +37,11 @@ class Continuity:
     publishing: Publishing
     queries: Mapping[str, Query]
 
+    async def look(self) -> None:
+        """What every owner does at its start: say what is known to be wrong."""
+        await self.anchoring.recall()
+        await self.checkpointing.look()
+
     async def watch(self) -> None:
         """What a lasting owner does all the time: sign the log, watch over anchors, publish."""
         async with anyio.create_task_group() as tasks:

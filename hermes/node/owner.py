@@ -101,7 +101,7 @@ async def open_owner(
             tasks.start_soon(rooms.draw)
             tasks.start_soon(rooms.continuity.watch)
         else:
-            tasks.start_soon(rooms.continuity.checkpointing.look)
+            tasks.start_soon(rooms.continuity.look)
         try:
             yield owner
         finally:

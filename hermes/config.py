@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -41,13 +41,13 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which chain; main takes HERMES_V2_MAINNET=yes and a typed fingerprint as well."""
     backend: str = ""
     """The server: core+http://, electrum+ws(s)://, +tcp://, +tls://, or esplora+http(s)://."""
-    fee_rate_most: float = 50.0
+    fee_rate_most: Annotated[float, msgspec.Meta(ge=1, le=10_000)] = 50.0
     """Satoshi a virtual byte that an anchor pays at most."""
-    fee_most: int = 20_000
+    fee_most: Annotated[int, msgspec.Meta(ge=0)] = 20_000
     """Satoshi that one transaction pays at most."""
-    month_most: int = 100_000
+    month_most: Annotated[int, msgspec.Meta(ge=0)] = 100_000
     """Satoshi of fees in 30 days at most."""
-    every_hours: float = 0.0
+    every_hours: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0
     """Hours between anchors; 0: only when asked."""
     calendar: str = ""
     """IPv4 address and port of an OpenTimestamps calendar, as 127.0.0.1:14788; empty: none."""

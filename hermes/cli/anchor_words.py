@@ -4,6 +4,7 @@ from typing import Any
 
 from hermes.core.clock import rfc3339
 from hermes.gateway.render_text import clean, one_line
+from hermes.load import load
 
 _SETTLED = 6
 _LIMITS = (
@@ -26,7 +27,8 @@ def words_of(found: Any, *, pinned: bool) -> list[str]:  # noqa: ANN401 - a `Ver
         f"  {found.block}",
         f"The log's checkpoint stands in transaction {found.txid},",
         "  paid by the coin of the identity that the log belongs to:",
-        f"  Nostr key {found.nostr}, genesis {found.genesis}",
+        f"  Nostr key {load('npub').npub_of(found.nostr)}",
+        f"  ({found.nostr}), genesis {found.genesis}",
         _growth(found),
         "",
         *_ground(found, pinned=pinned),

@@ -49,11 +49,16 @@ def test_a_key_to_the_main_network_is_no_line_of_a_file(tmp_path):
         read_settings(home)
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["fee_rate_most = nan", "fee_rate_most = inf", "fee_rate_most = 0", "fee_most = -1"]
-    + ["month_most = -1", "every_hours = nan", "every_hours = -1"],
-)
+WRONG = """fee_rate_most = nan
+fee_rate_most = inf
+fee_rate_most = 0
+fee_most = -1
+month_most = -1
+every_hours = nan
+every_hours = -1"""
+
+
+@pytest.mark.parametrize("line", WRONG.splitlines())
 def test_a_cap_is_a_number_that_caps(tmp_path, line):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.toml").write_text(f"[chain]\n{line}\n")

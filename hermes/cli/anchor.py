@@ -9,6 +9,7 @@ import anyio.to_thread
 from hermes.cli import anchor_proof, handoff
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.fee_rate import fee_rate
 from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
@@ -41,7 +42,7 @@ def add(commands: Commands) -> None:
     now.add_argument("--regtest", action="store_true", help="refuse any other network")
     now.add_argument(
         "--fee-rate",
-        type=handoff.fee_rate,
+        type=fee_rate,
         default=0.0,
         metavar="N",
         help="satoshi a vbyte, else the network's",

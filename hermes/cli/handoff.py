@@ -15,6 +15,7 @@ import msgspec
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
+from hermes.cli.fee_rate import fee_rate
 from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
 from hermes.cli.stamp_files import read_some
@@ -104,14 +105,6 @@ def add(verbs: Commands) -> None:
         command.add_argument("--wait", choices=_STATES, help="until it is that far")
     for command in (stake, offer, accept, finish, recover):
         add_json(command)
-
-
-def fee_rate(text: str) -> float:
-    """A fee rate as a person writes it; raises ArgumentTypeError."""
-    rate = float(text)
-    if not 1.0 <= rate <= 10_000.0:  # noqa: PLR2004 - below, nobody relays it
-        raise argparse.ArgumentTypeError("between 1 and 10000 satoshi a virtual byte")
-    return rate
 
 
 async def _stake(args: argparse.Namespace, world: World) -> int:

@@ -104,6 +104,7 @@ class Failing:
         return await self._inner.__aexit__(*error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 async def test_dying_at_any_question_the_heir_loses_neither_coin_nor_line(tmp_path, after):
     async with line(tmp_path) as (a, b, _):

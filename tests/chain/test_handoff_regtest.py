@@ -28,6 +28,7 @@ async def headers_from(chain):
     return found
 
 
+@pytest.mark.slow
 async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
     async with line(tmp_path) as (a, b, c):
         await a.begin()
@@ -76,6 +77,7 @@ async def test_from_genesis_over_a_handoff_and_a_death_to_now(tmp_path):
         assert [one.faults for one in (a, b, c)] == [[], [], []]
 
 
+@pytest.mark.slow
 async def test_of_the_first_instance_its_genesis_record_is_enough(tmp_path):
     async with AsyncExitStack() as stack:
         chain = await stack.enter_async_context(Regtest())

@@ -11,8 +11,8 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import sys
+import time
 from pathlib import Path
 
 import pytest

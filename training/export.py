@@ -25,10 +25,17 @@ DESCRIPTION = "A small model that knows the tools of Hermes, trained from scratc
 
 
 def export(
-    model: Model, tokenizer: Tokenizer, path: Path, *, kind: str = "q8_0", name: str = "ember"
+    model: Model,
+    tokenizer: Tokenizer,
+    path: Path,
+    *,
+    kind: str = "q8_0",
+    name: str = "ember",
+    window: int = 0,
 ) -> None:
     """Write the GGUF in one piece; `kind` is f32, f16, q8_0 or q4_0.
 
+    `window`: the context length that the file states, 0: the model's own.
     In q4_0 the embedding stays q8_0: it is the output, too, and small rows suffer most.
     Raises WeightsInvalid where the vocabulary isn't the model's, or a width does not quantise.
     """
@@ -36,13 +43,16 @@ def export(
         raise WeightsInvalid(f"a vocabulary of {len(tokenizer)} for a model of {model.shape.vocab}")
     if kind not in KINDS:
         raise Usage(f"no kind {kind!r}: choose one of {', '.join(KINDS)}")
-    write_whole(path, lambda beside: _write(model, tokenizer, beside, kind, name))
+    about = (name, window or model.shape.context)
+    write_whole(path, lambda beside: _write(model, tokenizer, beside, kind, about))
 
 
-def _write(model: Model, tokenizer: Tokenizer, path: Path, kind: str, name: str) -> None:
+def _write(
+    model: Model, tokenizer: Tokenizer, path: Path, kind: str, about: tuple[str, int]
+) -> None:
     writer = gguf.GGUFWriter(path, ARCHITECTURE)
     try:
-        _describe(writer, model, kind, name)
+        _describe(writer, model, kind, *about)
         _vocabulary(writer, tokenizer)
         for key, weight in model.state_dict().items():
             values = weight.detach().float().cpu().numpy()
@@ -54,14 +64,14 @@ def _write(model: Model, tokenizer: Tokenizer, path: Path, kind: str, name: str)
         writer.close()
 
 
-def _describe(writer: gguf.GGUFWriter, model: Model, kind: str, name: str) -> None:
+def _describe(writer: gguf.GGUFWriter, model: Model, kind: str, name: str, window: int) -> None:
     shape = model.shape
     writer.add_name(name)
     writer.add_description(DESCRIPTION)
     writer.add_license("MIT")
     writer.add_string(PROFILE_KEY, "native")
     writer.add_file_type(KINDS[kind][0])
-    writer.add_context_length(shape.context)
+    writer.add_context_length(window)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.depth)
     writer.add_feed_forward_length(shape.feed_forward)

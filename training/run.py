@@ -105,7 +105,9 @@ def _train(args: argparse.Namespace) -> None:
     progress = trainer.run()
     whole = trainer.whole()
     if group.first:
-        export(whole, shard.tokenizer, args.out / MODEL, kind=args.kind, name=args.name)
+        longest = max(phase.length for phase in args.phases)  # beyond it nothing was learnt
+        words, out = shard.tokenizer, args.out / MODEL
+        export(whole, words, out, kind=args.kind, name=args.name, window=longest)
         draw(args.out / FILE, args.out / CURVE)
         print(f"step {progress.step}, loss {progress.loss:.4f}: {args.out / MODEL}")
     group.leave()

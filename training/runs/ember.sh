@@ -6,10 +6,10 @@
 set -eu
 bin=$(cd "${1:-.venv/bin}" && pwd)
 size=${SIZE:-6m}
-minutes=${MINUTES:-130}
+minutes=${MINUTES:-145}
 count=${COUNT:-400000}
 seed=${SEED:-5}
-brief=${BRIEF:-0.66} # share of the time that goes to short requests
+brief=${BRIEF:-0.57} # share of the time that goes to short requests
 out=${OUT:-ember}
 limit=${LIMIT:-0} # cases a set in the evaluation; 0: all
 gpus=${GPUS:-$("$bin/python" -c 'import torch; print(torch.cuda.device_count())')}
@@ -32,7 +32,7 @@ stretch() { # SHARD UNTIL
     $launch training.trainer --shard "$out/$1" --until "$2" --warm "$out/copying" \
         --replay "$out/copying" --replay-share 0.08 --out "$out/run" \
         --size "$size" --minutes "$minutes" --tokens 6144 --decay 0.6 --warm-until 0.02 \
-        --phases "256:$brief,768:0.92,4096:1" --seed "$seed" --name ember
+        --phases "256:$brief,768:0.8,1024:0.95,2048:1" --seed "$seed" --name ember
 }
 stretch brief "$brief"
 stretch whole 1

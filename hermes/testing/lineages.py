@@ -30,7 +30,7 @@ from hermes.identity.statements import ACCEPTED, HANDOFF, MEMBER, REVOKED
 from hermes.testing.proofs import headers_on, mined
 
 _FEE = 200
-_START = 100_000
+_START = 10_000_000
 _AT = 1_795_000_000_000
 _REPLACEABLE = 0xFFFFFFFD
 _ALL = b"\x01"

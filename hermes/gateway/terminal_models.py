@@ -10,7 +10,7 @@ import anyio.to_thread
 from hermes.core.event import Json
 from hermes.gateway.render_text import one_line
 from hermes.gateway.terminal_state import Chat
-from hermes.models.gguf import shipped_model
+from hermes.models.gguf import EXACT, shipped_model
 
 _PATIENCE_S = 0.25  # the prompt must not wait for a slow look-up
 
@@ -35,7 +35,7 @@ def about(chat: Chat) -> str:
     if ships(name):
         return (
             f"{shipped_model().stem} answers, the small model that ships: it is often wrong. Of "
-            "freely worded requests 32 % come out exactly right; plain ones such as `read "
+            f"freely worded requests {EXACT} % come out exactly right; plain ones such as `read "
             "README.md` do. /model offers others, /help shows the commands."
         )
     return f"{one_line(name, 60)} answers. /help shows the commands."

@@ -15,7 +15,7 @@ from hermes.core.event import (
 from hermes.core.request import TurnRequest
 from hermes.gateway.terminal import run_terminal
 from hermes.gateway.terminal_models import row, ships
-from hermes.models.gguf import shipped_model
+from hermes.models.gguf import EXACT, shipped_model
 from hermes.testing.door import ScriptedDoor, ScriptedHello
 from hermes.testing.terminal import piped_terminal
 
@@ -192,10 +192,10 @@ async def test_a_command_is_said_before_its_answer(tmp_path, terminal):
 @pytest.mark.parametrize(
     ("model", "default", "small"),
     [
-        ("", "hermes-bootstrap", True),
+        ("", "ember", True),
         (str(shipped_model()), "other", True),
         ("", "http://127.0.0.1:1/v1#big", False),
-        ("scripted:x", "hermes-bootstrap", False),
+        ("scripted:x", "ember", False),
     ],
 )
 async def test_how_far_the_small_model_goes_is_said_exactly_when_it_answers(
@@ -204,11 +204,11 @@ async def test_how_far_the_small_model_goes_is_said_exactly_when_it_answers(
     await terminal.type("/quit\r")
     hello = ScriptedHello(model=default)
     await chat(door_of(hello=hello), terminal, tmp_path, model=model)
-    assert ("32 %" in terminal.text) is small
+    assert (f"{EXACT} %" in terminal.text) is small
 
 
 def test_the_shipped_model_has_a_name_in_lists():
     assert row({"model": str(shipped_model()), "window": 2048, "current": True}) == (
-        "hermes-bootstrap, the small model that ships  2,048 tokens  (now)"
+        "ember, the small model that ships  2,048 tokens  (now)"
     )
-    assert not ships("/elsewhere/hermes-bootstrap.gguf")
+    assert not ships("/elsewhere/ember.gguf")

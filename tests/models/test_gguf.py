@@ -35,16 +35,17 @@ def _why(tmp_path: Path, data: bytes) -> str:
 
 def test_the_shipped_model_says_what_it_is():
     info = read_gguf(shipped_model())
-    assert (info.architecture, info.name, info.profile) == ("llama", "hermes-bootstrap", "native")
-    assert (info.context_length, info.parameters) == (2_048, 2_632_128)
+    assert (info.architecture, info.name, info.profile) == ("llama", "ember", "native")
+    assert (info.context_length, info.parameters) == (2_048, 6_426_880)
     assert info.size == shipped_model().stat().st_size
     assert "<|im_start|>" in info.chat_template
-    assert {"<|im_start|>", "<|im_end|>", "<tool_call>"} <= info.control_tokens
+    assert {"<|im_start|>", "<|im_end|>"} <= info.control_tokens
+    assert any("<tool_call>" in token for token in info.control_tokens)
 
 
-def test_the_shipped_model_is_the_one_whose_origin_is_told():
+def test_the_shipped_model_is_the_one_of_the_card():
     digest = hashlib.sha256(shipped_model().read_bytes()).hexdigest()
-    assert digest in shipped_model().with_name("ORIGIN.md").read_text()
+    assert digest in shipped_model().with_name("MODEL_CARD.md").read_text()
 
 
 def test_control_tokens_are_those_of_the_two_types(tmp_path):

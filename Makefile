@@ -13,8 +13,10 @@ $(VENV)/.ready: pyproject.toml scripts/setup.sh
 chat: setup
 	@$(BIN)/hermes chat
 
+# On all cores; the directory is short because sockets lie below it.
 test: setup
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@tmp=$$(mktemp -d /tmp/h.XXXX) && { $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile \
+		--basetemp="$$tmp/t" $(PYTEST_ARGS); code=$$?; rm -rf "$$tmp"; exit $$code; }
 
 test-all: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -372,9 +372,13 @@ async def test_each_side_refuses_an_altered_handoff(tmp_path):
         await desk.refused("output 1 does not pay", to_other, claim)
         dear = replace(made.draft, outputs=(payload, (48_000, coin[1])))
         await desk.refused("the fee is", dear, claim)
-        other = replace(made.draft, outputs=((0, payload[1][:-1] + b"x"), coin))
+        other = replace(
+            made.draft, outputs=((0, payload[1][:-1] + bytes((payload[1][-1] ^ 1,))), coin)
+        )
         await desk.refused("output 0", other, claim)
-        lie = msgspec.structs.replace(claim, payload=claim.payload[:-2] + "00")
+        lie = msgspec.structs.replace(
+            claim, payload=claim.payload[:-1] + "01"[claim.payload[-1] == "0"]
+        )
         await desk.refused("not of this handoff", made.draft, lie)
         torn = msgspec.structs.replace(claim, handoff=claim.handoff[:-2])
         await desk.refused("no handoff record", made.draft, torn)

@@ -53,6 +53,33 @@ class Chain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """IPv4 address and port of an OpenTimestamps calendar, as 127.0.0.1:14788; empty: none."""
 
 
+class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done with finished conversations, and what of them comes back."""
+
+    compaction: bool = True
+    """Whether long conversations are shortened aside, before the window is full."""
+    summaries: Literal["auto", "always", "never"] = "auto"
+    """Who sums up what is left out: a model where it is worth it, any model, or rules alone."""
+    historian: bool = True
+    """Whether finished conversations are looked through for what is worth remembering."""
+    idle_minutes: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    """Minutes without a turn after which a conversation counts as finished for now."""
+    dreamer: bool = True
+    """Whether recurring work is drafted as skills; a draft does nothing until it is approved."""
+    dream_hours: Annotated[float, msgspec.Meta(ge=0.01)] = 24.0
+    """Hours between two looks for recurring work."""
+    recall_bytes: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 480
+    """Bytes of memories that a prompt gets at most."""
+    recall_least: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3
+    """How well a memory has to fit before it is shown to the model, 0 to 1."""
+    vectors: Literal["", "sqlite-vec", "faiss"] = ""
+    """Where vectors of memories lie; empty: memories are found by their words alone."""
+    embedder: str = ""
+    """URL#NAME of an OpenAI-compatible embeddings server; empty: the built-in one."""
+    prefix_mib: Annotated[int, msgspec.Meta(ge=0)] = 512
+    """Most disk that evaluated prefixes take; 0: none is kept."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -84,6 +111,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Policy rules of the user: allow, ask and deny to lists of rules."""
     limits: Limits = Limits()
     """What one turn may use."""
+    memory: Memory = Memory()
+    """What is remembered, and how."""
     checkpoint_minutes: float = 10.0
     """Minutes between signed checkpoints of the log while there is something new; 0: none."""
     chain: Chain = Chain()

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from hermes.core.event import Event, Notice, TextDelta, is_final
+from hermes.core.event import Event, Notice, TextDelta, TurnStarted, is_final
 from hermes.core.ids import ConversationId
 
 _UNSEEN = 20  # notices that are kept for a conversation with nobody there
@@ -32,6 +32,10 @@ class Bus:
         self._unseen: dict[ConversationId, list[Event]] = {}
         self._people: Counter[ConversationId] = Counter()
         self._moved = anyio.Event()
+        self._running: set[ConversationId] = set()
+        self._stirred = anyio.Event()
+        self._quiet = anyio.Event()
+        self._quiet.set()
 
     @contextmanager
     def watch(self, conversation: ConversationId) -> Iterator[MemoryObjectReceiveStream[Event]]:
@@ -47,6 +51,7 @@ class Bus:
     def publish(self, event: Event) -> None:
         """Hand an event to everybody who watches its conversation."""
         self._keep(event)
+        self._count(event)
         for send in list(self._watchers.get(event.conversation_id, ())):
             if send.statistics().current_buffer_used < self._backlog:
                 send.send_nowait(event)
@@ -83,6 +88,26 @@ class Bus:
                 self._unseen[event.conversation_id] = kept[-_UNSEEN:]
         elif event.turn_id:
             self._so_far.setdefault(event.conversation_id, []).append(event)
+
+    async def quiet(self) -> None:
+        """Return once no turn runs in any conversation."""
+        await self._quiet.wait()
+
+    async def stirred(self) -> None:
+        """Return once a turn runs in any conversation."""
+        await self._stirred.wait()
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, TurnStarted):
+            self._running.add(event.conversation_id)
+            if not self._stirred.is_set():
+                self._stirred.set()
+                self._quiet = anyio.Event()
+        elif is_final(event) and event.conversation_id in self._running:
+            self._running.remove(event.conversation_id)
+            if not self._running:
+                self._stirred = anyio.Event()
+                self._quiet.set()
 
     @contextmanager
     def attend(self, conversation: ConversationId) -> Iterator[None]:

@@ -9,7 +9,12 @@ from hermes.store.migrations import Migration, Plan
 from hermes.store.statement import Statement
 from hermes.store.tables_anchors import ANCHORS
 from hermes.store.tables_calendar import CALENDAR
+from hermes.store.tables_chores import CHORES
+from hermes.store.tables_history import HISTORY
 from hermes.store.tables_log import LOG
+from hermes.store.tables_recall import RECALL
+from hermes.store.tables_skills import SKILLS
+from hermes.store.tables_views import VIEWS
 
 APPLICATION = 0x48524D32  # "HRM2"
 
@@ -120,6 +125,7 @@ _JOBS = (
 MIGRATIONS = (
     Migration(1, "the ground", (*_CONVERSATIONS, *_TURNS, *_MEMORY, *_JOBS)),
     Migration(2, "continuity", (*LOG, *ACTS, *ANCHORS, *CALENDAR)),
+    Migration(3, "memory", (*VIEWS, *HISTORY, *RECALL, *SKILLS, *CHORES)),
 )
 
 

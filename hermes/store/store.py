@@ -17,6 +17,7 @@ from hermes.store.blobs import Blobs
 from hermes.store.car_in import CarImport, Imported
 from hermes.store.car_out import Exported, Wanted, export_car
 from hermes.store.checkpoints import Checkpoints
+from hermes.store.chores import ChoreBook
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
 from hermes.store.jobs import JobLedger
@@ -63,6 +64,7 @@ class Store:
         self.checkpoints = Checkpoints(database, self.log)
         self.stamps = Stamps(database, clock)
         self.anchors = Anchors(database, clock)
+        self.chores = ChoreBook(database, clock)
 
     @classmethod
     @asynccontextmanager

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training.curate.fakes import Fakes
-from training.curate.finding import Finding
-from training.curate.keys import seed_words
-from training.curate.personal import luhn
+from hermes.scrub.fakes import Fakes
+from hermes.scrub.finding import Finding
+from hermes.scrub.keys import seed_words
+from hermes.scrub.personal import luhn
 from training.curate.quality import is_correction
-from training.curate.scrub import Piece, findings, scrub
+from hermes.scrub.scrub import Piece, findings, scrub
 
 ALNUM = string.ascii_letters + string.digits
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

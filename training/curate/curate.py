@@ -14,6 +14,7 @@ import anyio.to_thread
 from hermes import __version__
 from hermes.core.clock import Clock, SystemClock, rfc3339
 from hermes.errors import NotAvailable
+from hermes.scrub.scrub import Piece, scrub
 from hermes.store.transcripts import Entry, Transcript, Transcripts
 from training.curate.exchange import Chat, exchanges
 from training.curate.lines import lines
@@ -21,7 +22,6 @@ from training.curate.near import Near
 from training.curate.options import Options, Summary
 from training.curate.outputs import Outputs, writing
 from training.curate.quality import judge
-from training.curate.scrub import Piece, scrub
 from training.curate.strings import changed, context, pieces
 
 RECIPE = "hermes/curate/1"

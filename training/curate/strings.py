@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from hermes.scrub.scrub import Piece
 from training.curate.exchange import Chat
-from training.curate.scrub import Piece
 
 Change = Callable[[str], str]
 

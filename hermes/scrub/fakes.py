@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import quote
 
-from training.curate.finding import Finding, Kind
-from training.curate.personal import luhn
+from hermes.scrub.finding import Finding, Kind
+from hermes.scrub.personal import luhn
 
 _PREFIX = re.compile(
     r"(?:sk|pk|rk)[-_](?:live_|test_|ant-|proj-)?|gh[a-z]_|github_pat_|gl[a-z]+-|xox[a-z]-|AKIA|"

@@ -32,7 +32,7 @@ from detect_secrets.plugins.stripe import StripeDetector
 from detect_secrets.plugins.telegram_token import TelegramBotTokenDetector
 from detect_secrets.plugins.twilio import TwilioKeyDetector
 
-from training.curate.finding import Finding
+from hermes.scrub.finding import Finding
 
 # The private-key, keyword, entropy and IP plugins stay out: they name headers, not keys, or
 # are coarser than `personal`, `assigned` and `random_text`. Nothing here verifies online.
@@ -92,7 +92,7 @@ _SEED_WORDS = 12
 @lru_cache(maxsize=1)
 def seed_words() -> frozenset[str]:
     """The English list of BIP-39."""
-    text = files("training.curate").joinpath("bip39_english.txt").read_text(encoding="ascii")
+    text = files("hermes.scrub").joinpath("bip39_english.txt").read_text(encoding="ascii")
     return frozenset(text.split())
 
 

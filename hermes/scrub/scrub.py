@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from training.curate.assigned import assigned
-from training.curate.fakes import Fakes
-from training.curate.finding import Finding, Kind
-from training.curate.keys import keys
-from training.curate.personal import personal
-from training.curate.random_text import random_text
-from training.curate.views import views
+from hermes.scrub.assigned import assigned
+from hermes.scrub.fakes import Fakes
+from hermes.scrub.finding import Finding, Kind
+from hermes.scrub.keys import keys
+from hermes.scrub.personal import personal
+from hermes.scrub.random_text import random_text
+from hermes.scrub.views import views
 
 _ROUNDS = 4
 

@@ -7,8 +7,8 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 
-from training.curate.finding import Finding
-from training.curate.keys import seed_words
+from hermes.scrub.finding import Finding
+from hermes.scrub.keys import seed_words
 
 _EMAIL = re.compile(
     r"(?i)(?<![\w.+-])(?P<who>[\w.+%'-]{1,64})(?:@|%40|\s?[\[(]at[\])]\s?)"

@@ -7,7 +7,7 @@ where a person writes.
 import re
 from collections.abc import Iterator
 
-from training.curate.finding import Finding
+from hermes.scrub.finding import Finding
 
 _STRONG = (
     r"pass(?:word|wort|wd|phrase|code)s?|pwd|pw|kennwort|mot[ _-]de[ _-]passe|contrase(?:ñ|n)a|"

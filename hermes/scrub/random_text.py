@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from training.curate.finding import Finding
+from hermes.scrub.finding import Finding
 
 _RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
 _PLAIN = re.compile(r"[A-Za-z0-9]{16,}")

@@ -4,7 +4,8 @@ HermesError
 ├── Usage                 the caller's words are off (exit 2)
 │   ├── SettingsInvalid
 │   ├── ConversationUnknown
-│   └── SkinInvalid
+│   ├── SkinInvalid
+│   └── SkillInvalid
 ├── Refused               policy or a gate said no (exit 3)
 ├── NotAvailable          not on this machine (exit 4, with the remedy)
 ├── StoreError
@@ -84,6 +85,10 @@ class ConversationUnknown(Usage):
 
 class SkinInvalid(Usage):
     """A skin's directory or manifest cannot be used."""
+
+
+class SkillInvalid(Usage):
+    """A skill's file cannot be used; the message says what about it."""
 
 
 class Refused(HermesError):

@@ -47,6 +47,7 @@ Part = Literal[
     "train_task",
     "train_tools",
     "trust",
+    "yaml",
 ]
 
 _MODULES: dict[Part, str] = {
@@ -89,6 +90,7 @@ _MODULES: dict[Part, str] = {
     "train_task": "training.task",
     "train_tools": "training.evaluate.offered",
     "trust": "hermes.chain.trust",
+    "yaml": "yaml",
 }
 
 

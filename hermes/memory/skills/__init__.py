@@ -1,0 +1,1 @@
+"""Skills in the open Agent Skills format: read, found, trusted, matched, used."""

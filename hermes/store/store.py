@@ -23,6 +23,7 @@ from hermes.store.database import Database
 from hermes.store.jobs import JobLedger
 from hermes.store.journal import Journal
 from hermes.store.ledger import Ledger
+from hermes.store.likely import Likely
 from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
 from hermes.store.naming import Named, block_named
@@ -55,6 +56,7 @@ class Store:
         self.journal = Journal(database, clock)
         self.approvals = Approvals(database, clock)
         self.memory = ProjectMemory(database, clock)
+        self.likely = Likely(database)
         self.search = Search(database)
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)

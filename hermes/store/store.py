@@ -20,6 +20,9 @@ from hermes.store.checkpoints import Checkpoints
 from hermes.store.chores import ChoreBook
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
+from hermes.store.deeds import Deeds
+from hermes.store.drafts import Drafts
+from hermes.store.history import History
 from hermes.store.jobs import JobLedger
 from hermes.store.journal import Journal
 from hermes.store.ledger import Ledger
@@ -33,6 +36,8 @@ from hermes.store.stamps import Stamps
 from hermes.store.sweep import Swept, sweep
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
+from hermes.store.views import Views
+from hermes.store.work import Work
 
 _TABLES = (
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%!_fts!_%' ESCAPE '!'"
@@ -67,6 +72,11 @@ class Store:
         self.stamps = Stamps(database, clock)
         self.anchors = Anchors(database, clock)
         self.chores = ChoreBook(database, clock)
+        self.views = Views(database, clock)
+        self.deeds = Deeds(database)
+        self.work = Work(database)
+        self.drafts = Drafts(database, clock)
+        self.history = History(database, clock)
 
     @classmethod
     @asynccontextmanager

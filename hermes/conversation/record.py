@@ -19,6 +19,7 @@ from hermes.core.event import (
 from hermes.core.ids import ConversationId, TurnId
 from hermes.core.model import ModelUsage
 from hermes.errors import HermesError
+from hermes.prompt.builder import Prompt
 
 
 class Record:
@@ -55,14 +56,16 @@ class Record:
         """Something the person should know."""
         self.tell(Notice(**self.head(), text=text))
 
-    def compacted(self, elided_results: int, dropped_turns: int, saved_tokens: int) -> None:
-        """The model is shown less than before."""
+    def compacted(self, what: Prompt, saved_tokens: int, by: str) -> None:
+        """The model is shown less than before; `by`: who prepared it."""
         self.tell(
             Compacted(
                 **self.head(),
-                elided_results=elided_results,
-                dropped_turns=dropped_turns,
+                elided_results=what.elided_results,
+                dropped_turns=what.dropped_turns,
                 saved_tokens=saved_tokens,
+                by=by,
+                digest_bytes=len(what.cut.digest.encode()) + len(what.cut.gap_digest.encode()),
             )
         )
 

@@ -95,11 +95,17 @@ class ToolFinished(_Event, frozen=True, kw_only=True, tag="tool_finished"):
 
 
 class Compacted(_Event, frozen=True, kw_only=True, tag="compacted"):
-    """Older parts of the conversation were shortened for the model; the store keeps all."""
+    """Older parts of the conversation were shortened for the model; the store keeps all.
+
+    `by`: who wrote the `digest_bytes` that stand for them (rules, or a model's name), or
+    `limit`: the window was full before anybody had.
+    """
 
     elided_results: int
     dropped_turns: int
     saved_tokens: int
+    by: str = ""
+    digest_bytes: int = 0
 
 
 class Notice(_Event, frozen=True, kw_only=True, tag="notice"):

@@ -13,6 +13,7 @@ from contextlib import (
     asynccontextmanager,
 )
 from typing import Self
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -37,6 +38,7 @@ __all__ = ["ChatClient", "Retry", "Server", "Timeouts"]
 
 _MENDS = (ModelUnreachable, ModelOverloaded, ModelFailed)
 _UNWELL = (*_MENDS, ModelTimedOut, ModelGarbled)
+_NEAR = {"localhost", "127.0.0.1", "::1", "host.docker.internal"}
 _COMPLETIONS = "/v1/chat/completions"
 
 
@@ -65,6 +67,11 @@ class ChatClient(AbstractAsyncContextManager["ChatClient"]):
     def name(self) -> str:
         """What the server calls the model."""
         return self._server.model
+
+    @property
+    def near(self) -> bool:
+        """Whether the server runs on this machine and shares its cores."""
+        return urlsplit(self._server.base_url).hostname in _NEAR
 
     @property
     def window(self) -> int:

@@ -71,6 +71,10 @@ class Served:
         """Whether a model counts tokens with its own tokenizer."""
         return isinstance(model, EmbeddedModel)
 
+    def shares(self, model: Model) -> bool:
+        """Whether a model runs on this machine, so that asking it may hold up a turn."""
+        return isinstance(model, EmbeddedModel) or (isinstance(model, ChatClient) and model.near)
+
     async def local(self) -> list[dict[str, Json]]:
         """The models of this machine's servers."""
         return [

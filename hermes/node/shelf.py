@@ -45,6 +45,10 @@ class Backends(Protocol):
         """Whether a model counts tokens with its own tokenizer."""
         ...
 
+    def shares(self, model: Model) -> bool:
+        """Whether a model runs on this machine, so that asking it may hold up a turn."""
+        ...
+
     async def local(self) -> list[dict[str, Json]]:
         """The models of this machine's servers."""
         ...
@@ -92,6 +96,10 @@ class Shelf(anyio.AsyncContextManagerMixin):
     def counts(self, model: Model) -> bool:
         """Whether a model counts tokens with its own tokenizer."""
         return self._backends is not None and self._backends.counts(model)
+
+    def shares(self, model: Model) -> bool:
+        """Whether a model runs on this machine, so that asking it may hold up a turn."""
+        return self._backends is not None and self._backends.shares(model)
 
     async def warm(self) -> None:
         """Start the default model's engine while nobody waits for it yet."""

@@ -26,6 +26,8 @@ class Cut(msgspec.Struct, frozen=True):
     Results before `results` are shortened, what the model wrote before `written` too;
     messages before `dropped` are left out, and those of one long turn from `gap` to
     `gap_end`; no single content is longer than `longest` characters (0: any length).
+    `digest` stands for the messages before `told`, `gap_digest` for those of the long turn
+    before `gap_told`; `by`: who wrote them.
     """
 
     results: int = 0
@@ -34,6 +36,11 @@ class Cut(msgspec.Struct, frozen=True):
     written: int = 0
     gap: int = 0
     gap_end: int = 0
+    digest: str = ""
+    told: int = 0
+    gap_digest: str = ""
+    gap_told: int = 0
+    by: str = ""
 
 
 _WHOLE = Cut()
@@ -76,11 +83,18 @@ def apply_cut(messages: Sequence[ChatMessage], cut: Cut) -> tuple[ChatMessage, .
         if index >= cut.dropped and not cut.gap <= index < cut.gap_end
     ]
     if cut.dropped and shown and shown[0].role == "user":
-        shown[0] = _with(shown[0], f"{_NOTE}\n{shown[0].content}")
+        note = _note(cut.digest, _NOTE, told=cut.told >= cut.dropped)
+        shown[0] = _with(shown[0], f"{note}\n{shown[0].content}")
     before = cut.gap - 1 - cut.dropped
     if cut.gap_end and before >= 0:
-        shown[before] = _with(shown[before], f"{shown[before].content}\n{_GAP_NOTE}")
+        note = _note(cut.gap_digest, _GAP_NOTE, told=cut.gap_told >= cut.gap_end)
+        shown[before] = _with(shown[before], f"{shown[before].content}\n{note}")
     return tuple(shown)
+
+
+def _note(digest: str, note: str, *, told: bool) -> str:
+    """What stands for messages that are left out; the digest may know only the first of them."""
+    return digest if digest and told else f"{digest}\n{note}".strip()
 
 
 def _as_cut(message: ChatMessage, index: int, cut: Cut) -> ChatMessage:
@@ -104,11 +118,12 @@ def taken(messages: Sequence[ChatMessage], before: Cut, after: Cut) -> tuple[int
     return results, turns
 
 
-def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut) -> Cut:
+def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut, *, soft: bool = False) -> Cut:
     """Grow the cut until the messages take at most `budget` bytes; budget > 0.
 
     What belongs to the newest turn is never dropped, only shortened; if even that does not
-    fit, the smallest view there is comes back. Linear in the number of messages.
+    fit, the smallest view there is comes back. Linear in the number of messages. A `soft`
+    cut takes all bulky results before it leaves a turn out, and shortens nothing to the bone.
     """
     if _size(messages, cut) <= budget:
         return cut
@@ -122,10 +137,13 @@ def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut) -> Cut:
         lambda cut: _shorten(messages, target, cut, "written", last_step),
         lambda cut: _leave_out_steps(messages, target, cut, (newest + 1, last_step)),
     )
-    for way in ways:
+    for way in (ways[0], ways[2], ways[1], *ways[3:]) if soft else ways:
         cut = way(cut)
         if _size(messages, cut) <= budget:
             return cut
+    if soft:
+        return cut
+    cut = msgspec.structs.replace(cut, digest="", told=0, gap_digest="", gap_told=0)
     longest = max(map(_longest, messages), default=0)
     while _size(messages, cut) > budget and longest > _LEAST:
         longest = max(_LEAST, longest // 2)

@@ -1,0 +1,110 @@
+"""From a long conversation to the shorter view of it: pure, so that it can run in a thread.
+
+The digests are always made from the messages themselves, which stay where they are; a
+model's summary stands in for the lines of the very messages it was written about.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from hermes.core.message import Message
+from hermes.core.model import ChatMessage
+from hermes.memory.digest import Left, digest_of
+from hermes.prompt.budget import Cut, apply_cut, fit, size_of
+from hermes.prompt.builder import chat_messages
+
+SOFT = 0.7
+"""How full the room is when a shorter view is prepared."""
+
+_DEPTH = 0.64  # how full it may be afterwards; `fit` goes deeper than that
+_DIGEST_SHARE = 8  # of the room, for both digests
+_DIGEST_MOST = 4_000
+
+Part = Literal["turns", "steps"]
+
+
+class Told(NamedTuple):
+    """A summary of the messages from `start` up to `end`, as they are stored."""
+
+    start: int
+    end: int
+    text: str
+    by: str
+
+
+class Plan(NamedTuple):
+    """A cut, what it wins in bytes, and the spans of stored messages that it leaves out."""
+
+    cut: Cut
+    won: int
+    spans: Mapping[Part, tuple[int, int]]
+    digest_room: int
+
+
+def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Part, Told]) -> Plan:
+    """Grow a cut to well below `room` bytes and write down what it leaves out.
+
+    Args:
+        messages: the conversation.
+        room: bytes that a window has for messages.
+        base: the cut that is shown now.
+        told: summaries that there are.
+    """
+    chats: list[ChatMessage] = []
+    places: list[int] = []  # of each chat message, the stored message
+    for index, message in enumerate(messages):
+        parts = chat_messages(message)
+        chats += parts
+        places += [index] * len(parts)
+    places.append(len(messages))
+    digests = min(_DIGEST_MOST, room // _DIGEST_SHARE)
+    bare = msgspec.structs.replace(base, digest="", told=0, gap_digest="", gap_told=0)
+    cut = fit(chats, max(1, int(room * _DEPTH) - digests), bare, soft=True)
+    spans: dict[Part, tuple[int, int]] = {}
+    if cut.dropped:
+        spans["turns"] = (0, places[cut.dropped])
+    if cut.gap_end > max(cut.gap, cut.dropped):
+        spans["steps"] = (places[cut.gap], places[cut.gap_end])
+    cut = with_digests(messages, cut, spans, told, digests)
+    won = _size(chats, base) - _size(chats, cut)
+    return Plan(cut, won, spans, digests)
+
+
+def with_digests(
+    messages: Sequence[Message],
+    cut: Cut,
+    spans: Mapping[Part, tuple[int, int]],
+    told: Mapping[Part, Told],
+    most: int,
+) -> Cut:
+    """Put into a cut what stands for the messages that it leaves out."""
+    used = {
+        part: one
+        for part, one in told.items()
+        if part in spans and one.start == spans[part][0] and one.end <= spans[part][1]
+    }
+    words = {
+        part: digest_of(_left(messages, span, used.get(part)), part, most // len(spans))
+        for part, span in spans.items()
+    }
+    return msgspec.structs.replace(
+        cut,
+        digest=words.get("turns", ""),
+        told=cut.dropped,
+        gap_digest=words.get("steps", ""),
+        gap_told=cut.gap_end,
+        by=next((one.by for one in used.values()), "rules"),
+    )
+
+
+def _left(messages: Sequence[Message], span: tuple[int, int], told: Told | None) -> Left:
+    start, end = span
+    if told is None:
+        return Left(messages[start:end])
+    return Left(messages[start:end], told.text, told.end - start)
+
+
+def _size(chats: Sequence[ChatMessage], cut: Cut) -> int:
+    return sum(map(size_of, apply_cut(chats, cut)))

@@ -47,7 +47,7 @@ class Order:
     vocabulary: int = VOCABULARY
     brief: float = 0.0
     long: float = 0.05
-    longest: int = 3_600
+    longest: int = 1_900
 
 
 @dataclass(frozen=True)

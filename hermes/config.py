@@ -68,6 +68,10 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether recurring work is drafted as skills; a draft does nothing until it is approved."""
     dream_hours: Annotated[float, msgspec.Meta(ge=0.01)] = 24.0
     """Hours between two looks for recurring work."""
+    dream_sessions: Annotated[int, msgspec.Meta(ge=2)] = 3
+    """Sessions in which work has to recur; one session more has to agree."""
+    dream_days: Annotated[int, msgspec.Meta(ge=1)] = 2
+    """Days over which work has to recur."""
     recall_bytes: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 480
     """Bytes of memories that a prompt gets at most."""
     recall_least: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.3

@@ -21,7 +21,7 @@ from hermes.store.statement import Row
 
 _LARGEST = 64 * 1024  # bytes of a request: more is a pasted file, not an order
 _LARGEST_MESSAGE = 1_000_000
-_NEXT = """SELECT t.rowid, t.id, t.conversation, t.session, t.state, t.started,
+_NEXT = """SELECT t.rowid, t.id, t.conversation, t.session, t.state,
         coalesce(t.finished, t.started),
         CASE WHEN length(t.request) <= ?3 THEN t.request END
     FROM turns AS t JOIN conversations AS c ON c.id = t.conversation
@@ -50,10 +50,9 @@ class Deed(msgspec.Struct, frozen=True):
 
 
 class Doing(msgspec.Struct, frozen=True):
-    """One turn: the person's words and what was done; `at` in ms.
+    """One turn: the person's words and what was done; `at` the ms of its end.
 
-    `free`: the person let it change files unasked. `rules`: what was answered "always" in
-    its conversation until then.
+    `rules`: what was answered "always" in its conversation until then.
     """
 
     row: int
@@ -63,7 +62,6 @@ class Doing(msgspec.Struct, frozen=True):
     at: int
     text: str
     root: str
-    free: bool
     rules: tuple[str, ...]
     deeds: tuple[Deed, ...]
 
@@ -126,10 +124,10 @@ def _done(
 def _doing(
     row: Row, done: dict[TurnId, list[ToolCall]], answers: _Answers, tasks: set[str]
 ) -> Doing:
-    number, turn, conversation, session, state, at, until, request = row
+    number, turn, conversation, session, state, at, request = row
     asked = _request(request)
     if asked is None or state != "finished" or asked.text in tasks:
-        return Doing(number, turn, conversation, session, at, "", "", False, (), ())  # noqa: FBT003 - a blank
+        return Doing(number, turn, conversation, session, at, "", "", (), ())
     deeds = tuple(
         Deed(call.name, call.arguments, (conversation, call.id) in answers.yes)
         for call in done.get(turn, ())
@@ -142,11 +140,8 @@ def _doing(
         at=at,
         text=asked.text,
         root=asked.root,
-        free=asked.yes or asked.mode == "auto",
         rules=tuple(
-            rule
-            for place, rule, since in answers.always
-            if place == conversation and since <= until
+            rule for place, rule, since in answers.always if place == conversation and since <= at
         ),
         deeds=deeds,
     )

@@ -65,15 +65,21 @@ class Drafts:
 
     async def add(
         self, project_hash: str, key: str, name: str, text: str, evidence: Evidence
-    ) -> bool:
-        """Keep a draft; False when this pattern was drafted before, whatever became of it."""
+    ) -> int:
+        """Keep a draft; returns its id, 0 when its pattern was drafted before."""
         kept = msgspec.json.encode(evidence).decode()
         row = (project_hash, key, name, text, kept, self._clock.now_ms())
         try:
             await self._database.write(Statement(_KEEP, row, expect=1))
         except Unmet:
-            return False
-        return True
+            return 0
+        sql = "SELECT id FROM drafts WHERE project_hash = ? AND key = ?"
+        return int((await self._database.read(sql, (project_hash, key)))[0][0])
+
+    async def reword(self, draft: int, text: str) -> None:
+        """Put other words into a draft that still waits; one that was decided stays."""
+        sql = "UPDATE drafts SET text = ? WHERE id = ? AND state = 'open'"
+        await self._database.write(Statement(sql, (text, draft)))
 
     async def list(self, state: DraftState | None = None) -> tuple[Draft, ...]:
         """Drafts, newest first; `state` None: all."""

@@ -54,6 +54,7 @@ class TurnHooks:
             files=self._session.files,
             private=self._session.private,
             hides=self._hides,
+            narrow=self._gate.narrow,
         )
 
     async def called(self, call: ToolCall, effect: Effect) -> None:

@@ -47,12 +47,17 @@ def hides_nothing(_path: Path) -> bool:
     return False
 
 
+def narrows_nothing(_name: str, _rules: tuple[str, ...]) -> None:
+    """Nothing is narrowed."""
+
+
 @dataclass(frozen=True)
 class ToolContext:
     """What one call may know.
 
     `result_chars`: what its result may take, set by the router. `hides`: whether policy
     keeps a file from being read, so that walkers leave it out (blocking: ask in a thread).
+    `narrow`: holds the rest of the turn to these rules, for instructions that name their tools.
     """
 
     conversation: ConversationId
@@ -64,6 +69,7 @@ class ToolContext:
     private: bool = False
     result_chars: int = 8_000
     hides: Callable[[Path], bool] = hides_nothing
+    narrow: Callable[[str, tuple[str, ...]], None] = narrows_nothing
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ thread. It does not guard against what an allowed command does once it runs: tha
 sandbox's.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hermes.core.tool import Place
 from hermes.errors import Refused, Usage
 from hermes.policy.decision import Call, Decision, Rulebook, by_rule, with_yes, worst
 from hermes.policy.files import Access, forbids, judge_path
+from hermes.policy.narrow import Narrow, narrow_to, tightened
 from hermes.policy.paths import resolve
 from hermes.policy.project import ProjectPolicy
 from hermes.policy.rules import NO_RULES, Malformed, Rule, RuleSet, parse_rule
@@ -27,6 +29,8 @@ class Gate:
         self.user = user
         self.project = project
         self.session = session
+        self._narrows: list[Narrow] = []
+        self._remarks: list[str] = []
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -35,6 +39,7 @@ class Gate:
         bad = [each for scope in scopes for each in scope.malformed]
         return (
             *self.project.notes,
+            *self._remarks,
             *(f"malformed {b.source} rule {b.text!r}: {b.why}; it counts as a deny" for b in bad),
         )
 
@@ -46,6 +51,14 @@ class Gate:
         self.session = self.session.adding(rule)
         return rule
 
+    def remark(self, note: str) -> None:
+        """Add to what the person should know."""
+        self._remarks.append(note)
+
+    def narrow(self, name: str, rules: Sequence[str]) -> None:
+        """From now on, ask about every call that none of these rules names; never loosens."""
+        self._narrows.append(narrow_to(name, rules))
+
     def decide(self, call: Call) -> Decision:
         """Decide about one call: deny beats ask beats allow, then the defaults."""
         book = self._book()
@@ -53,7 +66,7 @@ class Gate:
         for path in call.changes:
             access = Access(call.tool, "write", str(path), call.place, call.mode)
             judged.append(judge_path(access, book))
-        return worst(judged)
+        return tightened(worst(judged), call, self._narrows)
 
     @property
     def restricts(self) -> bool:

@@ -21,6 +21,7 @@ _K = 60  # of reciprocal rank fusion, as Cormack, Clarke and Büttcher have it
 _DEPTH = 50  # candidates of each ranking
 _DAY_MS = 86_400_000
 _FADED = 0.7  # what is left of the score of a memory that has lost all its relevance
+_OF_LATE = 0.35  # the score of what is known best, whatever is asked: it fades below any threshold
 _NUDGE = 0.15  # how far relevance moves a memory in the order: some ten places of one ranking
 
 
@@ -119,7 +120,7 @@ class Recaller:
     async def recent(
         self, project_hash: str, limit: int, now: int | None = None
     ) -> tuple[Recalled, ...]:
-        """The newest live memories, with the score that their standing alone gives them."""
+        """The newest live memories, with the small score that being of late gives them."""
         at = self._clock.now_ms() if now is None else now
         newest = await self._likely.newest(project_hash, limit, at)
         return tuple(_of_late(one, at) for one in newest)
@@ -189,7 +190,7 @@ def _order(one: Recalled) -> tuple[float, float, int]:
 def _of_late(one: Candidate, now: int) -> Recalled:
     worth = round(_standing(one, now), 3)
     why = Reasons(relevance=worth, age_days=_days(one.memory, now), uses=one.uses, recent=True)
-    return Recalled(one.memory, worth, why)
+    return Recalled(one.memory, round(_OF_LATE * worth, 3), why)
 
 
 def _standing(one: Candidate, now: int) -> float:

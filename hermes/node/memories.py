@@ -1,6 +1,6 @@
-"""Project memory as the owner serves it: queries, marker lines for the prompt, what tools use."""
+"""Project memory as the owner serves it: queries, and what the tools of memory work on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,22 +10,22 @@ import msgspec
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 from hermes.errors import Usage
-from hermes.memory.markers import choose
 from hermes.memory.project import project_hash
+from hermes.memory.recall import Recalled, Recaller, ids
 from hermes.node.desk import Query
 from hermes.store.memory import Memory
 from hermes.store.store import Store
 
-_MARKER_CHARS = 1_600
-_CANDIDATES = 50
 _LONGEST = 4_000  # characters of one memory
 
 
 class Memories:
     """One store's memories, addressed by project directory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, recaller: Recaller, least: float) -> None:
         self._store = store
+        self._recaller = recaller
+        self._least = least
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
@@ -34,38 +34,68 @@ class Memories:
             "memory.search": self.search,
             "memory.list": self.list,
             "memory.forget": self.forget,
+            "memory.why": self.why,
         }
-
-    async def markers(self, root: str, limit: int) -> tuple[str, ...]:
-        """The newest memories of a project as marker lines (`prompt.sections.Recall`)."""
-        rows = await self._store.memory.list(await _hash(root), _CANDIDATES)
-        return choose(rows, _MARKER_CHARS, limit)
 
     async def add(self, root: str, content: str, type: str = "decision") -> Json:  # noqa: A002 - the public query's word
         """Remember what the person says."""
         text = content.strip()
         if not text or len(text) > _LONGEST:
             raise Usage(f"a memory has 1 to {_LONGEST} characters", f"this one has {len(text)}")
-        identity = await self._store.memory.add(await _hash(root), type, text, "person")
+        identity = await self._store.memory.add(await hash_of(root), type, text, "person")
         return _plain(await self._store.memory.get(identity))
 
     async def search(self, root: str, query: str, limit: int = 20) -> Json:
-        """Memories that share words with the query."""
-        found = await self._store.memory.recall(await _hash(root), query, limit)
-        return [_plain(memory) for memory in found]
+        """Memories that fit the query, best first, with their scores."""
+        found = await self._recaller.find(await hash_of(root), query, limit)
+        return [_scored(one) for one in found]
 
     async def list(self, root: str, limit: int = 50, offset: int = 0) -> Json:
         """Newest first."""
-        found = await self._store.memory.list(await _hash(root), limit, offset)
+        found = await self._store.memory.list(await hash_of(root), limit, offset)
         return [_plain(memory) for memory in found]
 
     async def forget(self, id: int) -> Json:  # noqa: A002
         """Erase a memory's words for good."""
         return {"id": id, "erased": await self._store.memory.forget(int(id))}
 
+    async def why(self, root: str, conversation: str = "", turns: int = 5) -> Json:
+        """What memory brought to a conversation's last turns, and why; none named: the newest."""
+        named = (
+            await self._store.conversations.resolve(conversation)
+            if conversation
+            else await self._store.recalled.newest(root)
+        )
+        found = await self._store.recalled.why(named, turns) if named else ()
+        return {
+            "conversation_id": named or "",
+            "least": self._least,
+            "memories": [msgspec.to_builtins(one) | {"at": rfc3339(one.at)} for one in found],
+        }
 
-async def _hash(root: str) -> str:
+
+class Notebook:
+    """What the tools Remember and Recall work on (`tools.recall.Memories`)."""
+
+    def __init__(self, store: Store, recaller: Recaller) -> None:
+        self._store = store
+        self._recaller = recaller
+        self.add = store.memory.add
+
+    async def recall(self, project_hash: str, query: str, limit: int) -> Sequence[Memory]:
+        """Memories that fit, best first; each counts as used."""
+        found = await self._recaller.find(project_hash, query, limit)
+        await self._store.recalled.used(ids(found))
+        return [one.memory for one in found]
+
+
+async def hash_of(root: str) -> str:
+    """The project that a directory belongs to."""
     return await anyio.to_thread.run_sync(partial(project_hash, Path(root)))
+
+
+def _scored(one: Recalled) -> dict[str, Json]:
+    return _plain(one.memory) | {"score": one.score, "why": msgspec.to_builtins(one.why)}
 
 
 def _plain(memory: Memory) -> dict[str, Json]:

@@ -27,6 +27,9 @@ _NEWEST = f"""SELECT {_COLUMNS} FROM project_memory AS m {_USES}
 _TOTAL = "SELECT coalesce(max(id), 0) FROM project_memory"
 _EXACT = "SELECT coalesce(sum(doc), 0) FROM memory_terms WHERE term = ?"
 _BEGINNING = "SELECT coalesce(sum(doc), 0) FROM memory_terms WHERE term >= ? AND term < ?"
+_STAMP = "SELECT coalesce(max(id), 0), count(*) FROM project_memory"
+_PAGE = """SELECT id, project_hash, content FROM project_memory
+    WHERE id > ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY id LIMIT ?"""
 _LAST = "\U0010ffff"
 
 
@@ -43,6 +46,21 @@ class Weights(msgspec.Struct, frozen=True):
 
     total: int
     having: tuple[int, ...]
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """Differs once memories were added or forgotten."""
+
+    newest: int
+    count: int
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A live memory's words."""
+
+    memory: int
+    project_hash: str
+    content: str
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -82,6 +100,15 @@ class Likely:
         rows = await self._database.read(_NEWEST, (project_hash, now / 1000, limit))
         return tuple(map(_candidate, rows))
 
+    async def stamp(self) -> Stamp:
+        """What is there, in two numbers."""
+        return Stamp(*(await self._database.read(_STAMP))[0])
+
+    async def page(self, after: int, limit: int, now: int) -> tuple[Written, ...]:
+        """The live memories of all projects behind a number, in order."""
+        rows = await self._database.read(_PAGE, (after, now / 1000, limit))
+        return tuple(Written(*row) for row in rows)
+
 
 def _look(
     database: sqlite3.Connection, words: Sequence[Word], asked: tuple[SqlValue, ...]
@@ -101,5 +128,8 @@ def _having(database: sqlite3.Connection, word: Word) -> int:
 
 
 def _candidate(row: Row) -> Candidate:
-    expires = None if row[7] is None else round(row[7] * 1000)
-    return Candidate(Memory(*row[:5], round(row[5] * 1000), row[6], expires), row[8], row[9])
+    number, project, kind, content, session, promoted, relevance, expires, uses, last = row
+    gone = None if expires is None else round(expires * 1000)
+    since = round(promoted * 1000)
+    memory = Memory(number, project, kind, content, session, since, relevance, gone)
+    return Candidate(memory, uses, last)

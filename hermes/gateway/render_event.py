@@ -105,9 +105,14 @@ def approval_lines(event: ApprovalAsked, marks: Marks) -> list[str]:
 
 def compacted_line(event: Compacted, marks: Marks) -> str:
     """One line about what the model no longer sees."""
+    told = f", {event.digest_bytes} bytes tell of them" if event.digest_bytes else ""
+    by = {"": "", "rules": "", "limit": " (the window was full)"}.get(
+        event.by, f" (summed up by {clean(event.by)})"
+    )
     return (
         f"{marks.notice} shortened for the model: {event.elided_results} results, "
-        f"{event.dropped_turns} turns, {event.saved_tokens} tokens saved; the store keeps all"
+        f"{event.dropped_turns} turns, {event.saved_tokens} tokens saved{told}{by}; "
+        "the store keeps all"
     )
 
 

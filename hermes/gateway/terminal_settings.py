@@ -67,7 +67,22 @@ async def context(chat: Chat, _: str) -> None:
         tokens = int(part["tokens"])
         bar = "#" * min(_BAR, -(-_BAR * tokens // window))
         lines.append(f"  {clean(str(part['name'])):<16} {tokens:>7,}  {bar}")
+    lines += _went(size.get("view") or {})
     await chat.screen.commit(chat.screen.paint.lines(lines))
+
+
+def _went(view: Json) -> list[str]:
+    """Where the conversation's messages went, when not all are shown as they are."""
+    if not view.get("saved"):
+        return []
+    by = {"": "when the window was full", "rules": "by rules"}.get(view["by"], f"by {view['by']}")
+    lines = [f"  {int(view['saved']):,} tokens saved, {clean(by)}; the store keeps all:"]
+    for name in ("kept", "shortened", "summarised", "dropped"):
+        share = view.get(name) or {}
+        if count := int(share.get("messages", 0)):
+            tokens, shown = int(share["tokens"]), int(share["shown"])
+            lines.append(f"  {name:<16} {count:>4} messages, {tokens:,} tokens as {shown:,}")
+    return lines
 
 
 async def model(chat: Chat, name: str) -> None:

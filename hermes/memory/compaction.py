@@ -4,20 +4,21 @@ A turn tells of each model call and takes what is ready; it never waits. What is
 only for the very messages and the very cut that it was made on, and only when it shrinks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import anyio
 import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
-from hermes.core.ids import Cid, ConversationId
+from hermes.core.ids import ConversationId
 from hermes.core.message import Message
 from hermes.errors import HermesError
 from hermes.memory.planning import SOFT, Part, Plan, Told, plan_cut, with_digests
 from hermes.memory.summary import Summariser
+from hermes.memory.talk import Shown, Talk, prefix
 from hermes.models.model import Model
 from hermes.prompt.budget import Cut, Scale, size_of
 from hermes.prompt.builder import Prompt, chat_messages
@@ -27,42 +28,6 @@ _PRESSED = 0.9  # so full the room is that a summary is not waited for
 _PROGRESS = 16  # a pass has to win a sixteenth of the room
 _WORTH_BYTES = 3_000  # newly left out, before a model is asked for a summary
 _SLOTS = 200  # conversations that are known at a time
-
-
-class Talk(Protocol):
-    """An open conversation (`conversation.session.Session`)."""
-
-    @property
-    def conversation(self) -> ConversationId:
-        """Its id."""
-        ...
-
-    @property
-    def messages(self) -> Sequence[Message]:
-        """Everything that was said, oldest first."""
-        ...
-
-    @property
-    def heads(self) -> tuple[Cid, ...]:
-        """The newest blocks; each names all that came before."""
-        ...
-
-    @property
-    def private(self) -> bool:
-        """Whether nothing may be derived from it."""
-        ...
-
-
-class Shown(Protocol):
-    """What a model is shown of it (`conversation.session.View`)."""
-
-    cut: Cut
-    scale: Scale
-
-    @property
-    def key(self) -> str:
-        """Which view of the conversation it is."""
-        ...
 
 
 class _Job(NamedTuple):
@@ -127,7 +92,7 @@ class Compactor:
         if self._tasks is None or not self._enabled:
             return
         slot = self._slot(session, view)
-        slot.covers, slot.prefix = len(session.messages), _prefix(session, len(session.messages))
+        slot.covers, slot.prefix = len(session.messages), prefix(session, len(session.messages))
         if view.cut != slot.stored and not session.private:
             slot.stored = view.cut
             kept = _stored(slot, view, model.window)
@@ -146,7 +111,7 @@ class Compactor:
         if slot is None or ready is None:
             return None
         job = ready.job
-        if view.cut != job.base or _prefix(session, len(job.messages)) != job.prefix:
+        if view.cut != job.base or prefix(session, len(job.messages)) != job.prefix:
             slot.ready = None
             return None
         if ready.hold and not _pressed(session, job):
@@ -165,7 +130,7 @@ class Compactor:
             return
         if found is None or window > found.size:
             return
-        if not found.prefix or _prefix(session, found.covers) != found.prefix:
+        if not found.prefix or prefix(session, found.covers) != found.prefix:
             return
         try:
             view.cut = msgspec.json.decode(found.cut, type=Cut)
@@ -178,7 +143,7 @@ class Compactor:
         """The conversation's slot; a new one where its messages are not those known before."""
         key = (session.conversation, view.key)
         slot = self._slots.pop(key, None)
-        if slot is None or _prefix(session, slot.covers) != slot.prefix:
+        if slot is None or prefix(session, slot.covers) != slot.prefix:
             slot = _Slot(0, "", Cut())
         self._slots[key] = slot
         if len(self._slots) > _SLOTS:
@@ -255,14 +220,6 @@ class Compactor:
 def _stored(slot: _Slot, view: Shown, window: int) -> StoredView:
     words = msgspec.json.encode(view.cut).decode()
     return StoredView(slot.prefix, slot.covers, words, window, view.scale.bytes_per_token)
-
-
-def _prefix(session: Talk, covers: int) -> str:
-    """Names the first `covers` messages: a block's CID is a digest of all before it, too."""
-    if not 0 < covers <= len(session.messages):
-        return ""
-    after = session.messages[covers].parents if covers < len(session.messages) else session.heads
-    return "+".join(after)
 
 
 def _pressed(session: Talk, job: _Job) -> bool:

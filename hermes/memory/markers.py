@@ -75,6 +75,11 @@ def choose(rows: Iterable[MemoryRow], budget_chars: int, limit: int) -> tuple[st
     return tuple(chosen)
 
 
+def unmarked(text: str) -> str:
+    """Put a text into one line in which nothing poses as a marker."""
+    return _one_line(text)
+
+
 def _one_line(text: str) -> str:
     line = _flat(text)
     folded = _flat(unicodedata.normalize("NFKC", line))

@@ -30,8 +30,10 @@ from hermes.store.likely import Likely
 from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
 from hermes.store.naming import Named, block_named
+from hermes.store.recalled import RecalledBook
 from hermes.store.schema import plan
 from hermes.store.search import Search
+from hermes.store.skills import SkillTrust
 from hermes.store.stamps import Stamps
 from hermes.store.sweep import Swept, sweep
 from hermes.store.turns import Turns
@@ -62,6 +64,7 @@ class Store:
         self.approvals = Approvals(database, clock)
         self.memory = ProjectMemory(database, clock)
         self.likely = Likely(database)
+        self.recalled = RecalledBook(database, clock)
         self.search = Search(database)
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)
@@ -72,6 +75,7 @@ class Store:
         self.stamps = Stamps(database, clock)
         self.anchors = Anchors(database, clock)
         self.chores = ChoreBook(database, clock)
+        self.skills = SkillTrust(database, clock)
         self.views = Views(database, clock)
         self.deeds = Deeds(database)
         self.work = Work(database)

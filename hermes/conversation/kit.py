@@ -7,13 +7,15 @@ from typing import Protocol
 from hermes.config import Limits
 from hermes.conversation.approvals import Approvals
 from hermes.conversation.bus import Bus
-from hermes.conversation.session import Session
+from hermes.conversation.session import Session, View
 from hermes.core.clock import Clock
 from hermes.core.ids import ConversationId
 from hermes.core.model import ToolSpec
 from hermes.core.request import Profile, TurnRequest
 from hermes.models.model import Model
 from hermes.policy.gate import Gate
+from hermes.prompt.budget import Cut
+from hermes.prompt.builder import Prompt
 from hermes.prompt.sections import Section
 from hermes.store.store import Store
 from hermes.tools.router import Router
@@ -45,6 +47,34 @@ class Opening(Protocol):
         ...
 
 
+class Compaction(Protocol):
+    """Prepares shorter views of long conversations aside, so that no turn waits for one."""
+
+    def note(self, session: Session, view: View, prompt: Prompt, model: Model) -> None:
+        """Hear of a model call that has just been answered."""
+        ...
+
+    def take(self, session: Session, view: View) -> Cut | None:
+        """What was prepared on the very messages and the very cut that the view has now."""
+        ...
+
+    async def restore(self, session: Session, view: View, window: int) -> None:
+        """Give a new view what was cut before, by this or an earlier owner."""
+        ...
+
+
+class Recollection(Protocol):
+    """What memory brings to turns."""
+
+    async def look(self, session: Session, request: TurnRequest, profile: Profile) -> None:
+        """Set `session.recalled` for this turn, once and for good; never fails."""
+        ...
+
+    async def opening(self, session: Session, profile: Profile) -> tuple[str, ...]:
+        """The marker lines that the conversation begins with; changes nothing."""
+        ...
+
+
 @dataclass(frozen=True)
 class Kit:
     """The parts of the owner that a conversation works with."""
@@ -55,6 +85,7 @@ class Kit:
     router: Callable[[TurnRequest, Model], Router]
     gate: Callable[[TurnRequest, Session], Awaitable[Gate]]
     models: Models
+    recollection: Recollection
     opening: Opening
     clock: Clock
     limits: Limits
@@ -62,3 +93,4 @@ class Kit:
     """Writes a bug down where a developer finds it."""
     news: Callable[[ConversationId], tuple[str, ...]]
     """What a person should be told as a turn begins, each thing once a conversation."""
+    compaction: Compaction

@@ -11,7 +11,9 @@ import anyio
 from hermes.core.clock import Clock
 from hermes.core.ids import CallId, Cid, ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message, Part, Role, block_of
+from hermes.core.request import TurnRequest
 from hermes.core.tool import FileStates
+from hermes.models.model import Model
 from hermes.prompt.budget import Cut, Scale
 from hermes.prompt.sections import Section
 from hermes.store.store import Store
@@ -19,11 +21,28 @@ from hermes.store.store import Store
 
 @dataclass
 class View:
-    """What a model is shown: the fixed sections, what was cut, and the model's scale."""
+    """What a model is shown: the fixed sections, what was cut, and the model's scale.
+
+    `key` names it among the views of its session.
+    """
 
     sections: tuple[Section, ...] = ()
     cut: Cut = field(default_factory=Cut)
     scale: Scale = field(default_factory=lambda: Scale(3.0))
+    key: str = ""
+
+
+def view_key(model: Model, request: TurnRequest) -> str:
+    """Which view of a session a model is shown: models, profiles and skins differ in theirs."""
+    return f"{model.name}\n{model.profile}\n{request.skin}"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What memory brought to one turn: the lines that the model is shown, and of which memories."""
+
+    lines: tuple[str, ...] = ()
+    memories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,17 @@ class Session:
     busy: dict[CallId, str] = field(default_factory=dict)  # tools that run now
     told: set[str] = field(default_factory=set)  # notes that the person has seen
     last: LastCall | None = None
+    recalled: dict[TurnId, Brought] | None = None  # None: the store was not asked yet
+
+    @property
+    def opening(self) -> TurnId:
+        """The conversation's first turn; empty before it."""
+        return self.messages[0].turn if self.messages else TurnId("")
+
+    def lines(self) -> dict[TurnId, tuple[str, ...]]:
+        """What stands before the person's words; the first turn's stand in the system block."""
+        known = self.recalled or {}
+        return {turn: b.lines for turn, b in known.items() if b.lines and turn != self.opening}
 
     def write(
         self, clock: Clock, turn: TurnId, role: Role, parts: tuple[Part, ...], raw: str = ""

@@ -16,7 +16,7 @@ from hermes.conversation.kit import Kit
 from hermes.conversation.limits import Meter
 from hermes.conversation.mend import answered, fail_turn, open_calls, settle
 from hermes.conversation.record import Record
-from hermes.conversation.session import LastCall, Session, View
+from hermes.conversation.session import LastCall, Session, View, view_key
 from hermes.core.ids import CallId
 from hermes.core.message import Message, Part, Text, ToolCall, ToolResult
 from hermes.core.model import Reply
@@ -62,6 +62,7 @@ async def _converse(
     kit: Kit, session: Session, request: TurnRequest, record: Record, meter: Meter
 ) -> Message:
     model = await kit.models.open(request, session)
+    await kit.recollection.look(session, request, model.profile)
     view = await _view(kit, session, request, model)
     router = kit.router(request, model)
     gate = await kit.gate(request, session)
@@ -107,15 +108,19 @@ async def _converse(
 async def _generate(kit: Kit, session: Session, model: Model, view: View, record: Record) -> Reply:
     """Ask the model once; what does not fit is cut further and asked again."""
     window = model.window
-    frame = Frame(view.sections, kit.opening.tools(model.profile), model.profile)
+    tools = kit.opening.tools(model.profile)
+    frame = Frame(view.sections, tools, model.profile, session.lines())
     for _ in range(_OVERFLOW_MOST):
-        prompt = build(frame, session.messages, window=window, scale=view.scale, cut=view.cut)
+        ready = kit.compaction.take(session, view)
+        prompt = build(
+            frame, session.messages, window=window, scale=view.scale, cut=view.cut, offered=ready
+        )
         if prompt.cut != view.cut:
             saved = view.scale.tokens(prompt.full_size - prompt.size)
-            record.compacted(prompt.elided_results, prompt.dropped_turns, saved)
+            record.compacted(prompt, saved, ready.by if ready == prompt.cut else "limit")
             view.cut = prompt.cut
         try:
-            return await _stream(kit, session, model, prompt, view, record)
+            reply = await _stream(kit, session, model, prompt, view, record)
         except ModelOverflow as overflow:
             tokens = overflow.prompt_tokens or 2 * view.scale.tokens(prompt.size)
             known = (window, view.scale)
@@ -123,6 +128,9 @@ async def _generate(kit: Kit, session: Session, model: Model, view: View, record
             view.scale = view.scale.learn(prompt.size, tokens)
             if known == (window, view.scale):
                 break  # the same prompt again would not fit either
+        else:
+            kit.compaction.note(session, view, prompt, model)
+            return reply
     raise ModelOverflow(f"even the shortest prompt does not fit {window} tokens", 0, window)
 
 
@@ -146,11 +154,13 @@ async def _stream(
 
 async def _view(kit: Kit, session: Session, request: TurnRequest, model: Model) -> View:
     """The fixed part is written once a conversation, model and skin: its bytes never change."""
-    key = f"{model.name}\n{model.profile}\n{request.skin}"
+    key = view_key(model, request)
     if key not in session.views:
         sections = await kit.opening.sections(model.profile, request, session)
         guess = Scale(_SMALL_VOCABULARY if model.profile == "native" else _BYTES_PER_TOKEN)
-        session.views[key] = View(sections, scale=guess)
+        view = View(sections, scale=guess, key=key)
+        await kit.compaction.restore(session, view, model.window)
+        session.views[key] = view
     return session.views[key]
 
 

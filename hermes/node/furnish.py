@@ -21,7 +21,11 @@ from hermes.core.event import Notice
 from hermes.core.ids import TurnId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError
+from hermes.memory.compaction import Compactor
 from hermes.memory.project import project_hash
+from hermes.memory.recall import Recaller
+from hermes.memory.skills.catalog import Catalog
+from hermes.memory.summary import Summariser
 from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
@@ -31,9 +35,12 @@ from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
-from hermes.node.memories import Memories
+from hermes.node.likeness import open_likeness
+from hermes.node.memories import Memories, Notebook
 from hermes.node.opening import Opening
+from hermes.node.recollection import Recollection
 from hermes.node.shelf import Shelf
+from hermes.node.skills import Skills
 from hermes.node.state import State
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
@@ -48,6 +55,7 @@ from hermes.tools.more import more_tools
 from hermes.tools.recall import memory_tools, session_search
 from hermes.tools.registry import Registry
 from hermes.tools.router import Router
+from hermes.tools.skill import skill_tool
 from hermes.tools.status import status
 
 _RESULT_SHARE = 6  # one result takes about a sixth of the window at most
@@ -124,26 +132,44 @@ async def furnish(
         shell = await stack.enter_async_context(Shell())
         shelf, alarms = await stack.enter_async_context(Shelf(settings, tell)), Alarms(tell)
         state = State(settings, store, shelf, alarms)
-        law, memories = Law(settings), Memories(store)
+        law = Law(settings)
+        likeness = await stack.enter_async_context(open_likeness(settings, store, clock, report, tasks))
+        recaller = Recaller(store, clock, likeness)
+        recollection = Recollection(store, recaller, settings.memory, tasks, report)
+        memories = Memories(store, recaller, settings.memory.recall_least)
         continuity = await stack.enter_async_context(
             open_continuity(settings, store, clock, alarms, report, tasks)
         )
         registry = Registry(builtin_tools(shell, found.env, found.programs))
-        for tool in (*memory_tools(store.memory, project_hash), session_search(store.search)):
+        for tool in (
+            *memory_tools(Notebook(store, recaller), project_hash),
+            session_search(store.search),
+        ):
             registry.add(tool)
         registry.add(status(state.lines))
+        skills = Skills(Catalog(store.skills, settings.config_dir / "skills"), law)
+        registry.add(skill_tool(skills))
+        compactor = Compactor(
+            store.views,
+            Summariser(settings.memory.summaries, bus, shelf.shares),
+            report,
+            enabled=settings.memory.compaction,
+        )
+        tasks.start_soon(compactor.run)
         kit = Kit(
             store=store,
             bus=bus,
             approvals=Approvals(store, bus, clock, settings.limits.approval_s),
             router=lambda request, model: _router(settings, registry, request, model),
-            gate=law.gate,
+            gate=skills.gate,
             models=shelf,
-            opening=Opening(registry, memories, found.soul, found.skins, settings.skin),
+            recollection=recollection,
+            opening=Opening(registry, recollection, found.soul, found.skins, settings.skin, skills),
             clock=clock,
             limits=settings.limits,
             report=report,
             news=alarms.news,
+            compaction=compactor,
         )
         shards = state.shards = Shards(kit, tasks)
         chores = Chores(kit, shards, shell, found.programs.bash, found.env)
@@ -155,6 +181,7 @@ async def furnish(
         queries = {
             **Archive(store, shards).queries(),
             **memories.queries(),
+            **skills.queries(),
             **inquiries.queries(),
             **continuity.queries,
         }

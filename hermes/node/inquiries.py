@@ -8,17 +8,21 @@ import anyio.to_thread
 import msgspec
 
 from hermes.conversation.kit import Kit
+from hermes.conversation.session import Session, View, view_key
 from hermes.conversation.shards import Shards
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 from hermes.core.ids import ConversationId
+from hermes.core.message import Message
 from hermes.core.model import ModelRequest
 from hermes.core.request import TurnRequest
+from hermes.models.model import Model
 from hermes.node.desk import Query
 from hermes.node.law import Law
 from hermes.node.shelf import Shelf
+from hermes.prompt.account import account
 from hermes.prompt.budget import Cut, Scale
-from hermes.prompt.builder import Frame, build
+from hermes.prompt.builder import Frame, build, chat_messages
 from hermes.scheduler.jobs import Order
 from hermes.scheduler.runner import Scheduler
 from hermes.scheduler.zones import zone_named
@@ -97,6 +101,15 @@ class Inquiries:
         skin = await anyio.to_thread.run_sync(partial(load_skin, name, self._skins))
         return msgspec.to_builtins(skin)
 
+    async def _view(self, session: Session, model: Model, asked: TurnRequest) -> View:
+        """What the model is shown of a session now; looking changes nothing."""
+        key = view_key(model, asked)
+        if (known := session.views.get(key)) is not None:
+            return known
+        view = View(key=key)
+        await self._kit.compaction.restore(session, view, model.window)
+        return view
+
     async def context(self, conversation_id: str, request: TurnRequest) -> Json:
         """What fills the window: each part in tokens and bytes, by the model's own tokenizer."""
         known = ConversationId("")
@@ -107,8 +120,10 @@ class Inquiries:
         model = await self._kit.models.open(asked, session)
         sections = await self._kit.opening.sections(model.profile, asked, session)
         tools = self._kit.opening.tools(model.profile)
-        frame = Frame(sections, tools, model.profile)
-        prompt = build(frame, session.messages, window=model.window, scale=Scale(3.0), cut=Cut())
+        frame = Frame(sections, tools, model.profile, session.lines())
+        view = await self._view(session, model, asked)
+        history, cut = session.messages, view.cut
+        prompt = build(frame, history, window=model.window, scale=view.scale, cut=cut)
         parts, before = [], 0
         steps = [ModelRequest(section.text, ()) for section in sections]
         for section, step in zip(sections, steps, strict=True):
@@ -126,8 +141,27 @@ class Inquiries:
             "window": model.window,
             "total": total,
             "parts": parts,
+            "view": _view_of(history, prompt.cut, view.scale),
             "method": "tokenizer" if self._shelf.counts(model) else "estimate",
         }
+
+
+def _view_of(history: Sequence[Message], cut: Cut, scale: Scale) -> dict[str, Json]:
+    """What became of the conversation's messages, in tokens by the model's scale."""
+    chats = [chat for message in history for chat in chat_messages(message)]
+    found = account(chats, cut)
+    shares = {
+        name: {
+            "messages": share.messages,
+            "tokens": scale.tokens(share.bytes) if share.messages else 0,
+            "shown": scale.tokens(share.shown) if share.shown else 0,
+        }
+        for name in found.__struct_fields__
+        for share in (getattr(found, name),)
+    }
+    saved = sum(share["tokens"] - share["shown"] for share in shares.values())
+    digests = len(cut.digest.encode()) + len(cut.gap_digest.encode())
+    return {"by": cut.by, "saved": max(0, saved), "digest_bytes": digests, **shares}
 
 
 def _part(name: str, tokens: int, text: str) -> dict[str, Json]:

@@ -1,0 +1,1 @@
+"""A made-up past: sessions with planted facts, traps and junk, and questions with answers."""

@@ -1,7 +1,12 @@
 """A GGUF as a model: the one client, over a socket of an engine that starts when needed."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from typing import Self
 
 import anyio
@@ -56,7 +61,7 @@ class EmbeddedModel(anyio.AsyncContextManagerMixin):
 
     @asynccontextmanager
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Piece | Reply]]:
-        async with self._engine.use() as server:
+        async with self._engine.use() as server, self._kept(request):
             client = await self._at(server)
             try:
                 async with client.stream(request) as pieces:
@@ -68,6 +73,10 @@ class EmbeddedModel(anyio.AsyncContextManagerMixin):
                         "ask again: the next turn starts it anew",
                     ) from error
                 raise
+
+    def _kept(self, request: ModelRequest) -> AbstractAsyncContextManager[None]:
+        keeping = self._engine.keeping
+        return nullcontext() if keeping is None else keeping.around(request)
 
     async def _at(self, server: EngineServer) -> ChatClient:
         """The client; socket and key stay the same when the engine is started again."""

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -20,10 +20,11 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 
 from hermes.config import Engine as EngineKind
-from hermes.errors import EngineDied, HermesError, NotAvailable
-from hermes.models.engine_home import EngineHome
+from hermes.errors import EngineDied, HermesError
+from hermes.models.engine_home import EngineHome, private_place
+from hermes.models.engine_keeping import Keeping
 from hermes.models.engine_plan import EnginePlan, slots_of, threads_of, window_of
-from hermes.models.engine_process import EngineProcess, command_of, engine_process
+from hermes.models.engine_process import EngineProcess, command_of, engine_process, is_dead
 from hermes.models.engine_wire import EngineOptions
 from hermes.models.gguf import GgufInfo, read_gguf
 
@@ -59,21 +60,27 @@ class _Life:
         """Whether it is on its way out, noticed or not."""
         if self.idle.cancel_called or self.over.is_set():
             return True
-        return self.server is not None and _is_dead(self.server.pid)
+        return self.server is not None and is_dead(self.server.pid)
 
 
 class Engine(anyio.AsyncContextManagerMixin):
     """Runs a GGUF's engine for one owner; all of the owner's front ends share it.
 
-    `on_restart` is told why the engine died when it is started again.
+    `on_restart` is told why the engine died when it is started again; `keeping` is told of every
+    start and stop, and stays open as long as this.
     """
 
     def __init__(
-        self, info: GgufInfo, plan: EnginePlan, on_restart: Callable[[str], None] | None = None
+        self,
+        info: GgufInfo,
+        plan: EnginePlan,
+        on_restart: Callable[[str], None] | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         self.info = info
         self.plan = plan
         self.window = window_of(info, plan.window)
+        self.keeping = keeping
         self._on_restart = on_restart
         self._key = secrets.token_urlsafe(32)
         self._deaths: deque[float] = deque(maxlen=_MOST_DEATHS)
@@ -87,10 +94,14 @@ class Engine(anyio.AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         try:
-            async with anyio.create_task_group() as self._tasks:
+            async with AsyncExitStack() as stack:
+                if self.keeping is not None:
+                    await stack.enter_async_context(self.keeping)
+                self._tasks = await stack.enter_async_context(anyio.create_task_group())
                 try:
                     yield self
                 finally:
+                    await self._part()
                     self._tasks.cancel_scope.cancel()
         finally:
             if self._home is not None:
@@ -165,8 +176,18 @@ class Engine(anyio.AsyncContextManagerMixin):
             wait = math.inf if self._uses else self.plan.keep_alive_s
             self._life.idle.deadline = anyio.current_time() + wait
 
+    async def _part(self) -> None:
+        """Let what was evaluated be kept; a dead engine has nothing left."""
+        life = self._life
+        if self.keeping is not None and life is not None and life.server is not None:
+            with anyio.CancelScope(shield=True):
+                if not is_dead(life.server.pid):
+                    await self.keeping.parting()
+
     async def _live(self, life: _Life) -> None:
         """One life of the child, from the file's check to its end."""
+        if self.keeping is not None:
+            self.keeping.starting()
         try:
             options = await to_thread.run_sync(self._options)
             command = command_of(self.plan.python, _MODULES[self.plan.kind])
@@ -188,10 +209,14 @@ class Engine(anyio.AsyncContextManagerMixin):
     async def _serve(self, life: _Life, child: EngineProcess, options: EngineOptions) -> None:
         life.server = EngineServer(options.uds, options.key, options.window, child.pid)
         self._rest()
+        if self.keeping is not None:
+            self.keeping.ready(options.uds, options.key)
         life.settled.set()
         with life.idle:
             await child.wait()
-        if not life.idle.cancelled_caught:
+        if life.idle.cancelled_caught:
+            await self._part()
+        else:
             self._dead = life.server
             self._died(await child.reason())
 
@@ -214,23 +239,5 @@ class Engine(anyio.AsyncContextManagerMixin):
             threads=threads_of(info, self.plan.threads),
             slots=slots_of(info, self.plan.slots),
             cache_ram_mib=self.plan.cache_ram_mib,
-            slots_dir=_slots_dir(self.plan.slots_dir),
+            slots_dir=private_place(self.plan.slots_dir),
         )
-
-
-def _slots_dir(directory: Path | None) -> str:
-    """A directory for saved prefixes, made private; the engine wants a slash at its end."""
-    if directory is None:
-        return ""
-    directory.mkdir(parents=True, mode=0o700, exist_ok=True)
-    if directory.stat().st_mode & 0o077:
-        raise NotAvailable(f"others can read {directory}", f"chmod 700 {directory}")
-    return f"{directory}/"
-
-
-def _is_dead(pid: int) -> bool:
-    """Whether a child has ended, also when the loop has not noticed yet; reaps nothing."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True

@@ -47,6 +47,16 @@ class EngineHome:
         os.close(self._lock)
 
 
+def private_place(directory: Path | None) -> str:
+    """A directory for saved prefixes, made private; the engine wants a slash at its end."""
+    if directory is None:
+        return ""
+    directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+    if directory.stat().st_mode & 0o077:
+        raise NotAvailable(f"others can read {directory}", f"chmod 700 {directory}")
+    return f"{directory}/"
+
+
 def _check(directory: Path) -> None:
     found = directory.lstat()
     ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

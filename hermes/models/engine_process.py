@@ -4,6 +4,7 @@ Apart from the supervisor, which decides when there is a run. Nothing here is a 
 """
 
 import math
+import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -134,6 +135,14 @@ async def engine_process(
         with anyio.CancelScope(shield=True):
             await child.stop()
             await process.aclose()
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a child has ended, also when the loop has not noticed yet; reaps nothing."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _end_of(code: int) -> str:

@@ -15,14 +15,16 @@ import msgspec
 
 from hermes.config import Settings
 from hermes.core.event import Json
-from hermes.errors import Usage
+from hermes.errors import NotAvailable, Usage
 from hermes.models.client import ChatClient
 from hermes.models.describe import describe
 from hermes.models.embedded import EmbeddedModel
 from hermes.models.engine import Engine
-from hermes.models.engine_plan import EnginePlan
+from hermes.models.engine_plan import EnginePlan, window_of
 from hermes.models.gguf import read_gguf, shipped_model
 from hermes.models.model import Model
+from hermes.models.prefixes import Prefixes
+from hermes.models.prefixes_shelf import PrefixShelf, open_shelf
 from hermes.models.server import Server
 from hermes.models.servers import find_servers
 from hermes.node.wish import WINDOW, Wish, profile_for
@@ -48,6 +50,7 @@ class Served:
         self._hold = hold
         self._making = anyio.Lock()
         self._engines: dict[tuple[Path, int], Engine] = {}
+        self._shelf: PrefixShelf | None = None
 
     async def open(self, wish: Wish) -> Model:
         """Open a server's model or a GGUF; raises ModelError or Usage."""
@@ -66,6 +69,10 @@ class Served:
         states = {engine.state for engine in self._engines.values()}
         known = ("ready", "starting", "stopped")
         return next((state for state in known if state in states), "none")
+
+    def prefixes(self) -> dict[str, int]:
+        """How many evaluated prefixes are kept, and what they take; empty where none are."""
+        return self._shelf.facts() if self._shelf is not None else {}
 
     def counts(self, model: Model) -> bool:
         """Whether a model counts tokens with its own tokenizer."""
@@ -114,8 +121,24 @@ class Served:
                     keep_alive_s=self._settings.keep_alive_s,
                 )
                 told = partial(self._restarted, info.name)
-                self._engines[key] = await self._hold(Engine(info, plan, told))
+                if shelf := await self._saved_prefixes():
+                    plan = msgspec.structs.replace(plan, slots_dir=shelf.directory)
+                    keeping = Prefixes(shelf, info, window_of(info, plan.window))
+                    self._engines[key] = await self._hold(Engine(info, plan, told, keeping))
+                else:
+                    self._engines[key] = await self._hold(Engine(info, plan, told))
             return self._engines[key]
+
+    async def _saved_prefixes(self) -> PrefixShelf | None:
+        """Where evaluated prefixes are kept; None where the engine or the place cannot."""
+        if self._settings.engine != "xllamacpp" or self._shelf is not None:
+            return self._shelf
+        place, most = self._settings.data_dir / "prefixes", self._settings.memory.prefix_mib
+        try:
+            self._shelf = await anyio.to_thread.run_sync(open_shelf, place, most << 20)
+        except (OSError, NotAvailable) as error:
+            self._notice(f"evaluated prefixes are not kept: {error}")
+        return self._shelf
 
     def _restarted(self, name: str, reason: str) -> None:
         self._notice(f"the engine of {name} was started again: {reason}")

@@ -4,8 +4,6 @@ The table holds the seed's columns, its times in seconds. The value's block hold
 changes; relevance and expiry stand outside its digest.
 """
 
-from typing import Literal
-
 import msgspec
 
 from hermes.core.canonical import Value
@@ -16,8 +14,6 @@ from hermes.store.blocks import record
 from hermes.store.database import Database
 from hermes.store.query import any_of
 from hermes.store.statement import Row, SqlValue, Statement, Unmet
-
-MemoryType = Literal["decision", "pattern", "correction", "architecture", "fact"]
 
 MEMORY_KIND = "hermes/memory/1"
 ERASED_KIND = "hermes/erased/1"

@@ -13,8 +13,10 @@ HISTORY: tuple[str, ...] = (
     """CREATE TABLE memory_evidence (
         memory INTEGER NOT NULL, cid TEXT NOT NULL, session TEXT NOT NULL, rule TEXT NOT NULL,
         at INTEGER NOT NULL, PRIMARY KEY (memory, cid, rule)) WITHOUT ROWID""",
-    # `key`: what the memory is about, in normal form: a later one about the same contradicts it.
+    # `key`: what the memory is about, in normal form; `value`: what it says of it. Another
+    # value of the same key contradicts it.
     """CREATE TABLE memory_subjects (
-        memory INTEGER PRIMARY KEY, project_hash TEXT NOT NULL, key TEXT NOT NULL)""",
+        memory INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+        project_hash TEXT NOT NULL, PRIMARY KEY (memory, key)) WITHOUT ROWID""",
     "CREATE INDEX memory_subjects_of ON memory_subjects (project_hash, key)",
 )

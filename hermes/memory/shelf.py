@@ -1,0 +1,102 @@
+"""Memories of one project in hand: found by what they are about and by their words."""
+
+from collections.abc import Sequence
+
+from hermes.memory.subjects import stems_of
+from hermes.store.claim import Claim, Subject
+
+_OVERLAP = 0.7
+_COVERED = 0.6
+
+
+class Entry:
+    """A memory, written already or about to be; `name` as in `hermes.store.promotion`."""
+
+    def __init__(
+        self, name: str, key: str, content: str, at: int, subjects: Sequence[Subject]
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.content = content
+        self.at = at
+        self.subjects = tuple(subjects)
+        self.stems = stems_of(content)
+        self.vouched: set[str] = set()
+
+    def says_all_of(self, content: str) -> bool:
+        """Whether it holds every telling word of another text."""
+        return stems_of(content) <= self.stems
+
+    def says_less_than(self, content: str) -> bool:
+        """Whether another text holds all its words and more."""
+        return self.stems < stems_of(content)
+
+
+class Shelf:
+    """Live memories of one project."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._by_key: dict[str, Entry] = {}
+        self._by_subject: dict[str, list[Entry]] = {}
+        self._by_stem: dict[str, list[Entry]] = {}
+
+    def put(self, entry: Entry) -> None:
+        """Add one."""
+        self._entries[entry.name] = entry
+        self._by_key[entry.key] = entry
+        for subject in entry.subjects:
+            self._by_subject.setdefault(subject.key, []).append(entry)
+        for stem in entry.stems:
+            self._by_stem.setdefault(stem, []).append(entry)
+
+    def drop(self, entry: Entry) -> None:
+        """Take one away: it holds no longer."""
+        del self._entries[entry.name]
+        if self._by_key.get(entry.key) is entry:
+            del self._by_key[entry.key]
+        for subject in entry.subjects:
+            self._by_subject[subject.key].remove(entry)
+        for stem in entry.stems:
+            self._by_stem[stem].remove(entry)
+
+    def named(self, name: str) -> Entry | None:
+        """One by its name."""
+        return self._entries.get(name)
+
+    def same(self, key: str, content: str) -> Entry | None:
+        """A memory that says this already, perhaps in a few words more or less."""
+        if (entry := self._by_key.get(key)) is not None:
+            return entry
+        stems = stems_of(content)
+        for entry in self._near(stems):
+            smaller, larger = sorted((stems, entry.stems), key=len)
+            if (
+                smaller <= larger
+                and len(smaller) >= _OVERLAP * len(larger)
+                and entry.key[:1] == key[:1]  # of one mind: both say do, or both say don't
+                and not any(c.isdigit() for stem in larger - smaller for c in stem)
+            ):
+                return entry
+        return None
+
+    def against(self, claim: Claim) -> list[Entry]:
+        """Memories that say something else of what a claim is about."""
+        found: dict[str, Entry] = {}
+        for subject in claim.subjects:
+            for entry in self._by_subject.get(subject.key, ()):
+                if any(one.key == subject.key and one.value != subject.value
+                       for one in entry.subjects):  # fmt: skip
+                    found[entry.name] = entry
+        return sorted(found.values(), key=lambda entry: entry.at, reverse=True)
+
+    def about(self, text: str) -> Entry | None:
+        """The memory that a few words mean, if they mean one."""
+        stems = stems_of(text)
+        near = [(len(stems & entry.stems), entry) for entry in self._near(stems)]
+        best = sorted(near, key=lambda one: (one[0], one[1].at), reverse=True)[:1]
+        return best[0][1] if best and best[0][0] >= _COVERED * len(stems) else None
+
+    def _near(self, stems: frozenset[str]) -> list[Entry]:
+        found = {entry.name: entry for stem in stems for entry in self._by_stem.get(stem, ())}
+        return list(found.values())

@@ -1,0 +1,143 @@
+"""Weighing what was said against what is known: the same, a contradiction, or news.
+
+Pure: it plans the changes of one transaction. What waits for a second session, what replaces
+what, and what nobody says twice is decided here.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from hermes.memory.claims import Found, Retraction
+from hermes.memory.shelf import Entry, Shelf
+from hermes.memory.subjects import key_of, subjects_of
+from hermes.store.claim import Claim, Known
+from hermes.store.history import Seen
+from hermes.store.promotion import About, Again, Change, End, Keep, See
+
+_SAID_ONCE, _SEEN_TWICE = 1.0, 0.6
+
+
+class Weighed(NamedTuple):
+    """Changes, and how many memories they touch."""
+
+    changes: tuple[Change, ...]
+    changed: int
+
+
+class Adopted(NamedTuple):
+    """Memories with what they are about, and the changes that keep it."""
+
+    known: tuple[Known, ...]
+    changes: tuple[Change, ...]
+
+
+def adopted(project_hash: str, known: Sequence[Known]) -> Adopted:
+    """Find out what memories are about that the historian did not make; merge doubles of them."""
+    kept: list[Known] = []
+    changes: list[Change] = []
+    shelf = Shelf()
+    for one in sorted(known, key=lambda one: (one.at, one.id)):
+        entry = one
+        if not one.subjects and (subjects := subjects_of(one.content)):
+            entry = msgspec.structs.replace(one, subjects=subjects)
+            changes.append(About(one.cid, project_hash, subjects))
+        if (same := shelf.same(key_of(one.content), one.content)) is not None and same.says_all_of(
+            one.content
+        ):
+            changes.append(End(one.cid))
+            continue
+        shelf.put(_entry(entry))
+        kept.append(entry)
+    return Adopted(tuple(kept), tuple(changes))
+
+
+def weigh(found: Sequence[Found], known: Iterable[Known], seen: Sequence[Seen]) -> Weighed:
+    """Plan what becomes of claims of one project, in the order in which they were said."""
+    weighing = _Weighing(known, seen)
+    for one in sorted(found, key=lambda one: one.at):
+        weighing.take(one)
+    return Weighed(tuple(weighing.changes), weighing.changed)
+
+
+class _Weighing:
+    def __init__(self, known: Iterable[Known], seen: Sequence[Seen]) -> None:
+        self.changes: list[Change] = []
+        self.changed = 0
+        self._shelf = Shelf()
+        for one in known:
+            self._shelf.put(_entry(one))
+        self._seen: dict[tuple[str, str], list[Seen]] = {}
+        for sighting in seen:
+            self._seen.setdefault((sighting.memory_type, sighting.key), []).append(sighting)
+        self._last: dict[str, str] = {}  # session: the memory it spoke of last
+
+    def take(self, one: Found) -> None:
+        if isinstance(one, Retraction):
+            self._retract(one)
+        elif (same := self._shelf.same(one.key, one.content)) is not None and not (
+            one.asserted and same.at <= one.at and same.says_less_than(one.content)
+        ):
+            self._again(one, same)
+        else:
+            self._news(one)
+
+    def _again(self, one: Claim, same: Entry) -> None:
+        self._last[one.session] = same.name
+        if one.cid not in same.vouched:
+            same.vouched.add(one.cid)
+            same.at = max(same.at, one.at)
+            self.changes.append(Again(same.name, one))
+
+    def _news(self, one: Claim) -> None:
+        against = self._shelf.against(one)
+        if any(entry.at > one.at for entry in against):
+            return  # somebody has said otherwise since
+        also = self._others(one)
+        if not one.asserted and not also:
+            self._see(one)
+            return
+        relevance = _SAID_ONCE if one.asserted else _SEEN_TWICE
+        name = f"new {len(self.changes)}"
+        for entry in against[1:]:
+            self.changes.append(End(entry.name))
+            self._shelf.drop(entry)
+        old = against[0].name if against else ""
+        self.changes.append(Keep(one, name, relevance, old, also))
+        self.changed += max(1, len(against))
+        if against:
+            self._shelf.drop(against[0])
+        entry = Entry(name, one.key, one.content, one.at, one.subjects)
+        entry.vouched.add(one.cid)
+        self._shelf.put(entry)
+        self._seen.pop((one.memory_type, one.key), None)
+        self._last[one.session] = name
+
+    def _others(self, one: Claim) -> tuple[Claim, ...]:
+        """The same claim from other sessions."""
+        seen = self._seen.get((one.memory_type, one.key), ())
+        return tuple(
+            msgspec.structs.replace(one, session=s.session, cid=s.cid, at=s.at, content=s.content)
+            for s in seen
+            if s.session != one.session
+        )
+
+    def _see(self, one: Claim) -> None:
+        sighting = Seen(
+            one.project_hash, one.memory_type, one.key, one.session, one.content, one.cid, one.at
+        )
+        self._seen.setdefault((one.memory_type, one.key), []).append(sighting)
+        self.changes.append(See(one))
+
+    def _retract(self, one: Retraction) -> None:
+        entry = self._shelf.named(self._last.get(one.session, "")) if not one.about else None
+        entry = entry or (self._shelf.about(one.about) if one.about else None)
+        if entry is not None and entry.at <= one.at:
+            self.changes.append(End(entry.name))
+            self.changed += 1
+            self._shelf.drop(entry)
+
+
+def _entry(known: Known) -> Entry:
+    return Entry(known.cid, key_of(known.content), known.content, known.at, known.subjects)

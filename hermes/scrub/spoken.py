@@ -1,0 +1,41 @@
+"""Whether a sentence holds a secret, so that it must not be remembered.
+
+Stricter than scrubbing: whoever names a password and then says what it is means a secret, even
+where the words are plain. Addresses and people's names are none: they stay on this machine.
+"""
+
+import re
+
+from hermes.scrub.finding import Kind
+from hermes.scrub.scrub import findings
+
+_SECRET: frozenset[Kind] = frozenset({"card", "iban", "key", "password", "pem", "seed", "token"})
+_NAME = (
+    r"pass(?:word|wort|wd|phrase|code)s?|pwd|kennwort|mot de passe|contrase(?:ñ|n)a|senha|parola|"
+    r"pin(?: code| number)?|(?:api|access|secret|private|signing|encryption|auth|deploy|bearer|session|"
+    r"refresh|service|license)[ _-]?(?:key|token|secret)s?|secret(?: key)?|recovery (?:code|phrase)s?|"
+    r"seed phrase|mnemonic|otp|2fa code|cvv|cvc|credentials?|(?:door|gate|alarm|safe|lock)[ _-]?code|"
+    r"combination"
+)
+_SAID = re.compile(
+    rf"(?i)\b(?:{_NAME})\b[^.;\n]{{0,60}}?(?:\b(?:is|are|was|be|ist|sind|lautet|est|es|equals)\b|[:=])\s*"
+    r"(?:now |still |just |set to |called |changed to |jetzt |[\"'`])*(?P<value>[^\s]+)(?P<more>(?: [^\s]+)*)"
+)
+_PLAIN = re.compile(
+    r"(?i)(?:not|never|always|stored|kept|saved|held|rotated|read|loaded|injected|managed|encrypted|"
+    r"hashed|required|optional|needed|used|passed|sent|taken|generated|expected|validated|checked|"
+    r"in|on|at|from|by|under|inside|with|without|via|shared|per|only|expired|invalid|wrong|missing|"
+    r"empty|unset|valid|reset|changed|a|an|the|our|my|your|too|safe|secure|long|short|at least|"
+    r"nicht|im|in|dans|en|dans|guardad\w|gespeichert|stock[ée]e?)"
+)
+
+
+def secret_in(text: str) -> str:
+    """The kind of secret that a text holds, or nothing."""
+    for finding in findings(text, prose=True):
+        if finding.kind in _SECRET:
+            return finding.kind
+    for match in _SAID.finditer(text):
+        if not _PLAIN.fullmatch(match["value"].strip(",.!\"'`")):
+            return "password"
+    return ""

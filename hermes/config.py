@@ -84,6 +84,25 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most disk that evaluated prefixes take; 0: none is kept."""
 
 
+class Mesh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How this node meets the owner's other nodes; nothing is dialled or opened unless named."""
+
+    relays: tuple[str, ...] = ()
+    """Addresses of Nostr relays that are used, ws:// or wss://."""
+    listen: str = ""
+    """IPv4 address and port of the embedded relay, as 127.0.0.1:7447; empty: none."""
+    advertise: str = ""
+    """The embedded relay's address as others reach it; empty: they are not told."""
+    blobs: str = ""
+    """IPv4 address and port where large values are served in chunks; empty: nowhere."""
+    blob_mib: Annotated[int, msgspec.Meta(ge=0)] = 1_024
+    """Most disk that others' chunks take here."""
+    lease_s: Annotated[float, msgspec.Meta(ge=1)] = 15.0
+    """Seconds for which a node holds a conversation before it has to renew."""
+    presence_s: Annotated[float, msgspec.Meta(ge=0.1)] = 30.0
+    """Seconds between two signs of life."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -121,6 +140,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Minutes between signed checkpoints of the log while there is something new; 0: none."""
     chain: Chain = Chain()
     """Where and how anchors are made."""
+    mesh: Mesh = Mesh()
+    """How the owner's nodes meet."""
     mainnet: str = ""
     """HERMES_V2_MAINNET; "yes" is the second of three keys to Bitcoin's main network."""
     search_servers: bool = True

@@ -31,6 +31,7 @@ SCRIPTS = {
     "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",
     "turns": "benchmarks.turns",
+    "memory": "benchmarks.memory",
     "crash": "benchmarks.crash",
     "train_sync": "benchmarks.train_sync",
 }

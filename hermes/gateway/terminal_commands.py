@@ -8,6 +8,7 @@ import anyio.lowlevel
 from hermes.gateway import terminal_history
 from hermes.gateway import terminal_settings as choices
 from hermes.gateway.render_text import one_line
+from hermes.gateway.terminal_skills import WORDS, skills
 from hermes.gateway.terminal_state import Chat
 from hermes.gateway.terminal_turns import Turns
 
@@ -50,6 +51,13 @@ class Commands:
                 "what it remembers here",
                 terminal_history.memory,
                 words=("add", "forget"),
+            ),
+            Command(
+                "skills",
+                "[show | approve | reject | disable NAME]",
+                "instructions for tasks",
+                skills,
+                words=WORDS,
             ),
             Command("export", "FILE.md|.json", "write it to a file", terminal_history.export),
             Command("stop", "", "stop the running turn", self._stop),

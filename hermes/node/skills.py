@@ -16,6 +16,7 @@ from hermes.errors import HermesError
 from hermes.memory.skills.allowed import allowed_rules
 from hermes.memory.skills.bundle import read_part
 from hermes.memory.skills.catalog import Catalog, Entry
+from hermes.memory.skills.check import remarks
 from hermes.memory.skills.lines import skill_lines
 from hermes.memory.skills.places import Broken
 from hermes.memory.skills.skill import FILE
@@ -91,15 +92,15 @@ class Skills:
     async def show(self, root: str, name: str) -> Json:
         """One skill, with its instructions and files."""
         entry = await self.catalog.get(Path(root), name)
-        return _whole(entry)
+        return await _whole(entry)
 
     async def say(self, root: str, name: str, state: Word, digest: str = "") -> Json:
         """Keep the person's word on a skill."""
-        return _whole(await self.catalog.say(Path(root), name, state, digest))
+        return await _whole(await self.catalog.say(Path(root), name, state, digest))
 
     async def add(self, path: str) -> Json:
         """Copy a directory to the person's own skills, and approve it."""
-        return _whole(await self.catalog.add(Path(path)))
+        return await _whole(await self.catalog.add(Path(path)))
 
     async def remove(self, name: str) -> Json:
         """Delete one of the person's own."""
@@ -158,8 +159,9 @@ def _plain(entry: Entry) -> dict[str, Json]:
     }
 
 
-def _whole(entry: Entry) -> dict[str, Json]:
+async def _whole(entry: Entry) -> dict[str, Json]:
     skill = entry.bundle.skill
+    seen = await anyio.to_thread.run_sync(remarks, entry.bundle)
     return _plain(entry) | {
         "license": skill.license,
         "compatibility": skill.compatibility,
@@ -167,6 +169,7 @@ def _whole(entry: Entry) -> dict[str, Json]:
         "manual": skill.manual,
         "files": list(entry.bundle.files),
         "body": skill.body,
+        "remarks": list(seen),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -39,11 +39,11 @@ class Skills(Protocol):
 
 
 class Skill(msgspec.Struct, frozen=True):
-    """Arguments of Skill."""
+    """Arguments of Skill; without a name it lists them; `offset`: the first line, from 1."""
 
     name: str
-    file: Annotated[str, msgspec.Meta(description="one of its files")] = ""
-    offset: Annotated[int, msgspec.Meta(description="first line, from 1")] = 0
+    file: str = ""
+    offset: int = 0
 
 
 def skill_tool(skills: Skills) -> Tool:

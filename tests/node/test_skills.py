@@ -188,3 +188,18 @@ async def test_a_person_is_told_once_what_waits(house):
         notices = [e.text for e in events if type(e).__name__ == "Notice"]
         told = "1 skill waits for your word (release-notes): hermes skills show NAME"
         assert [n for n in notices if "release-notes" in n] == [f"{told}, then approve or reject"]
+
+
+async def test_many_skills_keep_the_prompt_within_its_profile(house):
+    for number in range(30):
+        in_project(house, f"a-skill-with-a-long-name-{number}", says="What it does. " * 70)
+    async with house.client() as client:
+        for number in range(30):
+            await say(client, house, f"a-skill-with-a-long-name-{number}")
+        for number in range(12):
+            content = f"Fact {number}: the words of it are of some length, and say little."
+            await client.query("memory.add", root=str(house.project), content=content)
+        for profile, most in (("full", 6_000), ("lean", 2_000)):
+            parts = await prompt_of(client, house, "use skill 29 for the words of fact 1", profile)
+            assert parts["skills"]["bytes"] > 0
+            assert sum(part["bytes"] for part in parts.values()) <= most

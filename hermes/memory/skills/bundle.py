@@ -60,6 +60,19 @@ def copy_bundle(source: Path, target: Path) -> None:
         raise SkillInvalid(f"{source} cannot be copied: {error.strerror}") from error
 
 
+def read_texts(bundle: Bundle) -> dict[str, str]:
+    """Those of its files that are text, by path within it; raises SkillInvalid; blocking."""
+    try:
+        contents = _contents(bundle.path)
+    except OSError as error:
+        raise SkillInvalid(f"it cannot be read: {error.strerror}") from error
+    texts: dict[str, str] = {}
+    for name, data in sorted(contents.items()):
+        if b"\0" not in data:
+            texts[name] = data.decode(errors="replace")
+    return texts
+
+
 def read_part(bundle: Bundle, name: str) -> str:
     """One of its text files by its path within it; raises SkillInvalid; blocking.
 

@@ -10,12 +10,13 @@ from hermes.core.request import Profile
 from hermes.memory.skills.match import FITS, SURE, fit
 from hermes.memory.skills.skill import Skill
 
-_ROOM = {"full": 700, "lean": 320, "native": 0}  # bytes
-_WHOLE = 640  # bytes of instructions that may stand in a lean prompt
-_LONGEST = {"full": 200, "lean": 90, "native": 0}  # characters of a description
+_ROOM = {"full": 290, "lean": 360, "native": 0}
+"""Bytes: with them a first request keeps its profile's limit (DESIGN 3)."""
+_REST = 12  # bytes for how many are left
+_LONGEST = 120  # characters of a description
 _HEAD = {
-    "full": "Skills, instructions for tasks: call Skill{name} before you begin one that fits.",
-    "lean": 'Skills, by MoreTools{"name": "Skill", "arguments": {"name": …}}:',
+    "full": 'Skills: call Skill{name} before a task that one fits; name "" lists them.',
+    "lean": 'Skills: MoreTools{"name": "Skill", "arguments": {"name": ...}} before such a task.',
     "native": "",
 }
 
@@ -28,8 +29,9 @@ def skill_lines(profile: Profile, skills: Sequence[Skill], text: str) -> tuple[s
     scores = {skill.name: fit(skill, text) for skill in offered}
     ranked = sorted(offered, key=lambda skill: (-_rank(scores[skill.name]), skill.name))
     first = ranked[0]
-    if profile == "lean" and scores[first.name] >= SURE and _brief(first):
-        return (f"How the person wants this done (skill {first.name}):\n{first.body}",)
+    whole = f"How the person wants this done (skill {first.name}):\n{first.body}"
+    if profile == "lean" and scores[first.name] >= SURE and _brief(first, whole):
+        return (whole,)
     return _within(profile, ranked)
 
 
@@ -37,28 +39,31 @@ def _rank(score: float) -> float:
     return score if score >= FITS else 0.0
 
 
-def _brief(skill: Skill) -> bool:
+def _brief(skill: Skill, whole: str) -> bool:
     """Whether its instructions may stand in a prompt.
 
     Not those that narrow what may be done: a turn is narrowed by the call that opens them.
     """
-    return skill.allowed_tools is None and 0 < len(skill.body.encode()) <= _WHOLE
+    return skill.allowed_tools is None and bool(skill.body) and len(whole.encode()) <= _ROOM["lean"]
 
 
 def _within(profile: Profile, ranked: Sequence[Skill]) -> tuple[str, ...]:
-    room = _ROOM[profile] - len(_HEAD[profile].encode())
+    """The first with their descriptions, then names alone, then how many there are besides."""
     lines: list[str] = [_HEAD[profile]]
+    room = _ROOM[profile] - len(lines[0].encode()) - _REST
     names: list[str] = []
     for skill in ranked:
-        line = f"- {skill.name}: {_cut(skill.description, _LONGEST[profile])}"
-        if not names and len(line.encode()) + 1 <= room:
+        line = f"- {skill.name}: {_cut(skill.description, _LONGEST)}"
+        if not names and len(line.encode()) < room:
             lines.append(line)
             room -= len(line.encode()) + 1
         elif len(skill.name.encode()) + 2 <= room:
             names.append(skill.name)
             room -= len(skill.name.encode()) + 2
-    return (*lines, *((f"- also {', '.join(names)}",) if names else ()))
+    if left := len(ranked) - len(lines) + 1 - len(names):
+        names.append(f"{left} more")
+    return (*lines, *((f"- {', '.join(names)}",) if names else ()))
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+    return text if len(text) <= most else f"{text[: most - 3].rstrip()}..."

@@ -20,7 +20,7 @@ _EMPTY = frozenset(
         "about after all also and any are asks because been before but can could das der die does "
         "een ein eine einem einen either est for from get has have her het his how into its "
         "les let like make may mentions more most must need needs not off one only other our out "
-        "over per please should some such task tasks than that the their them then there these they "
+        "over per please should some such task tasks than that the their them there these they "
         "this those tool tools und une use used user uses using was want wants well were what when "
         "where whether which while who why will with work working would you your skill skills"
     )
@@ -33,7 +33,8 @@ def fit(skill: Skill, text: str) -> float:
     """How well a skill fits a request.
 
     A trigger (metadata `triggers`, parted by commas) that stands in the request is enough;
-    else the share of the name's words, or of the words that description and request share.
+    else the share of the name's words that do, or, from two words on, how much of the shorter
+    of request and description the other has.
     """
     said = _words(text)
     if not said:
@@ -46,7 +47,7 @@ def fit(skill: Skill, text: str) -> float:
     shared = len(asked & told)
     by_name = 0.9 * len(asked & name) / len(name) if name else 0.0
     by_words = shared / min(len(asked), len(told)) if told else 0.0
-    return round(max(by_name, by_words if shared > 1 else by_words / 2), 3)
+    return round(max(by_name, by_words if shared > 1 else 0.0), 3)
 
 
 def _words(text: str) -> list[str]:

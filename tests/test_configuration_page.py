@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hermes.config import Chain, Limits, Settings, read_settings
+from hermes.config import Chain, Limits, Memory, Mesh, Settings, read_settings
 from hermes.errors import SettingsInvalid
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \|", re.MULTILINE)
-PARTS = re.split(r"^## (?:Limits|The chain)", PAGE, flags=re.MULTILINE)
-SETTINGS, LIMITS, CHAIN = (dict(ROW.findall(part)) for part in PARTS)
-TABLES = [(Settings, SETTINGS), (Limits, LIMITS), (Chain, CHAIN)]
+PARTS = re.split(r"^## (?:Limits|Memory|The mesh|The chain)", PAGE, flags=re.MULTILINE)
+SETTINGS, LIMITS, MEMORY, MESH, CHAIN = (dict(ROW.findall(part)) for part in PARTS)
+TABLES = [(Settings, SETTINGS), (Limits, LIMITS), (Memory, MEMORY), (Mesh, MESH), (Chain, CHAIN)]
 
 
 @pytest.mark.parametrize(("kind", "rows"), TABLES)
@@ -27,7 +27,7 @@ def test_plain_defaults_are_the_real_ones(kind, rows):
     for field in msgspec.structs.fields(kind):
         if isinstance(field.default, int | float):
             shown = field.default
-            plain = str(shown).lower() if isinstance(shown, bool) else f"{shown:,.0f}"
+            plain = str(shown).lower() if isinstance(shown, bool) else f"{shown:,g}"
             assert rows[field.name] == plain
 
 

@@ -155,7 +155,7 @@ class Dreamer:
 
     async def _offer(self, project: str, drafted: Drafted | None) -> int:
         """Keep a draft that is clean and new; then let a model find better words for it."""
-        if drafted is None or not await anyio.to_thread.run_sync(is_clean, drafted):
+        if drafted is None or not await self._is_clean(drafted):
             return 0
         taken = {d.name for d in await self._store.drafts.list() if d.state != "rejected"}
         drafted = renamed(drafted, taken)
@@ -165,10 +165,13 @@ class Dreamer:
             await self._reword(draft, drafted)
         return int(bool(draft))
 
+    async def _is_clean(self, drafted: Drafted) -> bool:
+        return await anyio.to_thread.run_sync(is_clean, drafted)
+
     async def _reword(self, draft: int, drafted: Drafted) -> None:
         said = await self._aside.ask(REWORD, drafted.skill.body, _WORDS_MOST)
         better = reworded(drafted, said) if said else None
-        if better and await anyio.to_thread.run_sync(is_clean, better):
+        if better is not None and await self._is_clean(better):
             await self._store.drafts.reword(draft, better.text)
 
 

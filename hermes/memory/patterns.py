@@ -109,8 +109,10 @@ def days_of(times: Iterable[int]) -> int:
 
 
 def _proven(pattern: Pattern, occurrences: list[Occurrence], bounds: Bounds) -> Proven | None:
+    if len(occurrences) <= bounds.sessions:
+        return None
     *found_in, held_out = occurrences
-    if len(found_in) < bounds.sessions or days_of(o.at for o in found_in) < bounds.days:
+    if days_of(o.at for o in found_in) < bounds.days:
         return None
     columns = zip(*(o.steps for o in found_in), strict=True)
     values = tuple(_shared([step.values for step in column]) for column in columns)

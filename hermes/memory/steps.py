@@ -33,6 +33,7 @@ _NUMBER = re.compile(r"v?\d+([.:_-]\d+)*")
 _NAMED = re.compile(r"[A-Za-z][\w:-]{0,40}|-{1,2}[\w-]{0,40}|[.@+*]|\.\.\.|\./\.\.\.")
 _SECRETIVE = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[\w+/=.-]{16,}")
 _PATH = re.compile(r"[\w.@+*-]+(/[\w.@+*-]+)*/?|\./[\w./@+*-]+")
+_SHORTEST_ROOT = 2
 _STEPS_MOST = 100  # of one turn
 
 
@@ -75,7 +76,7 @@ def _commands(
 ) -> Iterator[Step]:
     if deed.tool == "Git" and command.split()[:1] != ["git"]:
         command = f"git {command}"
-    parts = parts_of(command)
+    parts = parts_of(_from(doing.root, command))
     if not parts:
         yield GAP
         return
@@ -89,6 +90,13 @@ def _commands(
         approved = deed.approved or any(surely(rule, part.texts) for rule in rules)
         ordered = names_step(words, (*tokens, *filter(None, values)))
         yield Step(place + " ".join(tokens), tuple(values), approved, ordered)
+
+
+def _from(root: str, command: str) -> str:
+    """The command with the project's own directory as `.`: its name is this machine's."""
+    if len(root) < _SHORTEST_ROOT:
+        return command
+    return re.sub(rf"(?<![^\s'\"=:]){re.escape(root.rstrip('/'))}(?![^\s'\"/])", ".", command)
 
 
 def _normal(part: Part, root: str) -> tuple[list[str], list[str]]:

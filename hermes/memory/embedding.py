@@ -26,8 +26,7 @@ _MOST_TEXT = 4_000
 _GRAMS = (3, 4, 5)
 _NARROW = (1, 2)  # of scripts that write without spaces: a piece is a character or two
 _WIDE_FROM = "\u2e80"
-_PIECES = 0.8  # weight of a word's pieces together, beside the word itself
-_PAIR = 0.3
+_WHOLE, _PIECE, _WIDE_PIECE, _PAIR = 0.6, 0.25, 0.5, 0.3  # weights; long words weigh more
 _MIX, _MASK = 0x9E3779B1, 0xFFFFFFFF
 _WAIT_S = 20.0
 _MOST_FLOATS = 8_192
@@ -55,7 +54,7 @@ class BuiltIn:
     """Signed hashing of words and their pieces; the same bytes on every machine."""
 
     name = f"pieces-{FLOATS}-1"
-    floor = 0.25
+    floor = 0.18
 
     async def __aenter__(self) -> Self:
         """Nothing to open."""
@@ -90,16 +89,15 @@ def _features(text: str) -> Mapping[str, float]:
     stems = telling(text) or tuple(map(stem, plain_words(text))) or (text.strip(),)
     for one in stems:
         wide = any(char >= _WIDE_FROM for char in one)
-        features[f"w {one}"] += 0.0 if wide else 1.0
+        features[f"w {one}"] += 0.0 if wide else _WHOLE
         padded = one if wide else f"<{one}>"
         grams = [
             padded[start : start + size]
             for size in (_NARROW if wide else _GRAMS)
             for start in range(len(padded) - size + 1)
         ]
-        share = (math.sqrt(len(one)) if wide else _PIECES) / math.sqrt(len(grams) or 1)
         for gram in grams:
-            features[f"g {gram}"] += share
+            features[f"g {gram}"] += _WIDE_PIECE if wide else _PIECE
     for pair in pairwise(stems):
         features[f"p {' '.join(pair)}"] += _PAIR
     return features

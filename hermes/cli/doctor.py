@@ -16,6 +16,8 @@ from hermes.cli import (
     doctor_identity,
     doctor_machine,
     doctor_model,
+    doctor_skills,
+    doctor_vectors,
 )
 from hermes.cli.command import Commands, add_command, add_json
 from hermes.cli.doctor_check import Check, bad, good, plain
@@ -32,6 +34,8 @@ _QUICK: tuple[Look, ...] = (
     doctor_files.look,
     doctor_identity.look,
     doctor_anchor.look,
+    doctor_skills.look,
+    doctor_vectors.look,
     doctor_model.look,
 )
 _SLOW: tuple[Look, ...] = (doctor_model.look_closer, doctor_anchor.look_closer)

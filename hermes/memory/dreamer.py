@@ -28,7 +28,7 @@ from hermes.memory.drafting import (
     renamed,
     reworded,
 )
-from hermes.memory.patterns import DAY_MS, Bounds, Occurrence, Pattern, days_of, find, inside, prove
+from hermes.memory.patterns import DAY_MS, Bounds, Occurrence, Pattern, days_of, find, prove, shared
 from hermes.memory.project import project_hash
 from hermes.memory.steps import steps_of
 from hermes.store.deeds import Doing
@@ -191,8 +191,7 @@ def _noted(doing: Doing, project: str) -> Noted:
 
 
 def _covered(keys: Sequence[str], draft: Draft) -> bool:
-    """Whether a draft says the same, or was rejected with this in it."""
-    if draft.evidence.kind != "work":
-        return False
-    known = draft.evidence.steps
-    return inside(keys, known) or (draft.state != "rejected" and inside(known, keys))
+    """Whether a draft is about most of the same steps; a rejected one counts only for its own."""
+    known = draft.evidence.steps if draft.evidence.kind == "work" else ()
+    size = len(keys) if draft.state == "rejected" else min(len(keys), len(known))
+    return 2 * shared(keys, known) > size

@@ -16,7 +16,8 @@ from hermes.store.work import Noted, Step
 
 DAY_MS = 86_400_000
 _LONGEST = 6
-_FOUND_MOST = 100
+_FOUND_MOST = 200
+_USUAL_SHARE = 0.5
 _TRIGGER_SHARE = 0.6
 _TRIGGERS_MOST = 5
 
@@ -79,8 +80,13 @@ def find(notes: Iterable[Noted], bounds: Bounds) -> tuple[Pattern, ...]:
             seen[keys][occurrence.session] = occurrence
             counts[keys] += 1
     enough = {keys: by for keys, by in seen.items() if len(by) > bounds.sessions and _tells(keys)}
-    best = sorted(enough, key=lambda keys: (-_weight(keys, enough[keys]), keys))[:_FOUND_MOST]
-    return tuple(_pattern(keys, enough[keys], counts[keys]) for keys in best)
+    best = sorted(enough, key=lambda keys: (-_weight(keys, enough[keys]), -counts[keys], keys))
+    done = [frozenset(step.key for step, _ in line) for line in lines]
+    return tuple(
+        _pattern(keys, enough[keys], counts[keys])
+        for keys in best[:_FOUND_MOST]
+        if _is_usual(keys, len(enough[keys]), done)
+    )
 
 
 def prove(pattern: Pattern, bounds: Bounds) -> Proven | None:
@@ -97,10 +103,9 @@ def prove(pattern: Pattern, bounds: Bounds) -> Proven | None:
     return None
 
 
-def inside(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Whether one sequence of keys stands in the other, or is it."""
-    short, long = tuple(one), tuple(other)
-    return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))
+def shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many steps two sequences have in common, in whatever order."""
+    return len({*one} & {*other})
 
 
 def days_of(times: Iterable[int]) -> int:
@@ -115,7 +120,7 @@ def _proven(pattern: Pattern, occurrences: list[Occurrence], bounds: Bounds) -> 
     if days_of(o.at for o in found_in) < bounds.days:
         return None
     columns = zip(*(o.steps for o in found_in), strict=True)
-    values = tuple(_shared([step.values for step in column]) for column in columns)
+    values = tuple(_same([step.values for step in column]) for column in columns)
     again = zip(values, held_out.steps, strict=True)
     if not all(_agrees(fixed, step.values) for fixed, step in again):
         return None
@@ -172,6 +177,12 @@ def _tells(keys: Keys) -> bool:
     return any(not key.startswith(f"{EDIT} ") and " " in key for key in keys)
 
 
+def _is_usual(keys: Keys, sessions: int, done: Sequence[frozenset[str]]) -> bool:
+    """Whether sessions with all of these steps mostly have them in this order, in one go."""
+    together = sum(each.issuperset(keys) for each in done)
+    return sessions >= _USUAL_SHARE * together
+
+
 def _weight(keys: Keys, by: Mapping[SessionId, Occurrence]) -> float:
     return len(by) * (1 + len(keys)) / 2
 
@@ -180,7 +191,7 @@ def _pattern(keys: Keys, by: Mapping[SessionId, Occurrence], count: int) -> Patt
     return Pattern(keys, tuple(sorted(by.values(), key=lambda o: (o.at, o.session))), count)
 
 
-def _shared(rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _same(rows: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     columns = zip(*rows, strict=True)
     return tuple(column[0] if len(set(column)) == 1 else "" for column in columns)
 

@@ -124,6 +124,13 @@ async def test_no_pattern_is_drafted_twice_and_a_rejected_one_never(store, diary
     assert [d.state for d in await store.drafts.list()] == ["rejected"]
 
 
+async def test_the_same_steps_in_another_order_are_not_another_draft(store, diary, dreamer):
+    for day in range(5):
+        await diary.day(day, *_release(), *_release())
+    assert await _finish(dreamer) == 1
+    assert await _finish(dreamer) == 0
+
+
 async def test_a_fresh_dreamer_goes_on_where_the_last_was_dropped(
     store, diary, clock, tmp_path, dreamer
 ):

@@ -1,5 +1,7 @@
 """Calls in normal form, and what recurs in them."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +174,18 @@ def test_it_is_found_across_turns_and_repeats():
     best = find(_notes(rows), BOUNDS)[0]
     assert best.keys == CYCLE
     assert len(prove(best, BOUNDS).found_in) == 4
+
+
+def test_a_cycle_that_goes_round_begins_where_it_begins():
+    again = ("make a", "make b", "git commit -m <text>") * 3
+    notes = _notes((f"s{n}", n, "go", again) for n in range(6))
+    assert find(notes, BOUNDS)[0].keys == again[:3]
+
+
+def test_chance_is_no_habit():
+    orders = list(permutations(["make a", "make b", "make c", "make d"]))
+    notes = _notes((f"s{n}", n, f"go {n}", orders[n]) for n in range(24))
+    assert all(len(pattern.keys) == 1 for pattern in find(notes, BOUNDS))
 
 
 @pytest.mark.parametrize(("sessions", "days"), [(3, 3), (9, 1)])

@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import stat
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,27 @@ class Door:
                 events.append(event | {"seen": time.perf_counter()})
                 if event["type"] in FINAL:
                     return events
+        raise EOFError("the owner hung up")
+
+    @property
+    def pid(self) -> int:
+        """The owner's process."""
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(credentials[:4], sys.byteorder)
+
+    def query(self, name: str, **arguments: Any) -> Any:
+        """Ask for something by name; its answer."""
+        self._number += 1
+        params = {"name": name, "arguments": arguments}
+        message = {"jsonrpc": "2.0", "id": self._number, "method": "query", "params": params}
+        self._file.write(json.dumps(message).encode() + b"\n")
+        self._file.flush()
+        while line := self._file.readline():
+            answer = json.loads(line)
+            if "error" in answer:
+                raise RuntimeError(answer["error"])
+            if answer.get("id") == self._number:
+                return answer["result"]
         raise EOFError("the owner hung up")
 
     def close(self) -> None:

@@ -32,6 +32,7 @@ SCRIPTS = {
     "engine": "benchmarks.engine",
     "turns": "benchmarks.turns",
     "memory": "benchmarks.memory",
+    "background": "benchmarks.background",
     "crash": "benchmarks.crash",
     "train_sync": "benchmarks.train_sync",
 }

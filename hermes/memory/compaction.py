@@ -24,9 +24,10 @@ from hermes.prompt.budget import Cut, Scale, size_of
 from hermes.prompt.builder import Prompt, chat_messages
 from hermes.store.views import StoredView, Views
 
-_PRESSED = 0.9  # so full the room is that a summary is not waited for
+_PRESSED = 0.9  # so full the room would be when a view is swapped in: each costs the prefix
 _PROGRESS = 16  # a pass has to win a sixteenth of the room
-_WORTH_BYTES = 3_000  # newly left out, before a model is asked for a summary
+_WORTH_BYTES = 3_000  # newly left out, or an eighth of the room, before a model is asked
+_WORTH_SHARE = 8
 _SLOTS = 200  # conversations that are known at a time
 
 
@@ -43,11 +44,11 @@ class _Job(NamedTuple):
 
 @dataclass
 class _Ready:
-    """A view to be taken; `hold`: a summary is on its way that would make it better."""
+    """A view to be taken, and the plan that it follows."""
 
     job: _Job
+    plan: Plan
     cut: Cut
-    hold: bool
 
 
 @dataclass
@@ -114,8 +115,8 @@ class Compactor:
         if view.cut != job.base or prefix(session, len(job.messages)) != job.prefix:
             slot.ready = None
             return None
-        if ready.hold and not _pressed(session, job):
-            return None
+        if not _pressed(session, job):
+            return None  # there is room yet, and a summary may still come
         slot.ready = None
         return ready.cut
 
@@ -156,7 +157,7 @@ class Compactor:
             return False
         least = prompt.room // _PROGRESS
         if slot.ready is not None and slot.ready.job.base == cut:
-            return False  # it waits to be taken
+            return prompt.shown >= slot.ready.job.shown + least  # it waits to be taken
         return not slot.tried or prompt.shown >= slot.tried + least or prompt.shown < slot.tried
 
     async def _prepare(self, slot: _Slot, job: _Job) -> None:
@@ -173,9 +174,9 @@ class Compactor:
             return
         slot.tried = 0
         wanted = self._to_sum_up(slot, job, plan)
-        slot.ready = ready = _Ready(job, plan.cut, hold=bool(wanted) or slot.asking)
+        slot.ready = _Ready(job, plan, plan.cut)
         if wanted:
-            await self._sum_up(slot, ready, plan, wanted)
+            await self._sum_up(slot, job, plan, wanted)
 
     def _to_sum_up(self, slot: _Slot, job: _Job, plan: Plan) -> list[Part]:
         """The parts of which enough is left out that no summary tells of yet."""
@@ -186,13 +187,13 @@ class Compactor:
             told = slot.told.get(part)
             since = told.end if told and told.start == start else start
             new = sum(size_of(c) for m in job.messages[since:end] for c in chat_messages(m))
-            if new >= _WORTH_BYTES:
+            if new >= max(_WORTH_BYTES, job.room // _WORTH_SHARE):
                 wanted.append(part)
         return wanted
 
-    async def _sum_up(self, slot: _Slot, ready: _Ready, plan: Plan, parts: list[Part]) -> None:
-        """Ask the model; its words replace the rules' lines if the view was not taken yet."""
-        slot.asking, job = True, ready.job
+    async def _sum_up(self, slot: _Slot, job: _Job, plan: Plan, parts: list[Part]) -> None:
+        """Ask the model; its words replace the rules' lines in what was not taken yet."""
+        slot.asking = True
         try:
             for part in parts:
                 start, end = plan.spans[part]
@@ -200,15 +201,15 @@ class Compactor:
                 text = await self._summariser.write(job.model, job.messages[start:end], most)
                 if text:
                     slot.told[part] = Told(start, end, text, job.model.name)
-                    ready.cut = with_digests(
-                        job.messages, plan.cut, plan.spans, slot.told, plan.digest_room
-                    )
         except Exception as error:  # noqa: BLE001 - the edge of a background task
             self._report("a summary", error)
         finally:
             slot.asking = False
-            if slot.ready is not None:
-                slot.ready.hold = False
+        if (ready := slot.ready) is not None:
+            plan = ready.plan
+            ready.cut = with_digests(
+                ready.job.messages, plan.cut, plan.spans, slot.told, plan.digest_room
+            )
 
     async def _keep(self, conversation: ConversationId, key: str, kept: StoredView) -> None:
         try:

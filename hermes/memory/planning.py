@@ -67,9 +67,20 @@ def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Pa
         spans["turns"] = (0, places[cut.dropped])
     if cut.gap_end > max(cut.gap, cut.dropped):
         spans["steps"] = (places[cut.gap], places[cut.gap_end])
-    cut = with_digests(messages, cut, spans, told, digests)
+    cut = _unchanged(base, with_digests(messages, cut, spans, told, digests))
     won = _size(chats, base) - _size(chats, cut)
     return Plan(cut, won, spans, digests)
+
+
+def _unchanged(base: Cut, cut: Cut) -> Cut:
+    """Leave a digest as it is that tells of the same messages: each new byte costs the prefix."""
+    if cut.by != base.by:
+        return cut  # a model's words are to come in
+    if base.digest and base.told == cut.told:
+        cut = msgspec.structs.replace(cut, digest=base.digest)
+    if base.gap_digest and (base.gap, base.gap_told) == (cut.gap, cut.gap_told):
+        cut = msgspec.structs.replace(cut, gap_digest=base.gap_digest)
+    return cut
 
 
 def with_digests(

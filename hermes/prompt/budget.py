@@ -130,11 +130,12 @@ def fit(messages: Sequence[ChatMessage], budget: int, cut: Cut, *, soft: bool = 
     target = int(budget * _DEPTH)
     newest = max((i for i, m in enumerate(messages) if _opens_a_turn(m)), default=0)
     last_step = max((i for i, m in enumerate(messages) if m.role == "assistant"), default=newest)
+    read = len(messages) if soft else last_step  # a soft cut is shown once more was said
     ways: tuple[Callable[[Cut], Cut], ...] = (
         lambda cut: _shorten(messages, target, cut, "results", newest),
         lambda cut: _drop_turns(messages, target, cut, newest),
-        lambda cut: _shorten(messages, target, cut, "results", last_step),
-        lambda cut: _shorten(messages, target, cut, "written", last_step),
+        lambda cut: _shorten(messages, target, cut, "results", read),
+        lambda cut: _shorten(messages, target, cut, "written", read),
         lambda cut: _leave_out_steps(messages, target, cut, (newest + 1, last_step)),
     )
     for way in (ways[0], ways[2], ways[1], *ways[3:]) if soft else ways:

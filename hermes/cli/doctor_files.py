@@ -13,6 +13,7 @@ from hermes.cli.world import World
 from hermes.config import Settings
 
 _MAGIC = b"SQLite format 3\x00"
+_DERIVED = ("vectors.db",)  # made again when it is damaged
 _LEAST_FREE = 200_000_000  # bytes
 _LONGEST_LOG = 64_000_000
 _LONGEST_SOCKET = 108
@@ -25,7 +26,8 @@ async def look(settings: Settings, world: World) -> list[Check]:
 
 def _look(settings: Settings, world: World) -> list[Check]:
     checks = [_space(settings.data_dir), _writable(settings.data_dir)]
-    checks += [_database(path) for path in sorted(settings.data_dir.glob("*.db"))]
+    stores = (path for path in settings.data_dir.glob("*.db") if path.name not in _DERIVED)
+    checks += [_database(path) for path in sorted(stores)]
     checks += [_log(path) for path in sorted(settings.data_dir.glob("*.db-wal"))]
     checks += [_runtime(settings.runtime_dir), _root(world)]
     return checks

@@ -4,9 +4,10 @@ import argparse
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
-from hermes.cli.output import print_json, print_table
+from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
 from hermes.errors import Usage
+from hermes.gateway.render_recalled import why_lines
 
 _COLUMNS = (("id", "ID", 64), ("memory_type", "TYPE", 12), ("content", "CONTENT", 80))
 
@@ -26,7 +27,12 @@ def add(commands: Commands) -> None:
     every.add_argument("--offset", type=count, default=0, metavar="N", help="leave out the first N")
     forget = add_command(verbs, "forget", "forget one", "hermes memory forget 3", _forget)
     forget.add_argument("id", metavar="ID", type=count, help="its number in the list")
-    for command in (new, search, every, forget):
+    why = add_command(
+        verbs, "why", "why the model was shown what", "hermes memory why --turns 3", _why
+    )
+    why.add_argument("--conversation", default="", metavar="ID", help="its id or how it begins")
+    why.add_argument("--turns", type=count, default=5, metavar="N", help="its last N (5)")
+    for command in (new, search, every, forget, why):
         add_json(command)
 
 
@@ -70,4 +76,21 @@ async def _forget(args: argparse.Namespace, world: World) -> int:
         print_json(answer, world.stdout)
     else:
         print("forgotten", file=world.stdout)
+    return 0
+
+
+async def _why(args: argparse.Namespace, world: World) -> int:
+    told = await ask(
+        args,
+        world,
+        "memory.why",
+        root=str(world.root),
+        conversation=args.conversation,
+        turns=args.turns,
+    )
+    if args.json:
+        print_json(told, world.stdout)
+    else:
+        for line, _style in why_lines(told):
+            print_text(line, world.stdout)
     return 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import anyio.lowlevel
 
-from hermes.gateway import terminal_history
+from hermes.gateway import terminal_history, terminal_memory
 from hermes.gateway import terminal_settings as choices
 from hermes.gateway.render_text import one_line
 from hermes.gateway.terminal_skills import WORDS, skills
@@ -47,10 +47,10 @@ class Commands:
             Command("search", "WORDS", "find messages", terminal_history.search),
             Command(
                 "memory",
-                "[add TEXT | forget ID | WORDS]",
+                "[add TEXT | forget ID | why | WORDS]",
                 "what it remembers here",
-                terminal_history.memory,
-                words=("add", "forget"),
+                terminal_memory.memory,
+                words=("add", "forget", "why"),
             ),
             Command(
                 "skills",

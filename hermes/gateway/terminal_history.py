@@ -1,4 +1,4 @@
-"""Slash commands about what was said: go back, copy, take back, search, remember, export."""
+"""Slash commands about what was said: go back, copy, take back, search, export."""
 
 from pathlib import Path
 
@@ -81,33 +81,6 @@ async def search(chat: Chat, words: str) -> None:
         await chat.screen.say(f"  {one_line(clean(str(hit.get('snippet', ''))), 160)}")
     if not hits:
         await chat.screen.say("nothing found", "dim")
-
-
-async def memory(chat: Chat, rest: str) -> None:
-    """List, find, add or forget what is remembered of this project."""
-    word, _, text = rest.partition(" ")
-    root = chat.view.request.root
-    if word == "add" and text:
-        await chat.door.query("memory.add", root=root, content=text)
-        await chat.screen.say("remembered", "good")
-        return
-    if word == "forget" and text:
-        number = int(text) if text.strip().isdecimal() else 0
-        answer: Json = await chat.door.query("memory.forget", id=number)
-        found_it = bool(answer["erased"])
-        said = "forgotten" if found_it else f"no memory has the id {text}"
-        await chat.screen.say(said, "good" if found_it else "warn")
-        return
-    found: list[Json] = (
-        await chat.door.query("memory.search", root=root, query=rest, limit=_SHOWN)
-        if rest
-        else await chat.door.query("memory.list", root=root, limit=_SHOWN, offset=0)
-    )
-    for entry in found:
-        text = one_line(clean(str(entry.get("content", ""))), 120)
-        await chat.screen.say(f"  {entry.get('id', '')}  {text}")
-    if not found:
-        await chat.screen.say("nothing is remembered here", "dim")
 
 
 async def export(chat: Chat, name: str) -> None:

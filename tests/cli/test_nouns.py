@@ -23,6 +23,27 @@ def door(**answers):
     return ScriptedDoor(answers={name.replace("_", "."): value for name, value in answers.items()})
 
 
+WHY = {
+    "conversation_id": "c1",
+    "least": 0.3,
+    "memories": [
+        {
+            "turn": "t1",
+            "at": "2026-01-01T00:00:00.000Z",
+            "memory": memory,
+            "memory_type": "decision",
+            "content": content,
+            "score": score,
+            "why": {"text_rank": 1, "text": score, "relevance": 1.0, "age_days": 2, "words": ["p"]},
+            "shown": score > 0.3,
+            "said": "which \x1b[5mport?",
+        }
+        for memory, content, score in ((3, "the port is 80", 0.78), (4, None, 0.2))
+    ],
+}
+NONE = {"conversation_id": "", "least": 0.3, "memories": []}
+
+
 @pytest.mark.parametrize(
     ("words", "query", "answer", "arguments", "said"),
     [
@@ -37,6 +58,8 @@ def door(**answers):
         ("memory search fact", "memory.search", [], {"query": "fact"}, "nothing found"),
         ("memory list", "memory.list", [{"id": 1, "content": "fact"}], {"offset": 0}, "fact"),
         ("memory forget 1", "memory.forget", {"erased": True}, {"id": 1}, "forgotten"),
+        ("memory why", "memory.why", WHY, {"turns": 5}, "shown 0.78  3  the port is 80"),
+        ("memory why --conversation c1", "memory.why", NONE, {"conversation": "c1"}, "no memory"),
         ("jobs list", "jobs.list", [JOB], {}, "every day"),
         ("jobs add tomorrow look", "jobs.add", JOB, {"when": "tomorrow", "task": "look"}, "j1"),
         ("jobs add tomorrow --command ls", "jobs.add", JOB, {"command": "ls"}, "j1"),

@@ -217,10 +217,12 @@ async def test_search_memory_context_status_and_help(tmp_path, terminal):
         "memory.search": [{"id": 1, "content": "the port is 80"}],
         "memory.list": [],
         "memory.forget": {"id": 7, "erased": False},
+        "memory.why": {"least": 0.3, "memories": []},
         "context": size,
     }
     keys = (
         "/search port\r/memory add the port is 80\r/memory port\r/memory\r/memory forget 7\r"
+        "/memory why\r"
         "/context\r/status\r/help\r/nonsense\r/quit\r"
     )
     door = await chat(terminal, tmp_path, keys, answers=answers)
@@ -311,3 +313,28 @@ def test_fuzzy_matching_prefers_what_stands_together():
     assert fuzzy("talk", rows) == [1, 0]
     assert fuzzy("", rows) == [0, 1, 2]
     assert fuzzy("zzz", rows) == []
+
+
+SKILL = {
+    "name": "notes",
+    "state": "new",
+    "description": "Writes\x1b[2J notes.",
+    "path": "/p/.agents/skills/notes",
+    "files": ["SKILL.md"],
+    "body": "\n".join(f"line {n}" for n in range(40)),
+    "remarks": ["SKILL.md, line 8: runs what the network sends"],
+}
+
+
+async def test_skills_are_listed_shown_and_approved(terminal, tmp_path):
+    answers = {"skills.list": [SKILL], "skills.show": SKILL, "skills.say": SKILL}
+    keys = "/skills\r/skills show notes\r/skills approve notes\r/skills what\r/quit\r"
+    _, door = await chat(terminal, tmp_path, keys, answers=answers)
+    assert door.asked("skills.list") == [{"root": "/project"}]
+    assert door.asked("skills.say") == [{"root": "/project", "name": "notes", "state": "approved"}]
+    seen = terminal.text()
+    assert "notes  new  Writes notes." in seen
+    assert "10 more lines: hermes skills show notes" in seen
+    assert "look at this: SKILL.md, line 8" in seen
+    assert "notes is approved" in seen
+    assert "/skills [show | approve | reject | disable NAME]" in seen

@@ -28,8 +28,8 @@ async def skills(chat: Chat, rest: str) -> None:
 
 async def _list(chat: Chat, found: list[Json]) -> None:
     for skill in found:
-        line = f"  {skill['name']}  {skill['state']}  {skill['description']}"
-        await chat.screen.say(one_line(clean(line), 120))
+        line = f"{skill['name']}, {skill['state']}: {skill['description']}"
+        await chat.screen.say(f"  {one_line(clean(line), 118)}")
     if not found:
         await chat.screen.say("no skills here: hermes skills add DIR takes one in", "dim")
 

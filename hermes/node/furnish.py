@@ -33,6 +33,7 @@ from hermes.node.archive import Archive
 from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
+from hermes.node.dreams import Dreams
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
 from hermes.node.likeness import open_likeness
@@ -133,7 +134,9 @@ async def furnish(
         shelf, alarms = await stack.enter_async_context(Shelf(settings, tell)), Alarms(tell)
         state = State(settings, store, shelf, alarms)
         law = Law(settings)
-        likeness = await stack.enter_async_context(open_likeness(settings, store, clock, report, tasks))
+        likeness = await stack.enter_async_context(
+            open_likeness(settings, store, clock, report, tasks)
+        )
         recaller = Recaller(store, clock, likeness)
         recollection = Recollection(store, recaller, settings.memory, tasks, report)
         memories = Memories(store, recaller, settings.memory.recall_least)
@@ -182,6 +185,7 @@ async def furnish(
             **Archive(store, shards).queries(),
             **memories.queries(),
             **skills.queries(),
+            **Dreams(store.drafts, skills.catalog).queries(),
             **inquiries.queries(),
             **continuity.queries,
         }

@@ -329,11 +329,11 @@ SKILL = {
 async def test_skills_are_listed_shown_and_approved(terminal, tmp_path):
     answers = {"skills.list": [SKILL], "skills.show": SKILL, "skills.say": SKILL}
     keys = "/skills\r/skills show notes\r/skills approve notes\r/skills what\r/quit\r"
-    _, door = await chat(terminal, tmp_path, keys, answers=answers)
+    door = await chat(terminal, tmp_path, keys, answers=answers)
     assert door.asked("skills.list") == [{"root": "/project"}]
     assert door.asked("skills.say") == [{"root": "/project", "name": "notes", "state": "approved"}]
-    seen = terminal.text()
-    assert "notes  new  Writes notes." in seen
+    seen = terminal.text
+    assert "  notes, new: Writes notes." in seen
     assert "10 more lines: hermes skills show notes" in seen
     assert "look at this: SKILL.md, line 8" in seen
     assert "notes is approved" in seen

@@ -1,11 +1,25 @@
 """Skills through the door: inert until approved, offered, opened, and never loosening anything."""
 
+import os
+from functools import partial
+
+import anyio.to_thread
 import msgspec
 import pytest
 from house import House, call, calls, kinds, play, result_of
 
+from hermes.conversation.session import Session
+from hermes.core.clock import SystemClock
 from hermes.core.event import ApprovalAsked
+from hermes.core.ids import CallId, ConversationId, NodeId, SessionId
+from hermes.core.message import ToolCall, ToolResult
+from hermes.core.tool import Place, Subject
 from hermes.errors import HermesError
+from hermes.memory.skills.catalog import Catalog
+from hermes.node.law import Law
+from hermes.node.skills import Skills
+from hermes.policy.decision import Call
+from hermes.store.store import Store
 
 SKILL = """---
 name: {name}
@@ -203,3 +217,90 @@ async def test_many_skills_keep_the_prompt_within_its_profile(house):
             parts = await prompt_of(client, house, "use skill 29 for the words of fact 1", profile)
             assert parts["skills"]["bytes"] > 0
             assert sum(part["bytes"] for part in parts.values()) <= most
+
+
+async def test_a_resumed_turn_is_as_narrow_as_before(house):
+    """What a turn opened before its owner died still narrows what is left of it."""
+    in_project(house, "notes", more="allowed-tools: Read\n")
+    in_project(house, "free")
+    clock = SystemClock()
+    house.settings.data_dir.mkdir()
+    async with Store.open(house.settings.data_dir / "hermes.db", clock) as store:
+        catalog = Catalog(store.skills, house.settings.config_dir / "skills")
+        skills = Skills(catalog, Law(house.settings))
+        for name in ("notes", "free"):
+            await catalog.say(house.project, name, "approved")
+        request = house.request("go", mode="auto")
+        session = Session(
+            conversation=ConversationId("c"),
+            node=NodeId("n"),
+            id=SessionId("s"),
+            root=request.root,
+            private=False,
+            messages=[],
+            heads=(),
+        )
+        asked = (
+            ToolCall(CallId("1"), "Skill", '{"name": "free"}'),
+            ToolCall(CallId("2"), "MoreTools", '{"name": "Skill", "arguments": {"name": "notes"}}'),
+        )
+        done = tuple(ToolResult(call.id, "Skill", "text") for call in asked)
+        write = partial(session.write, clock, request.turn_id)
+        place = Place(house.project.resolve(), house.project.resolve())
+        changes = (place.root / "a",)
+        asks = Call("FileWrite", "write", Subject("path", "a"), place, "auto", changes)
+
+        async def verdict():
+            gate = await skills.gate(request, session)
+            return (await anyio.to_thread.run_sync(gate.decide, asks)).verdict
+
+        session.messages.append(write("assistant", asked))
+        assert await verdict() == "allow"
+        session.messages.append(write("tool", done))
+        assert await verdict() == "ask"
+        await catalog.say(house.project, "free", "disabled")
+        await catalog.say(house.project, "notes", "disabled")
+        assert await verdict() == "ask"
+
+
+async def test_a_damaged_or_hostile_directory_stops_no_turn(house):
+    place = house.project / ".agents" / "skills"
+    put(place, "good")
+    (put(place, "bytes") / "SKILL.md").write_bytes(b"---\n\xff\n---\n")
+    (put(place, "deep") / "SKILL.md").write_text("---\nname: " + "[" * 16_000 + "\n---\n")
+    odd = place / os.fsdecode(b"odd-\xff")
+    odd.mkdir()
+    (odd / "SKILL.md").write_text("x")
+    async with house.client() as client:
+        states = await listed(client, house)
+        assert states.pop("good") == "new"
+        assert set(states.values()) == {"broken"}
+        assert len(states) == 3
+        events = await play(client, house.request("go", model=house.script({"text": "ok"})))
+        assert kinds(events)[-1] == "TurnFinished"
+
+
+async def test_a_long_skill_is_read_in_parts(house):
+    in_project(house, "long", body="\n".join(f"line {n}" for n in range(1, 3_001)))
+    async with house.client() as client:
+        await say(client, house, "long")
+        text = await opened(client, house, "long")
+        assert text.startswith("[3000 lines, from 1; go on with offset ")
+        at = int(text.split("offset ")[1].split("]")[0])
+        rest = await opened(client, house, "long", offset=at)
+        assert f"\nline {at}\n" in rest
+        assert text.endswith(f"line {at - 1}")
+        assert await opened(client, house, "long", offset=3_000) == "line 3000"
+        assert "it has 3000 lines" in await opened(client, house, "long", offset=3_001)
+
+
+async def test_without_a_name_the_tool_says_what_there_is(house):
+    in_project(house, "good", says="For good work.")
+    in_project(house, "inert")
+    in_project(house, "quiet", more="disable-model-invocation: true\n")
+    async with house.client() as client:
+        assert await opened(client, house, "") == "nothing found"
+        await say(client, house, "good")
+        await say(client, house, "quiet")
+        assert await opened(client, house, "") == "good: For good work."
+        assert "Do it well." in await opened(client, house, "quiet")

@@ -36,12 +36,14 @@ def fit(skill: Skill, text: str) -> float:
     else the share of the name's words that do, or, from two words on, how much of the shorter
     of request and description the other has.
     """
-    said = _words(text)
-    if not said:
-        return 0.0
-    if any(_within(_words(each), said) for each in skill.metadata.get("triggers", "").split(",")):
+    if any(
+        _within(_stems(each), _stems(text))
+        for each in skill.metadata.get("triggers", "").split(",")
+    ):
         return 1.0
-    asked = set(said)
+    asked = set(_words(text))
+    if not asked:
+        return 0.0
     name = set(_words(skill.name))
     told = set(_words(skill.description)) | name
     shared = len(asked & told)
@@ -51,8 +53,13 @@ def fit(skill: Skill, text: str) -> float:
 
 
 def _words(text: str) -> list[str]:
+    """The telling ones."""
     found = (word.casefold() for word in _WORD.findall(text))
     return [_stem(word) for word in found if len(word) >= _SHORTEST and word not in _EMPTY]
+
+
+def _stems(text: str) -> list[str]:
+    return [_stem(word.casefold()) for word in _WORD.findall(text)]
 
 
 def _stem(word: str) -> str:

@@ -17,7 +17,7 @@ NOTES = Skill(
     name="release",
     description="Changelog and tag.",
     body="Newest first.",
-    metadata={"triggers": "cut a version, Veröffentlichung"},
+    metadata={"triggers": "cut a version, Veröffentlichung, what is new,,"},
 )
 
 
@@ -28,6 +28,7 @@ NOTES = Skill(
         (PDF, "please fill in the form in report.pdf"),
         (TESTS, "run the tests"),
         (NOTES, "could you cut a version today?"),
+        (NOTES, "What is new?"),
         (NOTES, "bereite die Veröffentlichung vor"),
     ],
 )
@@ -38,7 +39,15 @@ def test_what_fits(skill: Skill, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "what is the weather like", "use your skills", "which files are there", "hello", "?!"],
+    [
+        "",
+        "what is the weather like",
+        "a new file",
+        "use your skills",
+        "which files are there",
+        "hello",
+        "?!",
+    ],
 )
 def test_what_does_not(text: str) -> None:
     assert all(fit(skill, text) < FITS for skill in (PDF, TESTS, NOTES))

@@ -65,19 +65,21 @@ async def promote(store: Store, dial: Dial) -> tuple[int, float]:
 
 async def memories_of(store: Store, past: History) -> list[tuple[int, str]]:
     """Every live memory, as its project and its content."""
+    names = await anyio.to_thread.run_sync(hashes, past.projects)
     return [
         (project, one.content)
-        for project in range(past.projects)
-        for one in await store.memory.list(_hash(project), limit=100_000)
+        for project, name in enumerate(names)
+        for one in await store.memory.list(name, limit=100_000)
     ]
 
 
 async def found_by(recaller: Recaller, asked: Sequence[Question], least: float) -> list[list[str]]:
     """The contents of the best five memories for each question."""
+    names = await anyio.to_thread.run_sync(hashes, 1 + max(q.project for q in asked))
     return [
         [
             one.memory.content
-            for one in await recaller.find(_hash(q.project), q.text, 5, least=least)
+            for one in await recaller.find(names[q.project], q.text, 5, least=least)
         ]
         for q in asked
     ]
@@ -121,9 +123,10 @@ def in_bytes(texts: Sequence[str], budget: int) -> list[str]:
 
 async def ours(recaller: Recaller, asked: Sequence[Question]) -> list[list[str]]:
     """The lines that a prompt would get, in order."""
+    names = await anyio.to_thread.run_sync(hashes, 1 + max(q.project for q in asked))
     lines = []
     for q in asked:
-        best = await recaller.find(_hash(q.project), q.text, 20, least=LEAST)
+        best = await recaller.find(names[q.project], q.text, 20, least=LEAST)
         memories = [one.memory for one in best]
         lines.append([marker(m.memory_type, m.content, m.source_session_id) for m in memories])
     return lines
@@ -215,8 +218,9 @@ async def measure(path: Path, sessions: int, facts: int, projects: int) -> list[
     ]
 
 
-def _hash(project: int) -> str:
-    return project_hash(Path(root_of(project)))
+def hashes(projects: int) -> list[str]:
+    """The names of the made-up projects; reads the disk."""
+    return [project_hash(Path(root_of(project))) for project in range(projects)]
 
 
 def _percent(values: Sequence[bool]) -> float:

@@ -1,7 +1,7 @@
 """What turns did: the writes of finished turns that succeeded, for whoever looks for habits.
 
 Only turns that this store ran for a person: imported ones are not in its table of turns, and
-the words of a scheduled task are left out. It does not tell a person's typing from a pipe's.
+the words of a scheduled task, and what a pipe brought, are left out.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ import msgspec
 
 from hermes.core.ids import CallId, ConversationId, SessionId, TurnId
 from hermes.core.message import ToolCall, message_of
-from hermes.core.request import TurnRequest
 from hermes.store.database import Database
 from hermes.store.failures import corrupt
 from hermes.store.statement import Row
@@ -64,6 +63,14 @@ class Doing(msgspec.Struct, frozen=True):
     root: str
     rules: tuple[str, ...]
     deeds: tuple[Deed, ...]
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What is of use of a turn's request; `typed`: how much of the text no pipe brought."""
+
+    text: str
+    root: str
+    typed: int = -1
 
 
 class _Answers(NamedTuple):
@@ -138,7 +145,7 @@ def _doing(
         conversation=conversation,
         session=session,
         at=at,
-        text=asked.text,
+        text=asked.text if asked.typed < 0 else asked.text[: asked.typed],
         root=asked.root,
         rules=tuple(
             rule for place, rule, since in answers.always if place == conversation and since <= at
@@ -147,13 +154,13 @@ def _doing(
     )
 
 
-def _request(data: bytes | None) -> TurnRequest | None:
+def _request(data: bytes | None) -> _Request | None:
     if data is None:
         return None
     try:
-        return msgspec.json.decode(data, type=TurnRequest)
+        return msgspec.json.decode(data, type=_Request)
     except msgspec.DecodeError:
-        return None  # another version wrote it
+        return None
 
 
 def _json(values: set[str]) -> str:

@@ -28,8 +28,9 @@ _HABITS = """SELECT m.id, m.content, s.id, e.at FROM project_memory AS m
     JOIN sessions AS s ON s.id = e.session
     JOIN conversations AS c ON c.id = s.conversation AND c.private = 0
     WHERE m.project_hash = ?1 AND m.memory_type IN ('pattern', 'correction')
-        AND (m.expires_at IS NULL OR m.expires_at > ?2)
+        AND (m.expires_at IS NULL OR m.expires_at > ?2) AND e.rule <> 'habit'
     ORDER BY m.id, e.at"""
+"""What was said; the historian's own rule "habit" is about what was done, as `work` is."""
 _HABITUAL = """SELECT DISTINCT m.project_hash FROM project_memory AS m
     JOIN memory_evidence AS e ON e.memory = m.id
     WHERE m.memory_type IN ('pattern', 'correction') ORDER BY m.project_hash"""

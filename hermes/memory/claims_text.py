@@ -32,7 +32,7 @@ _TASK = re.compile(
     r"stell dir vor|tu so|schreib(?:e)? (?:mir )?ein|traduis|traduire|r[ée]sume|corrige|imagine|"
     r"[ée]cris|traduce|traducir|resume|corrige|imagina|escribe)\b"
 )
-_SPLIT = re.compile(r"(?<=[.!?;])(?:\s+|$)|\n+|(?<=[a-z)])\s+[-\u2013\u2014]\s+(?=[a-z])")
+_SPLIT = re.compile(r"(?<=[.!?])(?:\s+|$)|\n+|(?<=[a-z)])\s+[-\u2013\u2014]\s+(?=[a-z])")
 _ABBREVIATION = re.compile(
     r"(?i)\b(?:e\.g|i\.e|z\.b|d\.h|etc|vs|approx|ca|no|nr|p\.ej|Mr|Mrs|Dr)\.$"
 )

@@ -19,7 +19,7 @@ _SYSTEM = (
 )
 _MOST_ASKED = 8  # a page; what is left waits for its second session
 _MOST_TOKENS = 4
-_CERTAIN = frozenset({"remember", "from now on", "forget", "habit"})
+_CERTAIN = frozenset({"remember", "from now on", "habit"})
 
 
 class Judge:

@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 
-from hermes.memory.subjects import stems_of
+from hermes.memory.subjects import about_keys, is_slot, key_of, stems_of
 from hermes.store.claim import Claim, Subject
 
 _OVERLAP = 0.7
-_COVERED = 0.6
 
 
 class Entry:
     """A memory, written already or about to be; `name` as in `hermes.store.promotion`."""
 
     def __init__(
-        self, name: str, key: str, content: str, at: int, subjects: Sequence[Subject]
+        self, name: str, content: str, at: int, ends: float | None, subjects: Sequence[Subject]
     ) -> None:
         self.name = name
-        self.key = key
-        self.content = content
+        self.key = key_of(content)
         self.at = at
+        self.ends = ends
         self.subjects = tuple(subjects)
         self.stems = stems_of(content)
         self.vouched: set[str] = set()
@@ -80,23 +79,54 @@ class Shelf:
                 return entry
         return None
 
-    def against(self, claim: Claim) -> list[Entry]:
-        """Memories that say something else of what a claim is about."""
-        found: dict[str, Entry] = {}
-        for subject in claim.subjects:
+    def agreeing(self, claim: Claim) -> Entry | None:
+        """A memory that gives the same value to the same thing, in whatever words."""
+        for subject in filter(is_slot, claim.subjects):
             for entry in self._by_subject.get(subject.key, ()):
-                if any(one.key == subject.key and one.value != subject.value
-                       for one in entry.subjects):  # fmt: skip
-                    found[entry.name] = entry
-        return sorted(found.values(), key=lambda entry: entry.at, reverse=True)
+                if subject in entry.subjects:
+                    return entry
+        return None
 
-    def about(self, text: str) -> Entry | None:
-        """The memory that a few words mean, if they mean one."""
-        stems = stems_of(text)
-        near = [(len(stems & entry.stems), entry) for entry in self._near(stems)]
-        best = sorted(near, key=lambda one: (one[0], one[1].at), reverse=True)[:1]
-        return best[0][1] if best and best[0][0] >= _COVERED * len(stems) else None
+    def against(self, claim: Claim) -> list[Entry]:
+        """Memories that say something else of what a claim is about, the newest first."""
+        found = [
+            entry
+            for subject in claim.subjects
+            for entry in self._by_subject.get(subject.key, ())
+            if any(one.key == subject.key and _differ(one, subject) for one in entry.subjects)
+        ]
+        if claim.about:
+            found += self.about(claim.about)
+        if claim.instead_of:
+            found += self._with(claim)
+        same = {entry.name: entry for entry in found}.values()
+        return sorted(same, key=lambda entry: entry.at, reverse=True)
+
+    def about(self, text: str) -> list[Entry]:
+        """The memories that a few words mean: by what they are about, else by their words."""
+        named = [entry for key in about_keys(text) for entry in self._by_subject.get(key, ())]
+        said = [entry for entry in self._near(stems_of(text)) if entry.says_all_of(text)]
+        return named or said[:1]
+
+    def _with(self, claim: Claim) -> list[Entry]:
+        """Memories with the value that a claim replaces, if they are about the same."""
+        old = stems_of(claim.instead_of)
+        new = stems_of(claim.content)
+        keys = {subject.key for subject in claim.subjects}
+        found = [entry for entry in self._near(old) if old and old <= entry.stems]
+        close = [
+            entry
+            for entry in found
+            if (new & entry.stems) - old or any(one.key in keys for one in entry.subjects)
+        ]
+        return close or (found if len(found) == 1 else [])
 
     def _near(self, stems: frozenset[str]) -> list[Entry]:
         found = {entry.name: entry for stem in stems for entry in self._by_stem.get(stem, ())}
         return list(found.values())
+
+
+def _differ(one: Subject, other: Subject) -> bool:
+    """Whether two values of one subject exclude each other: none says all of the other."""
+    mine, theirs = set(one.value.split()), set(other.value.split())
+    return not (mine <= theirs or theirs <= mine)

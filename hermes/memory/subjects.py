@@ -7,7 +7,9 @@ has no subject: then it contradicts nothing and stands beside the others.
 import re
 from collections.abc import Iterator
 
-from hermes.memory.kinds import KIND_OF, PURPOSE_OF
+from hermes.memory.claims_marks import marked
+from hermes.memory.kinds import KIND_OF, NAME_OF, normal
+from hermes.memory.relations import relations
 from hermes.memory.words import plain_words, telling
 from hermes.store.claim import Subject
 
@@ -20,70 +22,62 @@ _MORE = re.compile(
     r"(?i)\b(?:also|too|as well|additionally|another|auch|ebenfalls|zus[aä]tzlich|aussi|"
     r"[ée]galement|tambi[ée]n|adem[aá]s)\b"
 )
-_USE = re.compile(
-    r"(?i)\b(?:us(?:e|es|ing|ed)|go(?:ing)? with|went with|chose|choose|standardi[sz]ed? on|"
-    r"switch(?:ed|ing)?(?: over)? to|moved? to|migrated? to|stick(?:ing)? (?:with|to)|prefer|"
-    r"(?:be)?nutzen|verwenden|nehmen|setzen auf|benutze|nutze|verwende|bevorzuge|"
-    r"utilis(?:e|ons|ez|er)|pr[ée]f[èe]re|employons|passons [àa]|"
-    r"us(?:amos|o|ar|a)|utiliza(?:mos|r)?|prefiero)\s+(?P<what>.+)"
-)
-_FOR = re.compile(r"(?i)\s+(?:for|as|when|in|on|f[üu]r|als|bei|in|pour|comme|para|como|en)\s+")
-_INSTEAD = re.compile(
-    r"(?i)\s*,?\s*(?:\bover\b|\binstead of\b|\brather than\b|\band not\b|,\s*not\b|\bnot\b|"
-    r"\bstatt\b|\banstelle von\b|,?\s*nicht\b|\bund nicht\b|\bau lieu de?\b|\bplut[ôo]t que\b|"
-    r"\bet pas\b|,\s*pas\b|\ben (?:vez|lugar) de\b|\by no\b|,\s*no\b)\s+"
-)
-_BUT = re.compile(r"(?i)^(?:it'?s |that'?s )?not (?P<no>[^,]{1,60}?),? but (?P<yes>.{1,80})$")
-_IS = re.compile(
-    r"(?i)^(?:(?:our|the|my|this|that|your|unser\w*|der|die|das|mein\w*|notre|le|la|les|mon|ma|"
-    r"nuestr\w+|el|los|las|mi)\s+|l')?(?P<what>[^,;:]{2,70}?)\s+(?:now |still |always |jetzt )?"
-    r"(?P<verb>is|are|lives?|runs?|listens?|sits?|resides?|uses?|depends|takes?|goes|go|"
-    r"works?|must be|should be|has to be|must have|has|have|needs?|contains?|ends?|starts?|begins?|"
-    r"belongs?|ist|sind|liegt|l[äa]uft|wohnt|hei[sß]{1,2}t|hat|lauscht|est|sont|se trouve|tourne|"
-    r"[ée]coute|es|son|est[áa]n?|vive|corre|escucha|was|were)\s+(?P<value>.+)$"
-)
-_DO = re.compile(
-    r"(?i)^(?:(?:we|you|i|please|one|they|wir|du|bitte|on|nous|tu|nosotros)\s+)?"
-    r"(?P<how>always|never|don'?t ever|don'?t|do not|must not|must|should never|should always|"
-    r"should not|should|immer|nie|niemals|nicht|toujours|ne .{0,12}?jamais|siempre|nunca)\s+"
-    r"(?P<what>.+)$"
-)
-_ME = re.compile(
-    r"(?i)^(?:i|ich|je|yo)\s*(?:'m|am|bin|suis|soy)?\s*(?P<how>live|lives|living|moved|wohne|lebe|"
-    r"habite|vivo|work|working|arbeite|travaille|trabajo)\s+(?:now |currently |jetzt )?"
-    r"(?:in|at|to|for|as|bei|[àa]|en|chez)\s+(?P<value>.+)$"
-)
-_LIVE = frozenset(["live", "lives", "living", "moved", "wohne", "lebe", "habite", "vivo"])
 _LEAD = re.compile(
-    r"(?i)^(?:from now on|in (?:the )?future|going forward|ab jetzt|ab sofort|k[üu]nftig|"
-    r"dor[ée]navant|d[ée]sormais|a partir de ahora|de ahora en adelante|actually|as of now|"
-    r"we (?:decided|agreed) (?:to|that|on)|remember|and|so|now)[,:]?\s+"
+    r"(?i)^(?:(?:we|i|you|the team|let'?s|please|wir|nous|on)\s+)?(?:'?ve |have |haben )?(?:just |now |all |"
+    r"finally )?(?:(?:decided|agreed|chose|settled)(?: to| on| that| for)?|should always|must always)\s+"
 )
-_VERBS = {
-    "live": "lives live liegt trouve sits resides reside sit wohnt vive esta",
-    "run": "runs run lauft tourne corre",
-    "listen": "listens listen lauscht ecoute escucha",
-    "use": "uses",
-    "depend": "depends",
-    "have": "has have hat needs need contains contain takes take",
-    "begin": "starts start begins begin",
-    "end": "ends end",
-    "go": "goes go belongs belong",
-    "work": "works work",
-}
-_VERB_OF = {word: verb for verb, words in _VERBS.items() for word in words.split()}
-_PLACE = re.compile(r"(?i)^(?:in|under|inside|at|within|dans|sous|unter|en|bajo)\s")
+_WE = re.compile(
+    r"(?i)^(?:in this (?:project|repo),?\s*)?(?:we|i|you|let'?s|please|everyone|the team|this (?:project|repo)|in this (?:project|repo))\b,?\s*"
+    r"(?:always|all|only|now|currently|generally|usually|should|must|'ll|will)?\s*"
+)
+_USE = re.compile(
+    r"(?i)^(?:us(?:e|es|ing)|go(?:ing)? with|chose|choose|standardi[sz]e on|switch(?:ed)? to|"
+    r"moved? to|migrated? to|stick (?:with|to)|prefer|nutzen|verwenden|nehmen|benutze|nutze|verwende|"
+    r"utilis(?:e|ons|ez)|pr[ée]f[èe]re|usamos|usa|utilizamos|prefiero)\s+(?P<what>.+)$"
+)
+_AS = re.compile(
+    r"(?i)\s+(?:for|as|when|f[üu]r|als|bei|pour|comme|para|como)\s+(?:the |our |all |a |an )?"
+)
+_INSTEAD = re.compile(
+    r"(?i)\s*,?\s*(?:\bover\b|\binstead of\b|\brather than\b|,?\s*\band not\b|,\s*not\b|\bstatt\b|,\s*nicht\b|"
+    r"\bau lieu de?\b|\bplut[ôo]t que\b|,\s*pas\b|\ben (?:vez|lugar) de\b|,\s*no\b)\s+"
+)
+_IS = re.compile(
+    r"(?i)^(?P<what>[^,;:]{2,70}?)(?:\s+here)?\s+(?:is|are|was|were|must be|should be|has to be|ist|sind|est|sont|es|son|"
+    r"hei[sß]{1,2}t|se llama)\s+(?:now |still |always )?(?P<value>.+)$"
+)
 _DONE = re.compile(
-    r"(?i)^(?:not )?(?P<done>\w{2,}(?:ed|en)|built|kept|made|set|run|ge\w+t)\s+(?P<rest>.+)$"
+    r"(?i)^(?P<done>\w{3,}(?:ed|wn|en|ne|[ée]e?s?)|built|kept|made|set|run|sent|put|held|stored|hosted|ge\w+t)\s+"
+    r"(?:with|in|as|to|at|on|through|by|under|for|from|mit|auf|avec|dans|sur|con|en)\s+(?P<value>.+)$"
 )
-_PORT = re.compile(r"(?i)\bports? (?P<port>\d{2,5})\b|:(?P<bare>\d{2,5})\b")
+_CALLED = re.compile(r"(?i)^(?:called|named|known as)\s+(?P<value>.+)$")
+_OURS = re.compile(r"(?i)^(?:the|our|my|what)\b\s*(?P<name>.+?)(?:\s+here)?$")
+_AT = re.compile(
+    r"(?i)^(?P<what>.{2,60}?)\s+(?:with|in|as|to|at|on|through|against|off|under|from|mit|auf|über|bei|avec|dans|sur|"
+    r"par|con|en|por)\s+(?:the |our |port )?(?P<value>[^\s]+(?: [^\s]+){0,3})$"
+)
+_HAS = re.compile(
+    r"(?i)^(?P<what>.{2,50}?)\s+(?P<verb>uses?|has|have|holds?|sends?|wants?|carry|carries|requires?|needs?|expires? after|"
+    r"takes?|targets?)\s+(?P<value>[^\s]+(?: [^\s]+){0,4})$"
+)
+_NEVER = re.compile(
+    r"(?i)^(?:we |i |you |please |wir |on |nous )*(?:never|don'?t ever|don'?t|do not|must not|should never|"
+    r"should not|avoid|nie|niemals|nicht|ne .{0,12}?jamais|nunca)\s+(?P<what>.+)$"
+)
+_ALWAYS = re.compile(
+    r"(?i)^(?:we |i |you |please |wir |nous )*(?:always|immer|toujours|siempre)\s+(?P<what>.+)$"
+)
+_GENERIC = re.compile(
+    r"(?i)\b(?:here|everywhere|everything|all|generally|project|projects?|repo|repository|codebase)\b"
+)
+_SLOTS = frozenset(f"of {kind}" for kind in NAME_OF.values())
 _MOST = 300
 _SHORT = 4
 
 
 def stems_of(text: str) -> frozenset[str]:
     """The telling stems of a text."""
-    return frozenset(telling(text[:_MOST]))
+    return frozenset(telling(text[:_MOST].replace("'s ", " ")))
 
 
 def key_of(text: str) -> str:
@@ -93,82 +87,90 @@ def key_of(text: str) -> str:
     return sign + " ".join(sorted(stems_of(text)))
 
 
+def about_keys(noun: str) -> tuple[str, str]:
+    """The keys of a subject that is named by itself: "the port of billing"."""
+    return _key(noun), _has(noun)
+
+
+def is_slot(subject: Subject) -> bool:
+    """Whether it is something of which there is one at a time, as far as is known."""
+    return subject.key in _SLOTS or subject.key.startswith("has ")
+
+
 def subjects_of(text: str) -> tuple[Subject, ...]:
     """What a statement says, of what; nothing where it says something more of it."""
-    plain = _LEAD.sub("", text[:_MOST].strip().rstrip(".!")).strip()
+    plain = marked(text[:_MOST].strip().rstrip(".!")).text
     if _MORE.search(plain):
         return ()
-    found = {subject.key: subject for subject in _subjects(plain) if subject.value}
+    found = {one.key: one for one in _subjects(plain) if one.value and one.key != "of "}
     return tuple(found.values())
 
 
 def _subjects(text: str) -> Iterator[Subject]:
-    if match := _ME.match(text):
-        home = match["how"].casefold() in _LIVE
-        yield Subject("me live" if home else "me work", _normal(match["value"]))
-        return
-    if match := _BUT.match(text):
-        yield from _pair(match["yes"], match["no"])
-        yield from _use(match["yes"], "")
-        return
     halves = _INSTEAD.split(text, maxsplit=1)
-    text = halves[0]
-    used = _USE.search(text)
+    text = _LEAD.sub("", halves[0])
+    if match := _NEVER.match(text):
+        yield Subject(f"do {normal(match['what'])}", "no")
+        return
+    if match := _ALWAYS.match(text):
+        text = match["what"]
+    yield Subject(f"do {normal(text)}", "yes")
+    plain = _WE.sub("", text)
     if len(halves) > 1:
-        first = _for(used["what"])[0] if used else text.rpartition(" is ")[2]
-        yield from _pair(first, _for(halves[1])[0])
-    negated = set(plain_words(text.replace("'", ""))[:6]) & _NEGATIVE
-    if used and not negated:
-        yield from _use(*_for(used["what"]))
-    elif match := _DO.match(text):
-        never = set(plain_words(match["how"].replace("'", ""))) & _NEGATIVE
-        yield Subject(f"do {_normal(match['what'])}", "no" if never else "yes")
-    elif (match := _IS.match(text)) and not negated:
-        yield from _being(match)
+        yield from _pair(plain, halves[1])
+    if set(plain_words(text.replace("'", ""))) & _NEGATIVE:
+        return
+    for relation in (*relations(text), *relations(plain)):
+        yield Subject(_has(f"{relation.thing} {relation.name}"), normal(relation.value))
+        return
+    yield from _general(text, plain)
 
 
-def _being(match: re.Match[str]) -> Iterator[Subject]:
-    what, value = _normal(match["what"]), match["value"]
-    verb = _VERB_OF.get(plain_words(match["verb"])[-1], "be")
-    if not what or len(what.split()) > _SHORT + 2:
-        return
-    if port := _PORT.search(value):
-        yield Subject(f"port of {what}", port["port"] or port["bare"])
-        return
-    if verb == "be" and _PLACE.match(value):
-        verb = "live"
-    if verb == "be" and (done := _DONE.match(value)):
-        verb, value = _normal(done["done"]), done["rest"]
-    if verb == "be" and what in PURPOSE_OF:
-        yield from _use(value, what)
-    else:
-        yield Subject(f"{verb} of {what}", _normal(value))
+def _general(text: str, plain: str) -> Iterator[Subject]:
+    if match := _USE.match(plain):
+        yield from _use(match["what"])
+    elif match := _IS.match(text):
+        yield _being(match["what"], match["value"])
+    elif (match := _HAS.match(plain)) or (match := _AT.match(plain)):
+        for_what = _AS.split(match["value"], maxsplit=1)
+        left = for_what[1] if len(for_what) > 1 else match["what"]
+        yield Subject(_key(left), normal(for_what[0]))
+
+
+def _being(what: str, value: str) -> Subject:
+    if (ours := _OURS.match(value)) and not _OURS.match(what):
+        return Subject(_key(ours["name"]), normal(what))
+    if normal(value) in NAME_OF and normal(what) not in NAME_OF:
+        return Subject(_key(value), normal(what))
+    if called := _CALLED.match(value):
+        return Subject(_key(what), normal(called["value"]))
+    if done := _DONE.match(value):
+        return Subject(_key(f"{what} {done['done']}"), normal(done["value"]))
+    return Subject(_key(what), normal(value))
+
+
+def _use(what: str) -> Iterator[Subject]:
+    """The slot that a thing fills: the purpose says which, else what kind of thing it is."""
+    thing, *purpose = _AS.split(what, maxsplit=1)
+    known = next((word for word in plain_words(thing)[: _SHORT + 2] if word in KIND_OF), "")
+    if purpose:
+        yield Subject(_key(purpose[0]), normal(thing))
+    elif known:
+        yield Subject(f"of {KIND_OF[known]}", normal(thing))
 
 
 def _pair(yes: str, no: str) -> Iterator[Subject]:
-    chosen, other = _normal(yes), _normal(no)
+    used = _USE.match(yes)
+    chosen = normal(_AS.split(used["what"] if used else yes.rpartition(" is ")[2], maxsplit=1)[0])
+    other = normal(_AS.split(no, maxsplit=1)[0])
     if chosen and other and max(len(chosen.split()), len(other.split())) <= _SHORT:
         yield Subject("choice " + " | ".join(sorted((chosen, other))), chosen)
 
 
-def _use(what: str, purpose: str) -> Iterator[Subject]:
-    """The slot that a thing fills: the purpose says which, else what kind of thing it is."""
-    words = plain_words(what)[: _SHORT + 2]
-    thing = next((word for word in words if word in KIND_OF), "")
-    version = " ".join(word for word in words if word.isdigit())
-    value = f"{thing} {version}".strip() if thing else _normal(what)
-    if normal := _normal(purpose):
-        slot = PURPOSE_OF.get(normal, "")
-        yield Subject(f"the {slot}" if slot else f"use for {normal}", value)
-    elif thing:
-        yield Subject(f"the {KIND_OF[thing]}", value)
+def _has(noun: str) -> str:
+    return "has " + normal(noun.replace("'s ", " "))
 
 
-def _for(text: str) -> tuple[str, str]:
-    """What is used, and what for."""
-    what, *purpose = _FOR.split(text, maxsplit=1)
-    return what, purpose[0] if purpose else ""
-
-
-def _normal(text: str) -> str:
-    return " ".join(sorted(stems_of(text)))
+def _key(noun: str) -> str:
+    stems = normal(_GENERIC.sub(" ", noun.replace("'s ", " ")))
+    return f"of {NAME_OF.get(stems, stems)}"

@@ -76,12 +76,21 @@ class _Weighing:
     def take(self, one: Found) -> None:
         if isinstance(one, Retraction):
             self._retract(one)
-        elif (same := self._shelf.same(one.key, one.content)) is not None and not (
-            one.asserted and same.at <= one.at and same.says_less_than(one.content)
-        ):
-            self._again(one, same)
+            return
+        same = self._shelf.same(one.key, one.content) or self._shelf.agreeing(one)
+        more = (
+            same is not None
+            and one.asserted
+            and (
+                same.says_less_than(one.content)
+                or (same.ends is not None and one.expires_at is None)
+            )
+        )
+        if same is None or (more and same.at <= one.at):
+            self._news(one, same)
         else:
-            self._news(one)
+            self._again(one, same)
+            self._contradict([entry for entry in self._shelf.against(one) if entry is not same])
 
     def _again(self, one: Claim, same: Entry) -> None:
         self._last[one.session] = same.name
@@ -90,29 +99,34 @@ class _Weighing:
             same.at = max(same.at, one.at)
             self.changes.append(Again(same.name, one))
 
-    def _news(self, one: Claim) -> None:
-        against = self._shelf.against(one)
+    def _news(self, one: Claim, less: Entry | None) -> None:
+        against = [entry for entry in self._shelf.against(one) if entry is not less]
+        against += [] if less is None else [less]
         if any(entry.at > one.at for entry in against):
             return  # somebody has said otherwise since
         also = self._others(one)
         if not one.asserted and not also:
             self._see(one)
             return
-        relevance = _SAID_ONCE if one.asserted else _SEEN_TWICE
+        self._contradict(against[1:])
         name = f"new {len(self.changes)}"
-        for entry in against[1:]:
-            self.changes.append(End(entry.name))
-            self._shelf.drop(entry)
+        relevance = _SAID_ONCE if one.asserted else _SEEN_TWICE
         old = against[0].name if against else ""
         self.changes.append(Keep(one, name, relevance, old, also))
-        self.changed += max(1, len(against))
+        self.changed += 1
         if against:
             self._shelf.drop(against[0])
-        entry = Entry(name, one.key, one.content, one.at, one.subjects)
+        entry = Entry(name, one.content, one.at, one.expires_at, one.subjects)
         entry.vouched.add(one.cid)
         self._shelf.put(entry)
         self._seen.pop((one.memory_type, one.key), None)
         self._last[one.session] = name
+
+    def _contradict(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.changes.append(End(entry.name))
+            self.changed += 1
+            self._shelf.drop(entry)
 
     def _others(self, one: Claim) -> tuple[Claim, ...]:
         """The same claim from other sessions."""
@@ -131,13 +145,10 @@ class _Weighing:
         self.changes.append(See(one))
 
     def _retract(self, one: Retraction) -> None:
-        entry = self._shelf.named(self._last.get(one.session, "")) if not one.about else None
-        entry = entry or (self._shelf.about(one.about) if one.about else None)
-        if entry is not None and entry.at <= one.at:
-            self.changes.append(End(entry.name))
-            self.changed += 1
-            self._shelf.drop(entry)
+        last = self._shelf.named(self._last.get(one.session, ""))
+        found = self._shelf.about(one.about) if one.about else [last] if last else []
+        self._contradict([entry for entry in found if entry.at <= one.at])
 
 
 def _entry(known: Known) -> Entry:
-    return Entry(known.cid, key_of(known.content), known.content, known.at, known.subjects)
+    return Entry(known.cid, known.content, known.at, known.expires_at, known.subjects)

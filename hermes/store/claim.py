@@ -24,6 +24,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     `key`: its words in normal form, for claims about the same. `cid`: the message. `asserted`:
     the person's word is enough; else it takes a second session. `subjects` may be empty.
+    `changes`: it replaces something: `instead_of` names the old value, `about` its subject.
     """
 
     project_hash: str
@@ -37,6 +38,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     asserted: bool = True
     subjects: tuple[Subject, ...] = ()
+    changes: bool = False
+    instead_of: str = ""
+    about: str = ""
 
 
 class Known(msgspec.Struct, frozen=True):

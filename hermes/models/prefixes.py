@@ -34,20 +34,30 @@ from hermes.models.prefixes_shelf import PART, PrefixShelf
 from hermes.models.prefixes_slots import SlotDoor
 
 SETTLE_S = 2.0
+PARTING_S = 5.0
 _AT_ONCE = 64 * 1024 * 1024  # a GGUF up to here is hashed while the engine starts
-_PARTING_S = 5.0
+_LEAVING_S = 0.01
 
 
 class Prefixes(anyio.AsyncContextManagerMixin):
-    """The prefixes of one engine (`models.engine_keeping.Keeping`); a shelf may serve several."""
+    """The prefixes of one engine (`models.engine_keeping.Keeping`); a shelf may serve several.
+
+    `settle_s` without a request before a save; at most `parting_s` for all saves at the end.
+    """
 
     def __init__(
-        self, shelf: PrefixShelf, info: GgufInfo, window: int, settle_s: float = SETTLE_S
+        self,
+        shelf: PrefixShelf,
+        info: GgufInfo,
+        window: int,
+        settle_s: float = SETTLE_S,
+        parting_s: float = PARTING_S,
     ) -> None:
         self._shelf = shelf
         self._info = info
         self._window = window
         self._settle_s = settle_s
+        self._parting_s = parting_s
         self._model = ""
         self._door: SlotDoor | None = None
         self._book = SlotBook()
@@ -86,8 +96,18 @@ class Prefixes(anyio.AsyncContextManagerMixin):
 
     async def parting(self) -> None:
         """The engine is about to be stopped: save what is not saved yet, within seconds."""
-        with anyio.move_on_after(_PARTING_S):
-            await self._save_all()
+        with anyio.move_on_after(self._parting_s):
+            while await self._save_all():  # noqa: ASYNC110 - nobody tells when a slot is left
+                await anyio.sleep(_LEAVING_S)
+
+    async def warmed(self) -> None:
+        """Return once the state used last is back; after `ready`."""
+        async with self._lock:
+            return
+
+    async def saved(self) -> None:
+        """Save now what is worth it."""
+        await self._save_all()
 
     @asynccontextmanager
     async def around(self, request: ModelRequest) -> AsyncGenerator[None]:
@@ -182,21 +202,25 @@ class Prefixes(anyio.AsyncContextManagerMixin):
         if not scope.cancel_called:
             await self._save_all()
 
-    async def _attribute(self) -> None:
-        if self._door is not None and self._book.is_behind:
-            book, slots = self._book, await self._door.slots()
-            if slots:
-                book.attribute(slots)
+    async def _attribute(self) -> bool:
+        """Bring the book up to date; True where a slot is still being left."""
+        if self._door is None or not self._book.is_behind:
+            return False
+        book, slots = self._book, await self._door.slots()
+        book.attribute(slots or [])
+        return book.is_behind
 
-    async def _save_all(self) -> None:
+    async def _save_all(self) -> bool:
+        """Save what is worth it; True where a slot is still being left."""
         async with self._lock:
-            await self._attribute()
+            behind = await self._attribute()
         for slot, held in list(self._book.held.items()):
             async with self._lock:
                 if self._book.is_busy:
-                    return  # it comes first
+                    return False  # it comes first
                 if self._book.held.get(slot) is held:
                     await self._save(slot, held)
+        return behind
 
     async def _save(self, slot: int, held: Held) -> None:
         """Write a slot's state to the shelf, where it is not there and that spares enough."""

@@ -5,7 +5,7 @@ import anyio.to_thread
 from hermes.cli.doctor_check import Check, aside
 from hermes.cli.world import World
 from hermes.config import Settings
-from hermes.memory.skills.places import discover
+from hermes.load import load
 
 
 async def look(settings: Settings, world: World) -> list[Check]:
@@ -14,7 +14,7 @@ async def look(settings: Settings, world: World) -> list[Check]:
 
 
 def _look(settings: Settings, world: World) -> Check:
-    listing = discover(settings.config_dir / "skills", world.root)
+    listing = load("skill_places").discover(settings.config_dir / "skills", world.root)
     own = sum(found.scope == "user" for found in listing.found)
     others = len(listing.found) - own
     detail = f"{own} of your own, {others} of this project"

@@ -1,7 +1,6 @@
 """`hermes skills`: what the agent can look up how to do, and what of it you approved."""
 
 import argparse
-from pathlib import Path
 
 import anyio.to_thread
 
@@ -11,9 +10,7 @@ from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
 from hermes.core.event import Json
-from hermes.memory.skills.bundle import read_bundle
-from hermes.memory.skills.check import remarks
-from hermes.memory.skills.skill import FILE
+from hermes.load import load
 
 _COLUMNS = (
     ("name", "NAME", 40),
@@ -54,7 +51,7 @@ def add(commands: Commands) -> None:
             verb.add_argument("--digest", metavar="D", help="only if this is its digest")
             verb.add_argument("--name", dest="as_name", metavar="NEW", help="a draft's new name")
     for verb in by_directory:
-        verb.add_argument("directory", metavar="DIR", help=f"a directory with a {FILE}")
+        verb.add_argument("directory", metavar="DIR", help="a directory with a SKILL.md")
     for verb in by_name:
         verb.add_argument("name", metavar="NAME", help="its name, from hermes skills list")
     for verb in (every, *by_directory, *by_name):
@@ -108,7 +105,9 @@ async def _remove(args: argparse.Namespace, world: World) -> int:
 
 async def _check(args: argparse.Namespace, world: World) -> int:
     """Look at a directory without an owner; exit code 1 when there is something to look at."""
-    found = await anyio.to_thread.run_sync(_looked, world.cwd / args.directory)
+    heavy = await anyio.to_thread.run_sync(load, "skill_check")
+    path = world.cwd / args.directory
+    found: dict[str, Json] = await anyio.to_thread.run_sync(heavy.checked, path)
     if args.json:
         print_json(found, world.stdout)
         return 1 if found["remarks"] else 0
@@ -117,17 +116,6 @@ async def _check(args: argparse.Namespace, world: World) -> int:
     if not found["remarks"]:
         print_text(f"{found['name']}: {_files(found)}, nothing to remark", world.stdout)
     return 1 if found["remarks"] else 0
-
-
-def _looked(path: Path) -> dict[str, Json]:
-    folder = path.parent if path.name == FILE else path
-    bundle = read_bundle(folder.resolve())
-    return {
-        "name": bundle.skill.name,
-        "digest": bundle.digest,
-        "files": len(bundle.files),
-        "remarks": list(remarks(bundle)),
-    }
 
 
 def _done(skill: Json, what: str, args: argparse.Namespace, world: World, *, warn: bool) -> int:

@@ -6,9 +6,12 @@ It finds the untidy and the plainly dangerous; that it finds nothing proves noth
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from hermes.memory.skills.allowed import allowed_rules
-from hermes.memory.skills.bundle import Bundle, read_texts
+from hermes.core.event import Json
+from hermes.memory.skills.bundle import Bundle, read_bundle, read_texts
+from hermes.memory.skills.skill import FILE
 from hermes.policy.rules import Malformed, parse_rule
 
 _LINES_MOST = 500
@@ -36,6 +39,18 @@ def remarks(bundle: Bundle) -> tuple[str, ...]:
     """What to look at, in plain words; reads its files: blocking; raises SkillInvalid."""
     texts = read_texts(bundle)
     return (*bundle.skill.notes, *_form(bundle), *_missing(bundle), *_dangers(texts))
+
+
+def checked(path: Path) -> dict[str, Json]:
+    """A directory, or its SKILL.md, before anybody took it in; raises SkillInvalid; blocking."""
+    folder = path.parent if path.name == FILE else path
+    bundle = read_bundle(folder.resolve())
+    return {
+        "name": bundle.skill.name,
+        "digest": bundle.digest,
+        "files": len(bundle.files),
+        "remarks": list(remarks(bundle)),
+    }
 
 
 def _form(bundle: Bundle) -> Iterator[str]:

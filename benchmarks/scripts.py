@@ -31,6 +31,7 @@ SCRIPTS = {
     "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",
     "turns": "benchmarks.turns",
+    "compaction": "benchmarks.compaction",
     "memory": "benchmarks.memory",
     "background": "benchmarks.background",
     "crash": "benchmarks.crash",

@@ -75,15 +75,16 @@ def digest_of(left: Left, what: str, most: int) -> str:
     if room <= 0 or not left.messages:
         return ""
     kept: list[str] = []
-    for lines in (_markers(left.messages), _tasks(left.messages), _files(left.messages)):
-        chosen = _newest(lines, room)
+    for find in (_markers, _tasks, _conclusions, _files):
+        # Much of one kind leaves room for the others; what the person decided comes before all.
+        chosen = _newest(find(left.messages), room if find is _markers else room // 2)
         room -= _size(chosen)
         kept += chosen
     summary = left.summary if left.summary and _size([left.summary]) <= room else ""
     told = [summary] if summary else []
     room -= _size(told)
     rest = left.messages[left.summed :] if summary else left.messages
-    kept += [*told, *_newest([*_conclusions(rest), *_lines(rest)], room)]
+    kept += [*told, *_newest(_lines(rest), room)]
     return "\n".join([head, *kept, _END])
 
 

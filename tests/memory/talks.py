@@ -56,16 +56,15 @@ class Conversation:
         return "\n".join(message.content for message in self.prompt(window).request.messages)
 
 
-async def taken(compactor, talk: Conversation):
-    """What becomes ready, as soon as it is."""
-    with anyio.fail_after(20):
-        while (cut := compactor.take(talk.session, talk.view)) is None:
-            await anyio.lowlevel.checkpoint()
-    return cut
-
-
 async def settled(compactor) -> None:
     """Return once nothing is being prepared."""
     with anyio.fail_after(20):
         while any(slot.planning or slot.asking for slot in compactor._slots.values()):
             await anyio.lowlevel.checkpoint()
+
+
+async def taken(compactor, talk: Conversation):
+    """What is ready, once a large result nearly fills the window."""
+    await settled(compactor)
+    talk.step(result="p" * 6_000, path="pressing")
+    return compactor.take(talk.session, talk.view)

@@ -2,6 +2,7 @@
 
 import argparse
 
+from hermes.cli import memory_tasks
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
     why.add_argument("--turns", type=count, default=5, metavar="N", help="its last N (5)")
     for command in (new, search, every, forget, why):
         add_json(command)
+    memory_tasks.add(verbs)
 
 
 async def _add(args: argparse.Namespace, world: World) -> int:

@@ -21,11 +21,6 @@ from hermes.core.event import Notice
 from hermes.core.ids import TurnId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError
-from hermes.memory.compaction import Compactor
-from hermes.memory.project import project_hash
-from hermes.memory.recall import Recaller
-from hermes.memory.skills.catalog import Catalog
-from hermes.memory.summary import Summariser
 from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
@@ -33,15 +28,11 @@ from hermes.node.archive import Archive
 from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
-from hermes.node.dreams import Dreams
 from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
-from hermes.node.likeness import open_likeness
-from hermes.node.memories import Memories, Notebook
+from hermes.node.mind import Mind, open_mind
 from hermes.node.opening import Opening
-from hermes.node.recollection import Recollection
 from hermes.node.shelf import Shelf
-from hermes.node.skills import Skills
 from hermes.node.state import State
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
@@ -53,10 +44,8 @@ from hermes.store.store import Store
 from hermes.telemetry.log import Log
 from hermes.tools.builtin import Programs, builtin_tools
 from hermes.tools.more import more_tools
-from hermes.tools.recall import memory_tools, session_search
 from hermes.tools.registry import Registry
 from hermes.tools.router import Router
-from hermes.tools.skill import skill_tool
 from hermes.tools.status import status
 
 _RESULT_SHARE = 6  # one result takes about a sixth of the window at most
@@ -86,6 +75,7 @@ class Rooms:
     scheduler: Scheduler
     warm: Callable[[], Coroutine[None, None, None]]
     continuity: Continuity
+    mind: Mind
     draw: Callable[[], Coroutine[None, None, None]]
 
 
@@ -134,45 +124,31 @@ async def furnish(
         shelf, alarms = await stack.enter_async_context(Shelf(settings, tell)), Alarms(tell)
         state = State(settings, store, shelf, alarms)
         law = Law(settings)
-        likeness = await stack.enter_async_context(
-            open_likeness(settings, store, clock, report, tasks)
+        mind = await stack.enter_async_context(
+            open_mind(settings, store, clock, (bus, shelf, law), report, tasks)
         )
-        recaller = Recaller(store, clock, likeness)
-        recollection = Recollection(store, recaller, settings.memory, tasks, report)
-        memories = Memories(store, recaller, settings.memory.recall_least)
         continuity = await stack.enter_async_context(
             open_continuity(settings, store, clock, alarms, report, tasks)
         )
         registry = Registry(builtin_tools(shell, found.env, found.programs))
-        for tool in (
-            *memory_tools(Notebook(store, recaller), project_hash),
-            session_search(store.search),
-        ):
+        for tool in (*mind.tools, status(state.lines)):
             registry.add(tool)
-        registry.add(status(state.lines))
-        skills = Skills(Catalog(store.skills, settings.config_dir / "skills"), law)
-        registry.add(skill_tool(skills))
-        compactor = Compactor(
-            store.views,
-            Summariser(settings.memory.summaries, bus, shelf.shares),
-            report,
-            enabled=settings.memory.compaction,
-        )
-        tasks.start_soon(compactor.run)
         kit = Kit(
             store=store,
             bus=bus,
             approvals=Approvals(store, bus, clock, settings.limits.approval_s),
             router=lambda request, model: _router(settings, registry, request, model),
-            gate=skills.gate,
+            gate=mind.skills.gate,
             models=shelf,
-            recollection=recollection,
-            opening=Opening(registry, recollection, found.soul, found.skins, settings.skin, skills),
+            recollection=mind.recollection,
+            opening=Opening(
+                registry, mind.recollection, found.soul, found.skins, settings.skin, mind.skills
+            ),
             clock=clock,
             limits=settings.limits,
             report=report,
             news=alarms.news,
-            compaction=compactor,
+            compaction=mind.compactor,
         )
         shards = state.shards = Shards(kit, tasks)
         chores = Chores(kit, shards, shell, found.programs.bash, found.env)
@@ -183,9 +159,7 @@ async def furnish(
         inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
         queries = {
             **Archive(store, shards).queries(),
-            **memories.queries(),
-            **skills.queries(),
-            **Dreams(store.drafts, skills.catalog).queries(),
+            **mind.queries,
             **inquiries.queries(),
             **continuity.queries,
         }
@@ -201,7 +175,7 @@ async def furnish(
 
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
-        yield Rooms(desk, shards, state, scheduler, warm, continuity, draw)
+        yield Rooms(desk, shards, state, scheduler, warm, continuity, mind, draw)
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

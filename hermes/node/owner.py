@@ -100,6 +100,7 @@ async def open_owner(
             tasks.start_soon(rooms.warm)
             tasks.start_soon(rooms.draw)
             tasks.start_soon(rooms.continuity.watch)
+            tasks.start_soon(rooms.mind.remembering.run)
         else:
             tasks.start_soon(rooms.continuity.look)
         try:

@@ -85,6 +85,14 @@ class Shelf(anyio.AsyncContextManagerMixin):
                 self._models[key] = await self._make(wish, session)
             return self._models[key]
 
+    async def beside(self, request: TurnRequest) -> Model:
+        """Return a model that is no script, for no conversation; raises ModelError or Usage."""
+        wish = wish_of(request, self._settings)
+        async with self._opening:
+            if (key := tuple(map(str, wish))) not in self._models:
+                self._models[key] = await (await self._served()).open(wish)
+            return self._models[key]
+
     def named(self, request: TurnRequest) -> str:
         """What the person would call the model that a request names."""
         return request.model or self._settings.model or self.shipped

@@ -89,7 +89,8 @@ def _shown(opened: Opened, args: Skill, room: int) -> Outcome:
 
 def _about(opened: Opened) -> list[str]:
     others = [name for name in opened.files if name != "SKILL.md"]
-    lines = [f"[skill in {opened.folder}]"]
+    # The prompt says that tool results are data: of these the person said otherwise.
+    lines = [f"[instructions that the person approved, in {opened.folder}]"]
     if others:
         more = f", and {len(others) - _FILES} more" if len(others) > _FILES else ""
         lines.append(f"[its files, by Skill with file: {', '.join(others[:_FILES])}{more}]")

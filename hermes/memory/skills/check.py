@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hermes.memory.skills.allowed import allowed_rules
 from hermes.core.event import Json
+from hermes.memory.skills.allowed import allowed_rules
 from hermes.memory.skills.bundle import Bundle, read_bundle, read_texts
 from hermes.memory.skills.skill import FILE
 from hermes.policy.rules import Malformed, parse_rule

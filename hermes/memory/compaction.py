@@ -85,8 +85,11 @@ class Compactor:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            await anyio.sleep_forever()
+        try:
+            async with anyio.create_task_group() as self._tasks:
+                await anyio.sleep_forever()
+        finally:
+            self._tasks = None  # a turn may end after this
 
     def note(self, session: Talk, view: Shown, prompt: Prompt, model: Model) -> None:
         """Hear of a model call; begins to prepare a view where one is wanted."""
@@ -115,7 +118,7 @@ class Compactor:
         if view.cut != job.base or prefix(session, len(job.messages)) != job.prefix:
             slot.ready = None
             return None
-        if not _pressed(session, job):
+        if not (job.base.untold or _pressed(session, job)):
             return None  # there is room yet, and a summary may still come
         slot.ready = None
         return ready.cut
@@ -152,8 +155,7 @@ class Compactor:
         return slot
 
     def _wanted(self, slot: _Slot, cut: Cut, prompt: Prompt) -> bool:
-        untold = cut.dropped > cut.told or cut.gap_end > cut.gap_told
-        if prompt.shown < prompt.room * (SOFT / 2 if untold else SOFT):
+        if prompt.shown < prompt.room * (SOFT / 2 if cut.untold else SOFT):
             return False
         least = prompt.room // _PROGRESS
         if slot.ready is not None and slot.ready.job.base == cut:

@@ -19,6 +19,7 @@ SOFT = 0.7
 """How full the room is when a shorter view is prepared."""
 
 _DEPTH = 0.64  # how full it may be afterwards; `fit` goes deeper than that
+_DEEPER = 0.8
 _DIGEST_SHARE = 8  # of the room, for both digests
 _DIGEST_MOST = 4_000
 
@@ -61,7 +62,10 @@ def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Pa
     places.append(len(messages))
     digests = min(_DIGEST_MOST, room // _DIGEST_SHARE)
     bare = msgspec.structs.replace(base, digest="", told=0, gap_digest="", gap_told=0)
-    cut = fit(chats, max(1, int(room * _DEPTH) - digests), bare, soft=True)
+    most = room * _DEPTH
+    if base.untold:  # deep enough that the digests find room
+        most = min(most, _size(chats, base) * _DEEPER)
+    cut = fit(chats, max(1, int(most) - digests), bare, soft=True)
     spans: dict[Part, tuple[int, int]] = {}
     if cut.dropped:
         spans["turns"] = (0, places[cut.dropped])

@@ -42,6 +42,11 @@ class Cut(msgspec.Struct, frozen=True):
     gap_told: int = 0
     by: str = ""
 
+    @property
+    def untold(self) -> bool:
+        """Whether something is left out that no digest tells of."""
+        return self.dropped > self.told or self.gap_end > max(self.gap_told, self.dropped)
+
 
 _WHOLE = Cut()
 

@@ -325,3 +325,26 @@ async def test_of_a_private_conversation_nothing_is_kept(store):
         _note(compactor, talk)
         await settled(compactor)
     assert await store.views.get(talk.session.conversation, talk.view.key) is None
+
+
+async def test_what_the_last_resort_left_out_is_told_at_once(store):
+    talk = _long()
+    talk.step(result="r" * 6_000, path="large")
+    before = talk.prompt(WINDOW)
+    talk.view.cut = before.cut
+    assert before.cut.dropped
+    assert DECISION not in talk.shown(WINDOW)
+    async with Made(store).running() as compactor:
+        _note(compactor, talk)
+        await settled(compactor)
+        talk.view.cut = compactor.take(talk.session, talk.view)
+    assert DECISION in talk.shown(WINDOW)
+    assert talk.prompt(WINDOW).shown < before.shown
+
+
+async def test_a_turn_that_ends_after_the_compactor_is_well(store):
+    talk, made = _full(), Made(store)
+    async with made.running():
+        pass
+    _note(made.compactor, talk)
+    assert made.compactor.take(talk.session, talk.view) is None

@@ -1,7 +1,8 @@
 """A made-up past of 10,000 sessions: what the historian keeps of it, and what recall finds.
 
-The table at the end compares it with plain full-text search over the messages and with the
-newest history, each within the same bytes of a prompt.
+Twice: in the phrases that the rules were developed against, and in others that were written
+afterwards. The table at the end compares it with plain full-text search over the messages and
+with the newest history, each within the same bytes of a prompt.
 """
 
 import sqlite3
@@ -28,6 +29,7 @@ from hermes.testing.history.keep import Dial, keep, root_of
 from hermes.testing.history.past import make
 from hermes.testing.history.questions import questions
 from hermes.testing.history.score import kept, right, says
+from hermes.testing.history.subjects import Tables
 from hermes.testing.history.values import History, Question
 
 SEED = 20261121
@@ -178,9 +180,12 @@ def comparison(asked: Sequence[Question], ways: dict[str, list[list[str]]]) -> l
     return rows
 
 
-async def measure(path: Path, sessions: int, facts: int, projects: int) -> list[Row]:
+async def measure(
+    path: Path, tables: Tables, sessions: int, facts: int, projects: int
+) -> list[Row]:
     """Everything of one past."""
-    past = await anyio.to_thread.run_sync(partial(make, SEED, sessions, facts, projects))
+    making = partial(make, SEED, sessions, facts, projects, tables)
+    past = await anyio.to_thread.run_sync(making)
     asked = questions(past)
     dial = Dial(past.now)
     async with Store.open(path, dial) as store:
@@ -231,4 +236,6 @@ def main(quick: bool) -> list[Row]:  # noqa: FBT001 - the scripts' one signature
     """Measure."""
     size = (1_000, 120, 5) if quick else (10_000, 500, 20)
     with tempfile.TemporaryDirectory(prefix="hb-") as place:
-        return anyio.run(measure, Path(place) / "store.db", *size)
+        first = anyio.run(measure, Path(place) / "first.db", "first", *size)
+        other = anyio.run(measure, Path(place) / "other.db", "other", *size)
+    return first + [row._replace(name=f"other phrases: {row.name.strip()}") for row in other]

@@ -25,9 +25,9 @@ SIZE = (400, 60, 3)
 PRECISION, RECALL, STALE = 0.95, 0.95, 0.01
 
 
-@pytest.fixture(scope="module")
-def past():
-    return make(SEED, *SIZE)
+@pytest.fixture(scope="module", params=["first", "other"])
+def past(request):
+    return make(SEED, *SIZE, tables=request.param)
 
 
 @pytest.fixture(scope="module")

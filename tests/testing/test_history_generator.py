@@ -12,9 +12,9 @@ from hermes.testing.history.score import kept, right, says
 from hermes.testing.history.values import Question
 
 
-@pytest.fixture(scope="module")
-def past():
-    return make(7, sessions=400, facts=90, projects=4)
+@pytest.fixture(scope="module", params=["first", "other"])
+def past(request):
+    return make(7, sessions=400, facts=90, projects=4, tables=request.param)
 
 
 def texts_of(past, project, *, private=False):
@@ -27,8 +27,10 @@ def texts_of(past, project, *, private=False):
 
 
 def test_the_same_seed_makes_the_same_past(past):
-    assert make(7, sessions=400, facts=90, projects=4) == past
-    assert make(8, sessions=400, facts=90, projects=4) != past
+    same = [make(7, sessions=400, facts=90, projects=4, tables=t) for t in ("first", "other")]
+    assert past in same
+    assert same[0] != same[1]
+    assert make(8, sessions=400, facts=90, projects=4) not in same
 
 
 def test_every_saying_is_typed_in_its_project_and_in_its_order(past):

@@ -8,6 +8,7 @@ from hermes.core.clock import rfc3339
 from hermes.testing.history.subjects import (
     Subject,
     Subjects,
+    Tables,
     Wrappings,
     filled,
     left,
@@ -41,9 +42,9 @@ class Spoken(NamedTuple):
 class Planter:
     """Plants the facts of one project after the other."""
 
-    def __init__(self, chance: random.Random, now: int) -> None:
-        self.table: Subjects = read_subjects()
-        self.wrappings: Wrappings = read_wrappings()
+    def __init__(self, chance: random.Random, now: int, tables: Tables) -> None:
+        self.table: Subjects = read_subjects(tables)
+        self.wrappings: Wrappings = read_wrappings(tables)
         self._chance = chance
         self._now = now
 
@@ -90,8 +91,8 @@ class Planter:
         about = filled(self._chance.choice(told.subject.about), c=told.component)
         asked = filled(self._chance.choice(told.subject.ask), c=told.component)
         return {
-            "s": clause, "S": sentence(clause), "o": order, "v": value, "w": before,
-            "a": about, "q": sentence(asked), "d": until,
+            "s": clause, "S": sentence(clause), "o": order, "O": sentence(order), "v": value,
+            "w": before, "a": about, "q": sentence(asked), "d": until,
         }  # fmt: skip
 
     def _sayings(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hermes.core.clock import from_rfc3339
 from hermes.testing.history.chatter import Chatter
 from hermes.testing.history.facts import FEWEST, Planter, Spoken
-from hermes.testing.history.subjects import left
+from hermes.testing.history.subjects import Tables, left
 from hermes.testing.history.traps import Laid, Trapper
 from hermes.testing.history.values import Exchange, Fact, History, Session, Trap
 
@@ -22,7 +22,7 @@ _PAIRS = 2  # owners whose office is known, in each project
 Placed = dict[int, list[Exchange]]
 
 
-def make(seed: int, sessions: int, facts: int, projects: int) -> History:
+def make(seed: int, sessions: int, facts: int, projects: int, tables: Tables = "first") -> History:
     """Make up a past.
 
     Args:
@@ -30,21 +30,26 @@ def make(seed: int, sessions: int, facts: int, projects: int) -> History:
         sessions: in all; the projects share them evenly.
         facts: planted facts in all; there are as many traps, and a secret for every ten.
         projects: in all; each speaks of the same things with other values.
+        tables: which phrases.
 
     Raises:
         ValueError: too few sessions for so many projects, or too many facts.
     """
     if sessions // projects < FEWEST:
         raise ValueError(f"a project needs {FEWEST} sessions at least")
-    return _Maker(random.Random(seed), sessions, facts, projects).run()  # noqa: S311 - no secret
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    planter = Planter(chance, NOW, tables)
+    return _Maker(planter, chance, sessions, facts, projects).run()
 
 
 class _Maker:
-    def __init__(self, chance: random.Random, sessions: int, facts: int, projects: int) -> None:
+    def __init__(
+        self, planter: Planter, chance: random.Random, sessions: int, facts: int, projects: int
+    ) -> None:
         self._chance = chance
         self._sessions = [sessions // projects + (i < sessions % projects) for i in range(projects)]
         self._facts = [facts // projects + (i < facts % projects) for i in range(projects)]
-        self._planter = Planter(chance, NOW)
+        self._planter = planter
         self._trapper = Trapper(chance, self._planter)
         self._chatter = Chatter(chance, self._planter.wrappings)
 
@@ -61,7 +66,13 @@ class _Maker:
         sessions.sort(key=lambda one: one.at)
         secrets = tuple(self._trapper.secrets)
         return History(
-            len(self._sessions), NOW, tuple(facts), tuple(traps), secrets, tuple(sessions)
+            len(self._sessions),
+            NOW,
+            self._planter.table.hop,
+            tuple(facts),
+            tuple(traps),
+            secrets,
+            tuple(sessions),
         )
 
     def _times(self, count: int) -> list[int]:

@@ -7,6 +7,7 @@ is a phrase of the table, so that the right answer is known.
 from collections import defaultdict
 from collections.abc import Sequence
 
+from hermes.testing.history.subjects import filled
 from hermes.testing.history.values import Fact, History, Kind, Question, Trap, Words
 
 Place = tuple[int, str, str]
@@ -21,7 +22,7 @@ def questions(past: History) -> tuple[Question, ...]:
     asked = [_about(fact, baits[_place(fact)]) for fact in past.facts]
     asked += [_before(fact) for fact in past.facts if len(fact.values) > 1]
     asked += [_until(fact) for fact in past.facts if fact.until and fact.fate == "kept"]
-    asked += _hops(past.facts)
+    asked += _hops(past)
     for trap in past.traps:
         if _place(trap) not in known:
             asked.append(
@@ -49,18 +50,18 @@ def _until(fact: Fact) -> Question:
     return Question("temporal", fact.project, text, ((fact.until, fact.value),), (), fact.style)
 
 
-def _hops(facts: Sequence[Fact]) -> list[Question]:
+def _hops(past: History) -> list[Question]:
     """Where does the owner of a component work? Takes two facts, said months apart."""
     offices = {
         (one.project, one.component): one
-        for one in facts
+        for one in past.facts
         if one.subject == "office" and one.fate == "kept"
     }
     found = []
-    for owner in facts:
+    for owner in past.facts:
         office = offices.get((owner.project, owner.value))
         if owner.subject == "owner" and owner.fate == "kept" and office is not None:
-            text = f"in which office does the owner of {owner.component} work?"
+            text = filled(past.hop, c=owner.component)
             needs = (owner.words(owner.value), office.words(office.value))
             wrong = tuple(map(office.words, office.values[:-1]))
             found.append(Question("multi", owner.project, text, needs, wrong, office.style))

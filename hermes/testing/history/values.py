@@ -108,10 +108,14 @@ class Question(NamedTuple):
 
 
 class History(NamedTuple):
-    """A whole past; `now` (ms) is when the questions are asked. `secrets`: never to be kept."""
+    """A whole past; `now` (ms) is when the questions are asked.
+
+    `hop`: a question that takes two facts. `secrets`: what is never to be kept.
+    """
 
     projects: int
     now: int
+    hop: str
     facts: tuple[Fact, ...]
     traps: tuple[Trap, ...]
     secrets: tuple[str, ...]

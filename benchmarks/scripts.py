@@ -30,6 +30,7 @@ SCRIPTS = {
     "anchor": "benchmarks.anchor",
     "stamps": "benchmarks.stamps",
     "engine": "benchmarks.engine",
+    "prefix": "benchmarks.prefix",
     "turns": "benchmarks.turns",
     "compaction": "benchmarks.compaction",
     "memory": "benchmarks.memory",

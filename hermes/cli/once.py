@@ -36,7 +36,8 @@ _INTERRUPTED = 130
 
 async def run_once(text: str, args: argparse.Namespace, world: World, settings: Settings) -> int:
     """Run one turn and return the exit code."""
-    request = msgspec.structs.replace(request_of(args, world, settings), text=text)
+    asked = request_of(args, world, settings)
+    request = msgspec.structs.replace(asked, text=text, typed=len(args.message or ""))
     async with world.open_client(settings, interactive=False, environ=world.environ) as door:
         printer = _JsonLines(world) if args.json else _Answer(world)
         interrupt = _Interrupt(door, request.conversation_id)

@@ -18,7 +18,9 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `conversation_id` empty: a new conversation. `cwd`, `root`: absolute directories of the
     client. `model`, `skin`, `profile` empty and `context` 0: the owner's default.
-    `interactive`: whether somebody can answer an approval here.
+    `interactive`: whether somebody can answer an approval here. `typed`: how many characters of
+    the text, from its beginning, a person typed; the rest came through a pipe, a schedule, or
+    from another program, and nobody vouches for it. -1: all of them.
     """
 
     turn_id: TurnId
@@ -35,4 +37,5 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int = 0
     interactive: bool = False
     private: bool = False
+    typed: int = -1
     api_key: str = ""  # travels to the owner, is never stored

@@ -79,6 +79,7 @@ class Chores:
             cwd=job.cwd,
             root=job.root,
             private=private,
+            typed=0,
         )
         with self._kit.bus.watch(request.conversation_id) as events:
             await self._shards.submit(request, lambda _event: None)

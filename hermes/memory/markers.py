@@ -7,8 +7,6 @@ are neutralised where the prompt is sent.
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Protocol
 
 from hermes.core.ids import is_uuid
 
@@ -21,25 +19,6 @@ _UUID_PREFIX = 13  # a UUIDv7's 48 bits of time: names the session, at a third o
 _FORGED = re.compile(r"[\[(\s]*memory[\W_]*marker[\])\s]*", re.IGNORECASE)
 
 
-class MemoryRow(Protocol):
-    """What a marker needs of a row of `project_memory`."""
-
-    @property
-    def memory_type(self) -> str:
-        """decision, pattern, correction, architecture."""
-        ...
-
-    @property
-    def content(self) -> str:
-        """What is remembered."""
-        ...
-
-    @property
-    def source_session_id(self) -> str | None:
-        """The session that it comes from."""
-        ...
-
-
 def marker(memory_type: str, content: str, source_session_id: str | None) -> str:
     """Make the marker's line: `[MEMORY MARKER] Decision: use SQLite. Source: session-abc123.`."""
     kind = re.sub(r"[^\w -]", "", _one_line(memory_type))[:_TYPE_CHARS].strip() or "note"
@@ -49,30 +28,6 @@ def marker(memory_type: str, content: str, source_session_id: str | None) -> str
     return (
         f"[MEMORY MARKER] {kind[0].upper()}{kind[1:]}: {body} Source: {_source(source_session_id)}."
     )
-
-
-def choose(rows: Iterable[MemoryRow], budget_chars: int, limit: int) -> tuple[str, ...]:
-    """Turn the best rows into markers: in order, without repeats, within budget and limit.
-
-    Args:
-        rows: best first.
-        budget_chars: characters of all lines together, line breaks counted.
-        limit: most lines.
-    """
-    chosen: list[str] = []
-    seen: set[str] = set()
-    left = budget_chars
-    for row in rows:
-        if len(chosen) >= limit:
-            break
-        said = _one_line(row.content).casefold()
-        line = marker(row.memory_type, row.content, row.source_session_id)
-        if not said or said in seen or len(line) + 1 > left:
-            continue  # a shorter one further down may still fit
-        seen.add(said)
-        chosen.append(line)
-        left -= len(line) + 1
-    return tuple(chosen)
 
 
 def unmarked(text: str) -> str:

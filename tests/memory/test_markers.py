@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.memory.markers import choose, marker
+from hermes.memory.markers import marker
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,3 @@ def test_a_marker_is_always_one_bounded_line_with_one_head(kind, content, source
     assert line.casefold().count("[memory marker]") == 1
     assert " Source: " in line
     assert line.endswith(".")
-
-
-def test_choice_keeps_order_skips_repeats_and_what_does_not_fit():
-    rows = [Row("first"), Row("First"), Row(" "), Row("long " * 40), Row("second"), Row("third")]
-    lines = choose(rows, 140, 5)
-    assert [line.split(": ")[1].split(".")[0] for line in lines] == ["first", "second"]
-    assert choose(rows, 10_000, 1) == lines[:1]
-    assert choose(rows, 10_000, 0) == ()
-    assert choose(rows, 0, 5) == ()
-
-
-@given(st.lists(st.text().map(Row), max_size=20), st.integers(0, 500), st.integers(0, 10))
-def test_choice_stays_within_budget_and_limit(rows, budget, limit):
-    lines = choose(rows, budget, limit)
-    assert len(lines) <= limit
-    assert sum(len(line) + 1 for line in lines) <= budget
-    assert len(set(lines)) == len(lines)

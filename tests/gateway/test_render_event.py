@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from inline_snapshot import snapshot
 
@@ -102,6 +103,12 @@ def test_other_lines():
     )
     compacted = Compacted(**HEAD, elided_results=2, dropped_turns=1, saved_tokens=900)
     assert "900 tokens" in compacted_line(compacted, ASCII)
+    summed = msgspec.structs.replace(compacted, by="qwen\x1b[5m", digest_bytes=640)
+    line = compacted_line(summed, ASCII)
+    assert "640 bytes tell of them (summed up by qwen" in line
+    assert "\x1b" not in line
+    full = msgspec.structs.replace(compacted, by="limit")
+    assert "the window was full" in compacted_line(full, ASCII)
 
 
 def test_a_long_argument_is_cut():

@@ -210,6 +210,15 @@ async def test_search_memory_context_status_and_help(tmp_path, terminal):
         "total": 420,
         "method": "estimate",
         "parts": [{"name": "system", "tokens": 420, "bytes": 900}],
+        "view": {
+            "by": "rules",
+            "saved": 7_000,
+            "digest_bytes": 600,
+            "kept": {"messages": 4, "tokens": 300, "shown": 300},
+            "shortened": {"messages": 2, "tokens": 2_000, "shown": 160},
+            "summarised": {"messages": 30, "tokens": 5_060, "shown": 200},
+            "dropped": {"messages": 0, "tokens": 0, "shown": 0},
+        },
     }
     answers = {
         "conversations.search": hits,
@@ -233,6 +242,8 @@ async def test_search_memory_context_status_and_help(tmp_path, terminal):
         "nothing is remembered here",
         "no memory has the id 7",
         "420 of 4,096 tokens (10%), native, estimated",
+        "7,000 tokens saved, by rules; the store keeps all:",
+        "30 messages, 5,060 tokens as 200",
         "100 of 1,000 tokens",
         "/export FILE.md|.json",
         "there is no /nonsense",

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -161,3 +162,46 @@ def test_arguments_that_are_no_object_are_named_by_their_length():
     messages = [ChatMessage("user", "u"), long, ChatMessage("tool", "error", call_id=CallId("1"))]
     shown = apply_cut(messages, fit(messages, 1_000, Cut()))
     assert json.loads(shown[1].calls[1].arguments) == {"left_out": "5000 characters"}
+
+
+def test_a_soft_cut_takes_bulky_results_before_old_turns():
+    messages = [
+        ChatMessage("user", "an old decision"),
+        ChatMessage("assistant", "noted"),
+        ChatMessage("user", "the task"),
+        ChatMessage("assistant", "I look"),
+        ChatMessage("tool", "r" * 9_000),
+        ChatMessage("assistant", "and again"),
+        ChatMessage("tool", "s" * 900),
+    ]
+    assert fit(messages, 3_000, Cut()).dropped == 2
+    soft = fit(messages, 3_000, Cut(), soft=True)
+    assert soft.dropped == 0
+    assert _size(messages, soft) <= 3_000
+    assert fit(messages, 1, Cut(), soft=True).longest == 0
+
+
+def test_digests_stand_where_messages_were():
+    messages = [
+        ChatMessage("user", "old"),
+        ChatMessage("user", "older"),
+        ChatMessage("user", "the task"),
+        *_step(1),
+        *_step(2),
+    ]
+    cut = Cut(dropped=1, told=1, digest="of old", gap=3, gap_end=5, gap_told=5, gap_digest="of 1")
+    shown = [m.content for m in apply_cut(messages, cut)]
+    assert shown[0] == "of old\nolder"
+    assert shown[1] == "the task\nof 1"
+    assert len(shown) == 4
+    later = [m.content for m in apply_cut(messages, msgspec.structs.replace(cut, dropped=2))]
+    assert later[0].startswith("of old\n[Earlier turns left out")  # it tells of the first only
+    assert not cut.untold
+    assert msgspec.structs.replace(cut, dropped=2).untold
+
+
+def test_a_digest_goes_before_the_persons_words_do():
+    messages = [ChatMessage("user", "old"), ChatMessage("user", "w" * 900)]
+    cut = fit(messages, 1_100, Cut(dropped=1, told=1, digest="d" * 500))
+    assert cut.digest == ""
+    assert apply_cut(messages, cut)[-1].content.endswith("w" * 900)

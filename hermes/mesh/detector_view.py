@@ -1,0 +1,68 @@
+"""What a detector holds of others, and how reports change it; suspicions of itself it refutes."""
+
+import math
+
+import msgspec
+
+from hermes.mesh.detector_values import Action, Changed, Detector, Twin, myself
+from hermes.mesh.members import AHEAD_MS, Card, Member, Report, Standing, changed, merge
+
+
+def renewed(state: Detector, now: int, incarnation: int, card: Card | None) -> Detector:
+    """Say something else of this node."""
+    own = Member(incarnation, Standing.ALIVE, now, card)
+    members = changed(state.members, {state.me: own})
+    return msgspec.structs.replace(state, incarnation=incarnation, card=card, members=members)
+
+
+def told(
+    state: Detector, now: int, reports: tuple[Report, ...], *, hearsay: bool = False
+) -> tuple[Detector, tuple[Action, ...]]:
+    """Merge reports; what was news comes out again, to be spread."""
+    actions: list[Action] = []
+    for report in reports:
+        if report.node == state.me:
+            state, more = refuted(state, now, report.incarnation, report.standing)
+            actions += more
+    others = [report for report in reports if report.node != state.me]
+    members, news = merge(state.members, others, now, hearsay=hearsay)
+    if not news:
+        return state, tuple(actions)
+    suspects = state.suspects.copy()
+    for report in news:
+        if report.standing is Standing.SUSPECT:
+            suspects.setdefault(report.node, now + _patience(state))
+        else:
+            suspects.pop(report.node, None)
+    state = msgspec.structs.replace(state, members=members, suspects=suspects)
+    return state, (*actions, *(Changed(report) for report in news))
+
+
+def refuted(
+    state: Detector, now: int, incarnation: int, standing: Standing
+) -> tuple[Detector, list[Action]]:
+    """Answer what is said of this node: overbid a suspicion, notice a twin."""
+    if incarnation < state.incarnation or incarnation > now + AHEAD_MS:
+        return state, []
+    if standing is Standing.ALIVE:
+        if incarnation == state.incarnation:
+            return state, []
+        # Taken over as it is: two twins that outbid each other would flood the mesh.
+        state = renewed(state, now, incarnation, state.card)
+        return state, [Twin(incarnation)]
+    state = renewed(state, now, incarnation + 1, state.card)
+    return state, [Changed(myself(state))]
+
+
+def _patience(state: Detector) -> int:
+    return int(state.pace.suspicion_ms * max(1.0, math.log10(len(state.members.alive) + 1)))
+
+
+def seen(
+    state: Detector, now: int, node: str, incarnation: int
+) -> tuple[Detector, tuple[Action, ...]]:
+    """Take a node's own word for its incarnation: alive beats what is held of an older life."""
+    held = state.members.get(node)
+    if node == state.me or (held and held.incarnation >= incarnation):
+        return state, ()
+    return told(state, now, (Report(node, incarnation, Standing.ALIVE),))

@@ -16,6 +16,7 @@ from stranger import LIMIT_S, Stranger, at_home, call
 from benchmarks.measure import HERMES
 
 SECRET = "Tr0ub4dor-and-3-horses"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CONFIG = """
 [memory]
 dream_sessions = 2
@@ -104,7 +105,7 @@ def friday(week: Week) -> None:
 
 
 def saturday(week: Week) -> None:
-    week.say("Our metrics go to VictoriaMetrics, look at them first.")
+    week.say("Our metrics go to VictoriaMetrics. Look at them first.")
     week.say("We decided to keep amounts in cents.")
     week.say("Forget that we release on Tuesdays.")
     week.work("delta")

@@ -19,7 +19,7 @@ from hermes.memory.claims_marks import marked
 from hermes.memory.claims_rules import FORGET, REFUSED
 from hermes.memory.claims_text import sentences
 from hermes.memory.claims_time import ends_at
-from hermes.memory.subjects import key_of, subjects_of
+from hermes.memory.subjects import is_slot, key_of, subjects_of
 from hermes.store.claim import Claim
 from hermes.store.history import Said, Talk
 
@@ -104,7 +104,9 @@ def _found(text: str, said: Said, project: str, *, begun: bool) -> Found | None:
 def _claim(form: Form, said: Said, project: str) -> Claim | None:
     content = _content(form.content)
     ends = ends_at(content, said.at)
-    if hollow(content) or (ends is None and one_off(content)):
+    subjects = subjects_of(content)
+    known = bool(form.old) or any(map(is_slot, subjects))
+    if hollow(content, least=1 if known else 2) or (ends is None and one_off(content)):
         return None
     return Claim(
         project_hash=project,
@@ -117,7 +119,7 @@ def _claim(form: Form, said: Said, project: str) -> Claim | None:
         at=said.at,
         expires_at=ends,
         asserted=form.asserted,
-        subjects=subjects_of(content),
+        subjects=subjects,
         changes=form.changes,
         instead_of=form.old,
         about=form.about,

@@ -8,10 +8,11 @@ import re
 from hermes.memory.claims_text import has_hole
 from hermes.memory.subjects import stems_of
 
-_QUESTION = re.compile(
-    r"(?i)\?\W*$|^(?:\W|and |but |so |also )*(?:what|why|how|who|which|should|shall|could|can|would|do|"
-    r"does|did|is|are|was|were|will|has|have i|am i|where|wann|warum|wie|was|wer|welche\w*|soll\w*|"
-    r"k[öo]nn\w*|pourquoi|comment|quel\w*|est-ce|qu[ée]|c[óo]mo|cu[áa]l\w*|por qu[ée])\b(?! (?:ever|you can)\b)"
+_QUESTION = re.compile(r"\?\W*$")
+_ASKING = re.compile(
+    r"(?i)^(?:\W|and |but |so |also )*(?:what|why|how|who|which|should|shall|could|can|would|do|does|did|is|are|was|"
+    r"were|will|has|have i|am i|where|wann|warum|wie|was|wer|welche\w*|soll\w*|k[öo]nn\w*|pourquoi|comment|"
+    r"quel\w*|est-ce|qu[ée]|c[óo]mo|cu[áa]l\w*|por qu[ée])\b"
 )
 _GUESS = re.compile(
     r"(?i)\b(?:maybe|perhaps|probably|possibly|presumably|might|not sure|unsure|i (?:think|guess|believe|"
@@ -31,7 +32,7 @@ _MOMENT = re.compile(
     r"answer|reply|example|session|chat|conversation|question|request|script)|"
     r"(?:that|this) (?:line|function|method|variable|loop|file|test|one|part|section|paragraph|"
     r"sentence|word|step|change|error|bug|warning|option|approach)|"
-    r"the (?:second|first|last|third|other|previous|next|latter|former|above|following|same|new) "
+    r"the other \w+|the \w+ ones?|the (?:second|first|last|third|previous|next|latter|former|above|following|same|new) "
     r"(?:one|line|file|function|option|approach|test|version|paragraph|item|argument|"
     r"parameter|column|row|field|word|sentence|example|variable|method|bullet|point)|"
     r"(?:line|page|step|row|item|option|chapter|section|paragraph) \d+|instead here|"
@@ -72,7 +73,10 @@ _IDIOM = re.compile(
     r"forget|wondered|loved|hated|get|getting|confus\w+|struggle|something)|(?:run|ran) (?:into|out|"
     r"away|off)|keep (?:getting|seeing|having|running|failing|forgetting|going|talking|losing)|"
     r"(?:work|working|build|building|write|writing) (?:on|it|this|that)\b|moved? on\b|"
-    r"host an? |support (?:you|that|this)\b|(?:love|hate|like) (?:it|this|that|how|the way|your|when)\b)"
+    r"mean(?:t)?\b|host an? |support (?:you|that|this)\b|(?:love|hate|like) (?:it|this|that|how|the way|your|when)\b)"
+)
+_CASE = re.compile(
+    r"(?i)^(?:whenever|every time|each time|when|if|before|after|once)\b[^,]{3,80},\s"
 )
 _POINTING = re.compile(
     r"(?i)^(?:it|this|that|these|those|he|she|they|there|them|both|neither|either|one|the (?:one|thing|"
@@ -89,8 +93,13 @@ _LEAST_STEMS = 2
 
 
 def doubtful(sentence: str) -> bool:
-    """Whether a sentence does not state something of its own: whatever form it has."""
+    """Whether a sentence is a question, or says what somebody else says."""
     return bool(has_hole(sentence) or _QUESTION.search(sentence) or _OTHERS.search(sentence))
+
+
+def asking(sentence: str) -> bool:
+    """Whether it begins as questions do that nobody gave a question mark."""
+    return _ASKING.match(sentence) is not None
 
 
 def guessed(sentence: str) -> bool:
@@ -100,7 +109,8 @@ def guessed(sentence: str) -> bool:
 
 def passing(sentence: str) -> bool:
     """Whether it is about the moment or the place at hand, or how something just is."""
-    return bool(_MOMENT.search(sentence) or _STATE.search(sentence) or _IDIOM.match(sentence))
+    main = _CASE.sub("", sentence)
+    return bool(_MOMENT.search(sentence) or _STATE.search(main) or _IDIOM.match(sentence))
 
 
 def one_off(sentence: str) -> bool:
@@ -113,6 +123,6 @@ def pointing(content: str) -> bool:
     return _POINTING.match(content) is not None
 
 
-def hollow(content: str) -> bool:
+def hollow(content: str, least: int = _LEAST_STEMS) -> bool:
     """Whether too little is left to be of use, or too much to be one memory."""
-    return not _LEAST <= len(content) <= _MOST or len(stems_of(content)) < _LEAST_STEMS
+    return not _LEAST <= len(content) <= _MOST or len(stems_of(content)) < least

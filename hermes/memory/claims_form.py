@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from hermes.memory.claims_doubt import guessed, passing, pointing
+from hermes.memory.claims_doubt import asking, guessed, passing, pointing
 from hermes.memory.claims_marks import Marked
 from hermes.memory.claims_rules import CONTRAST, LETS, RULES, STATEMENT, Rule
 from hermes.memory.claims_time import ends_at
@@ -17,9 +17,10 @@ _LASTING = re.compile(
 _TO = re.compile(r"(?i)^(?:to|zu|de|d')\s+(?=\w)")
 _IT = re.compile(r"(?i)^(?:it|this|that)(?: is|'s)\s+(?=\S)")
 _ABOUT_PAST = re.compile(
-    r"(?i)^(?:when|how|what|where|who|why|if|our|the time|as|wann|wie|quand|cuando)\b"
+    r"(?i)^(?:when|how|what|where|who|why|if|the time|as|our (?:chat|talk|conversation|discussion|meeting|call|last)|wann|wie|quand|cuando)\b"
 )
 _STATED = re.compile(r"(?i)^(?:i|we|you|i'm|we're|ich|wir|je|j'|nous|on|yo|nosotros)\b")
+_HERE = re.compile(r"(?i)\s+(?:here|hier|aqu[íi]|ici)$")
 _WORDS = 3
 
 
@@ -39,11 +40,9 @@ def formed(statement: Marked, *, begun: bool) -> Form | None:
     """The form of a statement, unless it is said with doubt or for the moment."""
     statement = _resolved(statement)
     text = statement.text
-    if guessed(text) or (
-        passing(text) and not (statement.force == "remember" and ends_at(text, 0))
-    ):
+    if guessed(text) or _is_passing(statement) or pointing(text):
         return None
-    if pointing(text):
+    if not statement.force and asking(text):
         return None
     rule = next((one for one in RULES if one.pattern.match(text)), None)
     match statement.force:
@@ -61,6 +60,13 @@ def formed(statement: Marked, *, begun: bool) -> Form | None:
             return _form(statement, rule.memory_type, rule.name, asserted=rule.asserted)
 
 
+def _is_passing(statement: Marked) -> bool:
+    if statement.force:  # "… is our linter here": here is the project
+        statement = statement._replace(text=_HERE.sub("", statement.text))
+    ends = statement.force == "remember" and ends_at(statement.text, 0) is not None
+    return passing(statement.text) and not ends
+
+
 def _slotted(text: str) -> bool:
     """Whether it says what a project has one of: else a plain sentence is hardly one to keep."""
     return any(is_slot(one) for one in subjects_of(text))
@@ -75,7 +81,7 @@ def _remembered(statement: Marked, rule: Rule | None) -> Form | None:
         return _form(statement._replace(text=order), "pattern", "remember", asserted=lasting)
     if _ABOUT_PAST.match(text) and not (rule and rule.asserted):
         return None
-    if rule is None and not _STATED.match(text):
+    if rule is None and not statement.joined and not _STATED.match(text):
         return None
     return _form(statement, kind, "remember", asserted=True)
 
@@ -83,7 +89,9 @@ def _remembered(statement: Marked, rule: Rule | None) -> Form | None:
 def _told(statement: Marked, rule: Rule | None, *, begun: bool) -> Form | None:
     """What informs or corrects has to state something by itself."""
     if rule is None:
-        return None
+        if not statement.old and not _slotted(statement.text):
+            return None
+        rule = STATEMENT
     asserted = rule.asserted or rule is STATEMENT or bool(statement.old)
     kind: MemoryType = rule.memory_type
     if statement.force == "changed" and begun:
@@ -106,7 +114,7 @@ def _resolved(statement: Marked) -> Marked:
 
 
 def _form(statement: Marked, kind: MemoryType, rule: str, *, asserted: bool) -> Form | None:
-    if len(statement.text.split()) < _WORDS:
+    if len(statement.text.split()) < _WORDS - (statement.force == "remember"):
         return None
     return Form(
         statement.text, kind, rule, asserted, statement.changed, statement.old, statement.about

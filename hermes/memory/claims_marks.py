@@ -38,7 +38,13 @@ def _before(force: Force, *patterns: str, changed: bool = False) -> list[_Mark]:
 
 
 def _behind(force: Force, pattern: str, *, changed: bool = False) -> _Mark:
-    return _Mark(re.compile(r"(?i)[\s,;\u2014-]+(?:" + pattern + r")[\s?!.]*$"), force, changed)
+    return _Mark(
+        re.compile(
+            r"(?i)(?<!\bfor)(?<!\bright)(?<!\bby)[\s,;\u2014-]+(?:" + pattern + r")[\s?!.]*$"
+        ),
+        force,
+        changed,
+    )
 
 
 _VALUE = r"(?P<old>[^,;:]{1,40}?)"
@@ -52,7 +58,7 @@ _BEFORE = (
         "remember",
         r"(?:could|can|would|will) you (?:please )?(?:remember|note|keep in mind)(?: that)?",
         r"(?:please |pls |always )?(?:remember|keep in mind|bear in mind|make a note|take note|memori[sz]e|"
-        r"write (?:this|that|it) down|save (?:this|that|to memory)|note (?:this|that)(?: down)?)(?: (?:that|this))?",
+        r"write (?:this|that|it) down|save (?:this|that|to memory)|note (?:this|that)(?: down)?)(?: that| this(?=\s*[:,]))?",
         r"(?:please |pls )?(?:don'?t forget|do not forget|never forget)(?: that)?",
         r"(?:one|another) thing to (?:remember|know|note|keep in mind)(?: for [\w ]{3,20}?)?(?=\s*:)",
         r"(?:a )?note (?:for later|to self|for (?:next time|the future))|for the record|for future reference",
@@ -77,7 +83,7 @@ _BEFORE = (
     ),
     *_before(
         "changed",
-        r"no|nope|actually|correction|not quite|that(?:'s| is| has)? (?:wrong|not (?:right|it|correct|true)|"
+        r"no|nope|wrong|actually|correction|not quite|that(?:'s| is| has)? (?:wrong|not (?:right|it|correct|true)|"
         r"incorrect|changed)|things have changed|i was wrong(?: earlier| before)?|i misspoke|my mistake|"
         r"as of (?:today|now|this week|\w+day)|on second thou?ght|sorry",
         r"(?:we|i|they)(?:'ve| have)? (?:just )?(?:switched|moved|migrated|changed)(?: over)? from "
@@ -116,6 +122,9 @@ _BEHIND = (
         r"so check that first|so (?:please )?(?:mind|check|watch|keep) (?:that|it)[\w ]{0,20}",
     ),
     _behind(
+        "remember", r"(?:please )?(?:remember|keep) (?:that|this|it)(?: in mind)?|merk dir das"
+    ),
+    _behind(
         "told",
         r"by the way|btw|fyi|in case (?:that|it|this) matters|just so you know|for your information|"
         r"remember|as i said|as mentioned|[üu]brigens|au fait|por cierto",
@@ -127,7 +136,8 @@ _BEHIND = (
     ),
     _behind(
         "changed",
-        r"(?:instead of|rather than|statt|anstelle von|au lieu de|en (?:vez|lugar) de) " + _VALUE,
+        r"(?:instead of|rather than|statt(?= \S+$)|anstelle von|au lieu de|en (?:vez|lugar) de) "
+        + _VALUE,
         changed=True,
     ),
     _Mark(
@@ -141,9 +151,10 @@ _BEHIND = (
     ),
     _behind("told", r"now|any ?more|these days|as of today|jetzt|maintenant|ahora", changed=True),
 )
+_CLAUSE = re.compile(r"(?i)(?:\b(?:that|dass|que|che)|\bqu'|:)\s*$")
 _NEEDS_STOP = frozenset(
     "no so right well good great decision rule policy doch convention context background note "
-    "sorry non important correction".split()
+    "sorry non important wrong correction".split()
 )
 _MOST = 6
 _SHORT = 5
@@ -176,7 +187,7 @@ def _first(found: Marked, marks: tuple[_Mark, ...], *, lead: bool) -> Marked | N
             found.changed or mark.changed,
             found.old or (groups.get("old") or "").strip(" '\""),
             found.about or (groups.get("about") or groups.get("about2") or "").strip(),
-            found.joined or (lead and (bool(mark.force) or mark.changed)),
+            found.joined or (lead and _CLAUSE.search(match[0]) is not None),
         )
     return None
 

@@ -30,7 +30,7 @@ _ASIDE = (
 DECIDED = _rule(
     "decided", "decision",
     _ASIDE + r"(?:we|i|the team|my team)(?:'ve| have)?(?: just| now| finally| all)? (?:decided|agreed|settled|"
-    r"chose|have chosen|opted)(?: (?:to|that|on|for|against|not to))? .{3,}$",
+    r"chose|have chosen|opted)(?! nothing| yet| later| so far)(?: (?:to|that|on|for|against|not to))? .{3,}$",
     r"(?:wir|ich) haben? (?:uns )?(?:entschieden|beschlossen|geeinigt|vereinbart)\b.{3,}$",
     r"wir haben uns (?:f[üu]r|gegen|auf) .{3,}(?:entschieden|geeinigt)$",
     r"(?:nous avons|on a|j'ai) (?:d[ée]cid[ée]|choisi|convenu)\b.{3,}$",
@@ -64,9 +64,9 @@ ALWAYS = _rule(
 
 PREFER = _rule(
     "prefer", "decision",
-    _ASIDE + r"(?:i|we)(?:'d| would)?(?: really| much| generally| strongly| always)? (?:prefer|rather have|like)"
-    r" .{2,}?(?: over | to | instead of | rather than |, not | better| more than ).*$",
-    r"(?:i|we)(?: really| much| generally| strongly| usually)? prefer .{2,}$",
+    _ASIDE + r"(?:i|we)(?:'d| would)?(?: really| much| generally| strongly| always)? (?:prefer(?! not\b)|rather have|like)"
+    r" .{2,}?(?: over | to | instead of | rather than | than |, not | better| more than ).*$",
+    r"(?:i|we)(?: really| much| generally| strongly| usually)? prefer (?!not\b|it\b|that\b|this\b|if\b|to (?:see|know|not)\b).{2,}$",
     r"my (?:preferred|favou?rite|default|usual) .{2,40} (?:is|are) .{2,}$",
     r"i(?:'d| would) like you to always .{4,}$",
     r"ich (?:bevorzuge|mag lieber|h[äa]tte lieber|m[öo]chte lieber) .{2,}$",
@@ -75,7 +75,7 @@ PREFER = _rule(
 
 CONTRAST = _rule(
     "contrast", "correction",
-    r"(?:(?:it'?s |that'?s )?not (?P<no>[^,]{2,60}?),? but (?P<yes>.{2,80})|"
+    r"(?:(?:it'?s |that'?s )?not (?!an? |the )(?P<no>[^,]{2,60}?),? but (?P<yes>.{2,80})|"
     r"(?P<what>the .{2,40}? (?:is|are)) not (?P<no2>[^,]{2,60}?),? but (?P<yes2>.{2,80}))$",
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ FACT = _rule(
     r"i (?:live|work(?: at| as| for| in)|moved to|speak|was born|grew up|study|studied|have (?:a|an|two|"
     r"three|four|\d+) (?:\w+ )?(?:dog|cat|son|daughter|child|children|kid|kids|sister|brother|wife|"
     r"husband|partner|allergy|pet)\w*|own an?|drive an?|play the|don'?t (?:eat|drink)|"
-    r"do not (?:eat|drink))\b.{2,}$",
+    r"do not (?:eat|drink))\b.*$",
     r"i(?:'m| am) (?:allergic|vegetarian|vegan|married|retired|based in|living in|"
     r"working (?:at|as|for)|an? (?:[\w-]+ )?(?:engineer|developer|teacher|student|nurse|doctor|"
     r"designer|scientist|lawyer|writer|manager))\b.*$",
@@ -108,7 +108,7 @@ STRUCTURE = _rule(
     r"versioned|owned by|maintained by)\b.{2,}$",
     _ASIDE + _OUR + r"(?:runs? (?:on|in|at|every)|listens? (?:on|at)|depends? on|talks? to|connects? to|"
     r"goes? (?:to|in|into|through|under)|belongs? (?:in|to|under)|expires? after|should (?:always|never))\b.{2,}$",
-    r"our (?!(?:problem|issue|build|tests?|next|last|question|goal|plan)\b)[\w /'-]{2,40}? (?:is|are) .{2,}$",
+    r"our (?!(?:problem|issue(?! tracker)|build|tests?|next|last|question|goal|plan)\b)[\w /'-]{2,40}? (?:is|are) .{2,}$",
     r"(?:unser\w* |die |der |das )[\w /.-]{2,40}? (?:liegt|liegen|l[äa]uft|hei[sß]{1,2}t|lauscht) .{2,}$",
     r"(?:notre |nos |la |le |les )[\w /.-]{2,40}? (?:se trouve(?:nt)?|tourne|[ée]coute|s'appelle) .{2,}$",
     r"(?:nuestr[oa]s? |el |la |los |las )[\w /.-]{2,40}? (?:est[áa]n? en|vive en|corre en|escucha en|se llama) .{2,}$",
@@ -126,7 +126,7 @@ _VERB = (
     r"is|are|has|have|had|must|belongs?|owns?|lives?|runs?|sits?|works?|goes|go|comes?|uses?|wants?|sends?|holds?|"
     r"carry|carries|reads?|talks?|listens?|depends?|expires?|ends?|starts?|begins?|times? out|gives? up|stands?|"
     r"means?|needs?|requires?|takes?|lints?|hosts?|keeps?|stores?|branch|releases?|encodes?|supports?|maintains?|speaks?|"
-    r"prefers?|likes?|builds?|ships?|serves?|lies|ist|sind|hat|liegt|l[äa]uft|laufen|hei[sß]{1,2}t|steht|stehen|gilt|"
+    r"prefers?|likes?|builds?|ships?|serves?|lies|lasts?|gets?|stays?|costs?|counts?|closes?|opens?|happens?|follows?|gilt|ist|sind|hat|liegt|l[äa]uft|laufen|hei[sß]{1,2}t|steht|stehen|gilt|"
     r"est|sont|tournent|sortent|a|ont|es|son|est[áa]n?|tiene|usamos|ejecutan|instalan|erfassen|installieren|starten"
 )
 

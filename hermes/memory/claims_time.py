@@ -17,7 +17,7 @@ _WEEKDAY = {word: number for number, day in enumerate(_DAYS) for word in day.spl
 _MONTHS = "january february march april may june july august september october november december"
 _MONTH = {word[:3]: number for number, word in enumerate(_MONTHS.split(), 1)}
 _UNTIL = re.compile(
-    r"(?i)\b(?:until|till|up to|through|bis(?: zum| zur)?|jusqu'(?:[àa]u?|en)|hasta)\s+(?P<end>[\w' -]{2,40})"
+    r"(?i)\b(?:until|till|bis(?: zum| zur)?|jusqu'(?:[àa]u?|en)|hasta)\s+(?P<end>[\w' -]{2,40})"
 )
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _NAMED = re.compile(

@@ -56,7 +56,7 @@ _NAMES = {
     "branch pull requests",
     "wire format": "wire format|serialise|serialize|messages encoded|encode messages|message format",
     "licence": "licence|license|code|license code|new files carry licence|new files|put new files licence",
-    "login": "logins|login|identity provider|single sign|single sign done|do single sign|login system|"
+    "login": "logins|login|logins go|identity provider|single sign|single sign done|do single sign|login system|"
     "authentication|auth|auth provider",
     "cli language": "cli|command line tool|command line tool written|write command line tool|write cli|"
     "cli language|cli program",
@@ -84,7 +84,17 @@ def normal(text: str) -> str:
     return " ".join(sorted(set(telling(text))))
 
 
+def named(text: str) -> str:
+    """The kind that words mean, else the words in normal form without the lightest verbs."""
+    stems = set(telling(text))
+    kept = " ".join(sorted(stems - _LIGHT or stems))
+    return NAME_OF.get(kept, kept)
+
+
+_LIGHT = frozenset(telling("come comes go goes get gets kommen gehen"))
 NAME_OF = {
-    normal(name): kind for kind, names in _NAMES.items() for name in (*names.split("|"), kind)
+    " ".join(sorted(set(telling(name)) - _LIGHT)): kind
+    for kind, names in _NAMES.items()
+    for name in (*names.split("|"), kind)
 }
 """The kind that words in normal form mean."""

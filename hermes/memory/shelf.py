@@ -6,6 +6,7 @@ from hermes.memory.subjects import about_keys, is_slot, key_of, stems_of
 from hermes.store.claim import Claim, Subject
 
 _OVERLAP = 0.7
+_SHARED = 2
 
 
 class Entry:
@@ -99,6 +100,8 @@ class Shelf:
             found += self.about(claim.about)
         if claim.instead_of:
             found += self._with(claim)
+        if claim.changes and not found:
+            found += self._like(claim)
         same = {entry.name: entry for entry in found}.values()
         return sorted(same, key=lambda entry: entry.at, reverse=True)
 
@@ -120,6 +123,19 @@ class Shelf:
             if (new & entry.stems) - old or any(one.key in keys for one in entry.subjects)
         ]
         return close or (found if len(found) == 1 else [])
+
+    def _like(self, claim: Claim) -> list[Entry]:
+        """What a claim most likely means that says of itself that it changes something."""
+        new = stems_of(claim.content)
+        slots = {one.key for one in claim.subjects if is_slot(one)}
+        best: list[tuple[int, Entry]] = []
+        for entry in self._near(new):
+            shared = len(new & entry.stems)
+            other = {one.key for one in entry.subjects if is_slot(one)} - slots
+            if shared >= _SHARED and 2 * shared >= min(len(new), len(entry.stems)) and not other:
+                best.append((shared, entry))
+        most = max((shared for shared, _ in best), default=0)
+        return [entry for shared, entry in best if shared == most]
 
     def _near(self, stems: frozenset[str]) -> list[Entry]:
         found = {entry.name: entry for stem in stems for entry in self._by_stem.get(stem, ())}

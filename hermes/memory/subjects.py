@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from hermes.memory.claims_marks import marked
-from hermes.memory.kinds import KIND_OF, NAME_OF, normal
+from hermes.memory.kinds import KIND_OF, NAME_OF, named, normal
 from hermes.memory.relations import relations
 from hermes.memory.words import plain_words, telling
 from hermes.store.claim import Subject
@@ -70,7 +70,9 @@ _ALWAYS = re.compile(
 _GENERIC = re.compile(
     r"(?i)\b(?:here|everywhere|everything|all|generally|project|projects?|repo|repository|codebase)\b"
 )
+_SERVICE = re.compile(r"(?i)\b(?:services?|server|module|component)\b")
 _SLOTS = frozenset(f"of {kind}" for kind in NAME_OF.values())
+_S = "'s "
 _MOST = 300
 _SHORT = 4
 
@@ -140,7 +142,7 @@ def _general(text: str, plain: str) -> Iterator[Subject]:
 def _being(what: str, value: str) -> Subject:
     if (ours := _OURS.match(value)) and not _OURS.match(what):
         return Subject(_key(ours["name"]), normal(what))
-    if normal(value) in NAME_OF and normal(what) not in NAME_OF:
+    if _key(value) in _SLOTS and _key(what) not in _SLOTS:
         return Subject(_key(value), normal(what))
     if called := _CALLED.match(value):
         return Subject(_key(what), normal(called["value"]))
@@ -168,9 +170,8 @@ def _pair(yes: str, no: str) -> Iterator[Subject]:
 
 
 def _has(noun: str) -> str:
-    return "has " + normal(noun.replace("'s ", " "))
+    return "has " + normal(_SERVICE.sub(" ", noun.replace("'s ", " ")))
 
 
 def _key(noun: str) -> str:
-    stems = normal(_GENERIC.sub(" ", noun.replace("'s ", " ")))
-    return f"of {NAME_OF.get(stems, stems)}"
+    return f"of {named(_GENERIC.sub(' ', noun.replace(_S, ' ')))}"

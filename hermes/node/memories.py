@@ -10,6 +10,7 @@ import msgspec
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 from hermes.errors import Usage
+from hermes.load import load
 from hermes.memory.project import project_hash
 from hermes.memory.recall import Recalled, Recaller, ids
 from hermes.node.desk import Query
@@ -42,6 +43,11 @@ class Memories:
         text = content.strip()
         if not text or len(text) > _LONGEST:
             raise Usage(f"a memory has 1 to {_LONGEST} characters", f"this one has {len(text)}")
+        if kind := await anyio.to_thread.run_sync(_secret_in, text):
+            raise Usage(
+                f"this holds a secret ({kind}): it was not kept",
+                "leave the secret out, and say where it is stored instead",
+            )
         identity = await self._store.memory.add(await hash_of(root), type, text, "person")
         return _plain(await self._store.memory.get(identity))
 
@@ -96,6 +102,11 @@ async def hash_of(root: str) -> str:
 
 def _scored(one: Recalled) -> dict[str, Json]:
     return _plain(one.memory) | {"score": one.score, "why": msgspec.to_builtins(one.why)}
+
+
+def _secret_in(text: str) -> str:
+    kind: str = load("secrets").secret_in(text)
+    return kind
 
 
 def _plain(memory: Memory) -> dict[str, Json]:

@@ -7,6 +7,7 @@ where the words are plain. Addresses and people's names are none: they stay on t
 import re
 
 from hermes.scrub.finding import Kind
+from hermes.scrub.random_text import looks_random
 from hermes.scrub.scrub import findings
 
 _SECRET: frozenset[Kind] = frozenset({"card", "iban", "key", "password", "pem", "seed", "token"})
@@ -30,6 +31,11 @@ _PLAIN = re.compile(
 )
 
 
+_NAMED = re.compile(rf"(?i)\b(?:{_NAME}|token|key|secret|log(?:ged)? in|login|credentials)\b")
+_RUN = re.compile(r"(?<![\w./:-])[A-Za-z0-9]{8,64}(?![\w./:-])")
+_LONG = 12
+
+
 def secret_in(text: str) -> str:
     """The kind of secret that a text holds, or nothing."""
     for finding in findings(text, prose=True):
@@ -38,4 +44,14 @@ def secret_in(text: str) -> str:
     for match in _SAID.finditer(text):
         if not _PLAIN.fullmatch(match["value"].strip(",.!\"'`")):
             return "password"
-    return ""
+    named = _NAMED.search(text) is not None
+    drawn = any(_is_drawn(match[0], named=named) for match in _RUN.finditer(text))
+    return "token" if drawn else ""
+
+
+def _is_drawn(word: str, *, named: bool) -> bool:
+    """Whether a run of letters and digits is no word: a mixture, where a secret is spoken of."""
+    kinds = (any(map(str.isdigit, word)), any(map(str.islower, word)), any(map(str.isupper, word)))
+    if sum(kinds) < 2 or (word[1:].islower() and word.isalpha()):  # noqa: PLR2004 - of one kind
+        return False
+    return (named or (all(kinds) and len(word) >= _LONG)) and looks_random(word)

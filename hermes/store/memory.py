@@ -36,6 +36,8 @@ _LIST = f"""SELECT {_COLUMNS} FROM project_memory AS m WHERE {_LIVE}
     ORDER BY promoted_at DESC, m.id DESC LIMIT ? OFFSET ?"""  # noqa: S608 - constants
 _EXPIRE = """UPDATE project_memory SET expires_at = ? WHERE id = ?
     AND (expires_at IS NULL OR expires_at > ?)"""
+_UNSEE = """DELETE FROM sightings WHERE (project_hash, content) IN (
+    SELECT project_hash, content FROM project_memory WHERE id = ?)"""
 _MARK = "UPDATE memory_blocks SET erased = ?, erased_cid = ? WHERE memory = ? AND erased IS NULL"
 
 
@@ -128,7 +130,9 @@ class ProjectMemory:
                 block,
                 Statement(_MARK, (now, erased, memory), expect=1),
                 Statement("PRAGMA secure_delete = 1"),
+                Statement(_UNSEE, (memory,)),
                 Statement("DELETE FROM project_memory WHERE id = ?", (memory,)),
+                Statement("DELETE FROM memory_subjects WHERE memory = ?", (memory,)),
                 Statement("UPDATE blocks SET data = NULL WHERE cid = ?", (cid,)),
                 Statement("INSERT INTO memory_fts (memory_fts) VALUES ('optimize')"),
                 Statement("PRAGMA secure_delete = 0"),

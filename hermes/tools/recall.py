@@ -10,6 +10,7 @@ import msgspec
 from hermes.core.clock import rfc3339
 from hermes.core.tool import Outcome, Subject, Tool, ToolContext
 from hermes.errors import ToolFailure
+from hermes.load import load
 from hermes.tools.plain import listing
 
 MAX_MEMORY = 4_000
@@ -96,6 +97,10 @@ def memory_tools(memories: Memories, project: Callable[[Path], str]) -> tuple[To
         content = args.content.strip()
         if not content or len(content) > MAX_MEMORY:
             raise ToolFailure(f"content: 1 to {MAX_MEMORY} characters")
+        if kind := await anyio.to_thread.run_sync(_secret_in, content):
+            raise ToolFailure(
+                f"not kept: it holds a secret ({kind}); say where it is stored instead"
+            )
         name = await anyio.to_thread.run_sync(project, context.place.root)
         await memories.add(name, "decision", content, context.session)
         return Outcome("remembered")
@@ -123,6 +128,11 @@ def memory_tools(memories: Memories, project: Callable[[Path], str]) -> tuple[To
             run=recall,
         ),
     )
+
+
+def _secret_in(text: str) -> str:
+    kind: str = load("secrets").secret_in(text)
+    return kind
 
 
 def session_search(search: MessageSearch) -> Tool:

@@ -50,6 +50,10 @@ HermesError
 │   ├── WrongNetwork      another genesis block than the settings'
 │   └── CoinGone          somebody else spent the continuity coin
 ├── ProofInvalid          a proof, checkpoint, record or archive that does not hold
+├── MeshError             between nodes
+│   ├── EnvelopeRefused   forged, replayed, stale, …: the reason is a word of its own
+│   ├── RelayRefused      a relay cannot be reached, or said no
+│   └── BundleInvalid     a bundle that is cut off, altered, or for somebody else
 └── SyncError             workers that train together
     ├── SyncRefused       bytes from a worker that cannot be used
     ├── SyncDiverged      this worker has other weights than most
@@ -288,6 +292,31 @@ class CoinGone(ChainError):
 
 class ProofInvalid(HermesError):
     """A proof, a checkpoint, a record or an archive does not hold; the message says where."""
+
+
+class MeshError(HermesError):
+    """Nodes cannot reach or believe each other."""
+
+
+class EnvelopeRefused(MeshError):
+    """An envelope that is not let in; `reason` is one of `hermes.mesh.envelope.Reason`."""
+
+    exit_code = 3
+
+    def __init__(self, reason: str, message: str = "", sender: str = "") -> None:
+        super().__init__(message or f"an envelope is {reason}")
+        self.reason = reason
+        self.sender = sender
+
+
+class RelayRefused(MeshError):
+    """A relay cannot be reached, or refused what it was given."""
+
+
+class BundleInvalid(MeshError):
+    """A bundle that is cut off, altered, too large, or for somebody else."""
+
+    exit_code = 3
 
 
 class SyncError(HermesError):

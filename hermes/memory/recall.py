@@ -5,14 +5,14 @@ reciprocal rank; the score beside it says how good the fit is at all, whoever el
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from hermes.core.clock import Clock
 from hermes.memory.relevance import standing
-from hermes.memory.words import alike, begins_words, plain_words, stem, telling
+from hermes.memory.words import alike, begins_words, names, plain_words, stem, telling, telling_of
 from hermes.store.likely import Candidate, Weights, Word
 from hermes.store.memory import Memory
 from hermes.store.store import Store
@@ -22,6 +22,7 @@ _DEPTH = 50  # candidates of each ranking
 _DAY_MS = 86_400_000
 _FADED = 0.7  # what is left of the score of a memory that has lost all its relevance
 _OF_LATE = 0.35  # the score of what is known best, whatever is asked: it fades below any threshold
+_NAMED = 2.0  # a name in the question says so much more: of another one it asks nothing
 _NUDGE = 0.15  # how far relevance moves a memory in the order: some ten places of one ranking
 
 
@@ -102,13 +103,16 @@ class Recaller:
         unknown = [one.memory for one in near if one.memory not in known]
         if unknown:
             known |= {c.memory.id: c for c in await self._likely.by_ids(project_hash, unknown, at)}
-        text_ranks = {one.memory.id: rank for rank, one in enumerate(by_words, 1)}
         fits = {one.memory: one.fit for one in near}
-        worth = _worths(stems, weights)
+        worth = _worths(stems, weights, names(query))
+        covered = {number: _covered(worth, c.memory.content) for number, c in known.items()}
+        # The index finds and orders; how well both sides cover each other tells more than bm25.
+        best = sorted((c.memory.id for c in by_words), key=lambda one: -covered[one][0])
+        text_ranks = {number: rank for rank, number in enumerate(best, 1)}
         found = [
             _judged(
                 one,
-                _covered(worth, one.memory.content),
+                covered[number],
                 (text_ranks.get(number, 0), ranks.get(number, 0), fits.get(number, 0.0)),
                 at,
             )
@@ -131,11 +135,12 @@ class Recaller:
         return await self._likeness.nearest(project_hash, query, _DEPTH)
 
 
-def _worths(stems: Sequence[str], weights: Weights) -> Mapping[str, float]:
-    """What each word of the question says: a rare one much, one that stands everywhere little."""
+def _worths(stems: Sequence[str], weights: Weights, named: Collection[str]) -> Mapping[str, float]:
+    """What each word of the question says: a name and a rare one much, a frequent one little."""
     total = weights.total
     return {
         one: math.log(1.0 + (max(0, total - having) + 0.5) / (having + 0.5))
+        * (_NAMED if one in named else 1.0)
         for one, having in zip(stems, weights.having, strict=True)
     }
 
@@ -144,16 +149,19 @@ def _covered(worth: Mapping[str, float], content: str) -> tuple[float, tuple[str
     """How well a question and a memory cover each other, and the words that they share."""
     if not worth:
         return 0.0, ()
-    there = telling(content)
-    plain = set(map(stem, plain_words(content)))
-    shares = {one: max((alike(one, two) for two in plain), default=0.0) for one in worth}
+    said = plain_words(content)
+    plain = frozenset(map(stem, said))
+    shares = {
+        one: 1.0 if one in plain else max((alike(one, two) for two in plain), default=0.0)
+        for one in worth
+    }
     shared = tuple(one for one, share in shares.items() if share)
     if not shared:
         return 0.0, ()
     met = sum(worth[one] * share for one, share in shares.items())
     of_question = met / sum(worth.values())
     usual = sum(worth.values()) / len(worth)
-    others = sum(1 for two in there if not any(alike(one, two) for one in worth))
+    others = sum(not any(alike(one, two) for one in shared) for two in telling_of(said))
     of_memory = met / (met + usual * others)
     return (of_question + of_memory) / 2, shared
 

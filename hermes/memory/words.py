@@ -5,8 +5,11 @@ Crude on purpose: a stem is only the beginning of words, so that the full-text i
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
+_INSIDE = re.compile(r"(?<=[\w,;] )[^\W\d_a-z][^\W_]+")
 _LEAST_STEM = 4  # shorter beginnings stand in too many other words
 _MOST_WORDS = 32
 _ENDINGS = (
@@ -18,6 +21,8 @@ _WHOLE = {("s", "s"), *(("y", vowel) for vowel in "aeou")}  # class, deploy: no 
 
 def plain_words(text: str) -> list[str]:
     """Every word, lower-case and without accents (SQLite's unicode61 does the same)."""
+    if text.isascii():
+        return _WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(c for c in folded if not unicodedata.combining(c))
     return _WORD.findall(unicodedata.normalize("NFC", bare))
@@ -33,7 +38,7 @@ _SMALL = frozenset(
     something still such tell than thank thanks that the their them then there these they thing
     things this those through to too under until up upon us use used using very want was we well
     were what whatever when where whether which while who whom whose why will with would yes you
-    your
+    your d ll m re s t ve
     aber als also am an auch auf aus bei bin bis bitte da dann das dass dem den der des die diese
     dieser doch du ein eine einem einen einer er es für hat ich ihr im in ist ja kann man mein
     mich mir mit nach nicht noch nur oder sich sie sind so und uns unser vom von war was welche
@@ -49,11 +54,16 @@ _SMALL = frozenset(
 
 def telling(text: str) -> tuple[str, ...]:
     """The stems of a text's telling words, each once, in order; all of them if all are small."""
-    words = plain_words(text)
+    return telling_of(plain_words(text))
+
+
+def telling_of(words: Sequence[str]) -> tuple[str, ...]:
+    """The same of words that `plain_words` found."""
     kept = [word for word in words if word not in _SMALL] or words
     return tuple(dict.fromkeys(map(stem, kept)))[:_MOST_WORDS]
 
 
+@lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
     """A word without its ending: the beginning that its other forms share."""
     for ending in _ENDINGS:
@@ -66,14 +76,21 @@ def stem(word: str) -> str:
     return word
 
 
+def names(text: str) -> frozenset[str]:
+    """The stems of words that look like names: a capital within a sentence, or a digit."""
+    found = (one for one in _INSIDE.findall(text) if one[0].isupper())
+    numbered = (one for one in _WORD.findall(text) if any(map(str.isdigit, one)))
+    return frozenset(stem(word) for one in (*found, *numbered) for word in plain_words(one))
+
+
 def begins_words(beginning: str) -> bool:
-    """Whether a stem is long enough to stand for every word that begins with it."""
-    return len(beginning) >= _LEAST_STEM
+    """Whether the index is asked for all words that begin with a stem."""
+    return len(beginning) >= _LEAST_STEM - 1
 
 
 def alike(asked: str, there: str) -> float:
     """How well two stems match: 1 the same, less where one only begins with the other."""
     if asked == there:
         return 1.0
-    shorter, longer = sorted((asked, there), key=len)
-    return 0.6 if begins_words(shorter) and longer.startswith(shorter) else 0.0
+    begins = there.startswith(asked) or asked.startswith(there)
+    return 0.6 if begins and min(len(asked), len(there)) >= _LEAST_STEM else 0.0

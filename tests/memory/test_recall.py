@@ -139,3 +139,17 @@ async def test_any_text_is_a_valid_question(store, recaller, query):
     await _fill(store, *NOISE)
 
     await recaller.find("p", query)
+
+
+async def test_a_name_in_the_question_wants_that_name(store, recaller):
+    bergen, porto = await _fill(store, "Esme's office is Bergen", "Farid's office is Porto")
+
+    found = await recaller.find("p", "in which office does Esme work?")
+    assert ids(found) == (bergen, porto)
+    assert found[1].score < 0.3 < found[0].score
+
+
+@pytest.mark.parametrize(("said", "asked"), [("Esme sits in Oslo", "Esme's"), ("tabs", "tab")])
+async def test_the_beginning_of_a_short_word_is_found(store, recaller, said, asked):
+    (wanted,) = await _fill(store, said)
+    assert ids(await recaller.find("p", asked)) == (wanted,)

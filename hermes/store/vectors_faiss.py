@@ -89,6 +89,7 @@ class FaissVectors:
 
     def _read(self) -> None:
         faiss, numpy = load("faiss"), load("numpy")
+        faiss.omp_set_num_threads(1)  # threads that spin against an engine's cost both
         try:
             if self.path.stat().st_size > _MOST:
                 return

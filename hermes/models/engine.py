@@ -48,11 +48,16 @@ class EngineServer:
 
 @dataclass(eq=False)
 class _Life:
-    """One life of the child: `settled` once it is ready or has failed, `over` once it is gone."""
+    """One life of the child: `settled` once it is ready or has failed, `over` once it is gone.
+
+    `alive` is shielded: who cancels the engine's owner must not end the child before what it has
+    evaluated is kept. The engine itself cancels it.
+    """
 
     settled: anyio.Event = field(default_factory=anyio.Event)
     over: anyio.Event = field(default_factory=anyio.Event)
     idle: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    alive: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
     server: EngineServer | None = None
     error: HermesError | None = None
 
@@ -102,6 +107,8 @@ class Engine(anyio.AsyncContextManagerMixin):
                     yield self
                 finally:
                     await self._part()
+                    if self._life is not None:
+                        self._life.alive.cancel()
                     self._tasks.cancel_scope.cancel()
         finally:
             if self._home is not None:
@@ -189,11 +196,8 @@ class Engine(anyio.AsyncContextManagerMixin):
         if self.keeping is not None:
             self.keeping.starting()
         try:
-            options = await to_thread.run_sync(self._options)
-            command = command_of(self.plan.python, _MODULES[self.plan.kind])
-            async with engine_process(self._tasks, command, Path(options.uds).parent) as child:
-                await child.become_ready(options, self.plan.start_s)
-                await self._serve(life, child, options)
+            with life.alive:
+                await self._run(life)
         except OSError as error:
             life.error = EngineDied(f"the engine cannot be started: {error}")
         except EngineDied as error:
@@ -205,6 +209,13 @@ class Engine(anyio.AsyncContextManagerMixin):
             self._life = None
             life.settled.set()
             life.over.set()
+
+    async def _run(self, life: _Life) -> None:
+        options = await to_thread.run_sync(self._options)
+        command = command_of(self.plan.python, _MODULES[self.plan.kind])
+        async with engine_process(self._tasks, command, Path(options.uds).parent) as child:
+            await child.become_ready(options, self.plan.start_s)
+            await self._serve(life, child, options)
 
     async def _serve(self, life: _Life, child: EngineProcess, options: EngineOptions) -> None:
         life.server = EngineServer(options.uds, options.key, options.window, child.pid)

@@ -120,6 +120,7 @@ async def test_a_new_conversation_begins_with_what_an_earlier_one_began_with(tmp
         assert (await three.ask(other)).usage.cached < 10
 
 
+@pytest.mark.slow
 async def test_conversations_in_turn_are_each_taken_up(tmp_path):
     async with life(tmp_path, settle_s=0.0) as one:
         for number, seed in enumerate((3, 5, 7)):
@@ -187,7 +188,10 @@ def flip(path: Path) -> None:
         file.write(bytes([byte[0] ^ 0xFF]))
 
 
-@pytest.mark.parametrize("harm", [cut, flip, Path.unlink])
+GONE = pytest.param(Path.unlink, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("harm", [cut, flip, GONE])
 async def test_a_damaged_file_is_evaluated_anew(tmp_path, harm):
     async with life(tmp_path) as one:
         expected = await one.ask(FIRST)
@@ -216,6 +220,7 @@ async def test_a_file_that_the_engine_refuses_is_deleted(tmp_path):
     assert (again.text, again.usage.cached) == (expected.text, 0)
 
 
+@pytest.mark.slow
 async def test_an_engine_that_hangs_or_dies_while_it_saves_costs_the_prefix_alone(tmp_path):
     async with life(tmp_path, parting_s=0.1) as one:
         await one.ask(FIRST)

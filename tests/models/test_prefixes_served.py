@@ -8,8 +8,11 @@ import pytest
 from anyio import to_thread
 
 from hermes.config import Memory, Settings
+from hermes.core.ids import TurnId
 from hermes.core.model import ChatMessage, ModelRequest
+from hermes.core.request import TurnRequest
 from hermes.node.served import Served
+from hermes.node.shelf import Shelf
 from hermes.node.wish import Wish
 
 LONG = ModelRequest(
@@ -49,6 +52,16 @@ async def test_a_prefix_outlives_its_owner_below_the_data_directory(settings):
     assert (facts["prefixes"], facts["most"]) == (1, 512 << 20)
     assert (settings.data_dir / "prefixes").stat().st_mode & 0o777 == 0o700
     assert told == []
+
+
+async def test_an_owner_that_is_cancelled_keeps_what_its_engine_evaluated(settings):
+    request = TurnRequest(turn_id=TurnId(""), text="", cwd="/", root="/")
+    for most in (0, 100):
+        async with Shelf(settings, print) as shelf:  # closes by cancelling all that it holds
+            model = await shelf.open(request, None)  # no script: the session is not looked at
+            async with model.stream(LONG) as items:
+                *_, reply = [item async for item in items]
+        assert reply.usage.cached >= most
 
 
 async def test_none_is_kept_where_the_person_wants_none(settings):

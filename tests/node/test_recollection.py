@@ -1,6 +1,9 @@
 from contextlib import asynccontextmanager
 
+import anyio
+import anyio.lowlevel
 import msgspec
+import pytest
 from house import House, conversation_of, kinds, play
 
 from hermes.config import Memory
@@ -173,3 +176,29 @@ async def test_the_recall_tool_and_search_find_by_fit_and_count_use(tmp_path):
     assert result == PORT
     assert [one["content"] for one in found] == [PORT]
     assert found[0]["why"]["uses"] == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite-vec", "faiss"])
+async def test_with_vectors_other_forms_are_found_and_the_file_lies_beside_the_store(
+    tmp_path, kind
+):
+    house = House(tmp_path, memory=Memory(vectors=kind))
+    said = "Datenbankverbindungen laufen über Port 5433"
+    async with house.client() as client:
+        await _add(client, house, said)
+        arguments = {"root": str(house.project), "query": "Testdatenbankverbindung"}
+        with anyio.fail_after(20):
+            while not (found := await client.query("memory.search", **arguments)):
+                await anyio.lowlevel.checkpoint()
+    assert found[0]["content"] == said
+    assert found[0]["why"]["vector_rank"] == 1
+    assert list((tmp_path / "data").glob("vectors.*"))
+
+
+async def test_an_embedder_that_names_no_model_leaves_memories_to_their_words(tmp_path):
+    house = House(tmp_path, memory=Memory(vectors="faiss", embedder="http://localhost:1"))
+    async with house.client() as client:
+        await _add(client, house, PORT)
+        found = await client.query("memory.search", root=str(house.project), query="port")
+    assert [one["content"] for one in found] == [PORT]
+    assert "names no model" in (tmp_path / "data" / "hermes.log").read_text()

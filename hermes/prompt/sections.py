@@ -5,6 +5,7 @@ good; nothing here may depend on the time or on what was said.
 """
 
 from collections.abc import Sequence
+
 import msgspec
 
 from hermes.core.request import Profile

@@ -1,1 +1,4 @@
-"""The embedded Nostr relay. Empty until the mesh is built (docs/decisions/0001-layers.md)."""
+"""The embedded Nostr relay: nostr-sdk's LocalRelay over our own database, policy and front door.
+
+Apart from the mesh: a node may run without it, and it without a node (`hermes relay`).
+"""

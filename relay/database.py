@@ -1,0 +1,153 @@
+"""LocalRelay's database on ours: an event is on disk, in a group with others, before its OK.
+
+LocalRelay asks for wraps by the kind alone (`auth_dm`) and not at all when it counts or
+reconciles: here wraps come only to filters that name their kind, and what has no limit is
+answered with names, for only a reconciliation asks so. Not for use as a Client's database.
+"""
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+from nostr_sdk import (
+    DatabaseEventStatus,
+    Event,
+    EventId,
+    Filter,
+    NostrDatabase,
+    NostrDatabaseFeatures,
+    NostrSdkError,
+    RejectedReason,
+    SaveEventStatus,
+)
+
+from hermes.core.clock import Clock
+from hermes.errors import StoreError
+from hermes.store.relay_events import Name, RelayEvents
+from hermes.store.relay_filter import Wanted
+from relay.counters import Counters
+from relay.filters import FilterInvalid, read_filter
+from relay.note import erasure, kept, read_note
+
+MOST_NAMES = 50_000
+_STATUS = {
+    "kept": DatabaseEventStatus.SAVED,
+    "erased": DatabaseEventStatus.DELETED,
+    "absent": DatabaseEventStatus.NOT_EXISTENT,
+}
+_REJECTED = {"erased": RejectedReason.DELETED, "absent": RejectedReason.REPLACED}
+_NO_SIGNATURE = "00" * 64
+
+
+class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no types
+    """The relay's events, as LocalRelay wants them.
+
+    Only NostrSdkError may leave these methods: it becomes an answer to the client.
+    """
+
+    def __init__(self, events: RelayEvents, counters: Counters, clock: Clock, most: int) -> None:
+        self._events = events
+        self._counters = counters
+        self._clock = clock
+        self._most = most
+
+    def backend(self) -> str:
+        """Its name."""
+        return "sqlite"
+
+    def features(self) -> NostrDatabaseFeatures:
+        """What it can do beyond keeping."""
+        return NostrDatabaseFeatures(
+            persistent=True, event_expiration=True, full_text_search=False, request_to_vanish=False
+        )
+
+    async def save_event(self, event: Event) -> SaveEventStatus:
+        """Store a verified event; returns once it is on disk."""
+        data = event.as_json()
+        note = read_note(data)
+        began = time.perf_counter()
+        try:
+            status = await self._events.keep(kept(note, data), erasure(note))
+        except StoreError as error:
+            self._counters.events[type(error).__name__] += 1
+            raise NostrSdkError.Generic(error.message) from error
+        self._counters.committed(time.perf_counter() - began)
+        if status == "kept":
+            self._counters.events["stored"] += 1
+            return SaveEventStatus.success()
+        self._counters.events["taken back" if status == "erased" else "replaced"] += 1
+        return SaveEventStatus.rejected(_REJECTED[status])
+
+    async def check_id(self, event_id: EventId) -> DatabaseEventStatus:
+        """Whether an event is here, or was taken back."""
+        try:
+            status = await self._events.status(bytes.fromhex(event_id.to_hex()))
+        except StoreError as error:
+            raise NostrSdkError.Generic(error.message) from error
+        if status == "kept":
+            self._counters.events["duplicate"] += 1
+        return _STATUS[status]
+
+    async def event_by_id(self, event_id: EventId) -> Event | None:
+        """One event."""
+        found = await self.query(Filter().id(event_id).limit(1))
+        return found[0] if found else None
+
+    async def count(self, filter: Filter) -> int:  # noqa: A002 - nostr_sdk's name
+        """How many events a filter wants."""
+        wanted, _ = self._wanted(filter)
+        try:
+            return await self._events.count(wanted, self._now())
+        except StoreError as error:
+            raise NostrSdkError.Generic(error.message) from error
+
+    async def query(self, filter: Filter) -> list[Event]:  # noqa: A002 - nostr_sdk's name
+        """The events a filter wants; names alone where it sets no limit that we grant."""
+        wanted, limit = self._wanted(filter)
+        try:
+            if limit is None or limit > self._most:
+                most = MOST_NAMES if limit is None else min(limit, MOST_NAMES)
+                return _named(await self._events.names(wanted, self._now(), most))
+            found = await self._events.find(wanted, self._now(), limit)
+        except StoreError as error:
+            self._counters.queries["too much"] += 1
+            raise NostrSdkError.Generic(error.message) from error
+        return [Event.from_json(data) for data in found]
+
+    async def delete_events(self, filter: Filter) -> None:  # noqa: A002 - nostr_sdk's name
+        """Throw events away."""
+        await self._events.drop(self._wanted(filter)[0])
+
+    async def wipe(self) -> None:
+        """Throw all events away."""
+        await self._events.drop(Wanted())
+
+    def _wanted(self, asked: Filter) -> tuple[Wanted, int | None]:
+        try:
+            return read_filter(asked.as_json())
+        except FilterInvalid as error:
+            self._counters.queries["malformed"] += 1
+            raise NostrSdkError.Generic(str(error)) from error
+
+    def _now(self) -> int:
+        return self._clock.now_ms() // 1000
+
+
+def _named(names: Iterable[Name]) -> list[Event]:
+    encode = msgspec.json.encode
+    return [
+        Event.from_json(
+            encode(
+                {
+                    "id": name.id.hex(),
+                    "pubkey": name.pubkey.hex(),
+                    "created_at": name.created_at,
+                    "kind": name.kind,
+                    "tags": (),
+                    "content": "",
+                    "sig": _NO_SIGNATURE,
+                }
+            ).decode()
+        )
+        for name in names
+    ]

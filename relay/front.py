@@ -1,0 +1,109 @@
+"""The front door: plain HTTP is answered here, a WebSocket goes on to LocalRelay byte by byte.
+
+LocalRelay closes plain HTTP, so the NIP-11 document and the metrics need this. It limits how
+many connections there are, and how long a stranger may take to say what it wants; it never
+reads what goes through a WebSocket. No TLS: a proxy in front does that.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+
+from relay.callers import Callers
+from relay.counters import Counters
+from relay.head import MOST_HEAD, Head, HeadInvalid, answer, read_head
+
+Answer = Callable[[Head, bool], Awaitable[bytes]]
+"""What plain HTTP gets; the flag says whether the caller is on this machine."""
+
+_HEAD_S = 10.0
+_CHUNK = 64 << 10
+
+
+class Front:
+    """Takes connections and sends them on to `back`, LocalRelay's address."""
+
+    def __init__(
+        self, back: tuple[str, int], callers: Callers, counters: Counters, answers: Answer
+    ) -> None:
+        self.most, self.most_each = 500, 60
+        self._back = back
+        self._callers = callers
+        self._counters = counters
+        self._answers = answers
+
+    async def receive(self, client: SocketStream) -> None:
+        """Serve one connection to its end."""
+        async with client:
+            address = _address(client)
+            near = _is_near(address)
+            if self._counters.open >= self.most:
+                self._counters.turned_away["too many connections"] += 1
+                return
+            if not near and self._callers.of(address) >= self.most_each:
+                self._counters.turned_away["too many of one address"] += 1
+                return
+            self._counters.connections += 1
+            self._counters.open += 1
+            try:
+                await self._serve(client, address, near=near)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+                self._counters.turned_away["broken off"] += 1
+            finally:
+                self._counters.open -= 1
+
+    async def _serve(self, client: SocketStream, address: str, *, near: bool) -> None:
+        data, head = b"", None
+        with anyio.move_on_after(_HEAD_S):
+            try:
+                while head is None and len(data) <= MOST_HEAD:
+                    data += await client.receive(MOST_HEAD)
+                    head = read_head(data)
+            except HeadInvalid:
+                await client.send(answer("400 Bad Request", "this is a Nostr relay\n"))
+                return
+            except anyio.EndOfStream:
+                return
+        if head is None:
+            self._counters.turned_away["said nothing"] += 1
+        elif head.upgrades:
+            await self._pass_on(client, address, data)
+        else:
+            await client.send(await self._answers(head, near))
+
+    async def _pass_on(self, client: SocketStream, address: str, data: bytes) -> None:
+        async with await anyio.connect_tcp(*self._back) as back:
+            pipe = "{}:{}".format(*back.extra_attributes[SocketAttribute.local_address]())
+            self._callers.enter(pipe, address)
+            try:
+                await back.send(data)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_copy, back, client, tasks.cancel_scope)
+                    tasks.start_soon(_copy, client, back, tasks.cancel_scope)
+            finally:
+                self._callers.leave(pipe)
+
+
+async def _copy(source: SocketStream, to: SocketStream, both: anyio.CancelScope) -> None:
+    try:
+        async for data in source:
+            await to.send(data)
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        pass  # either end may go at any time: that ends both ways
+    both.cancel()
+
+
+def _address(client: SocketStream) -> str:
+    try:
+        return str(client.extra_attributes[SocketAttribute.remote_address]()[0])
+    except (KeyError, OSError):  # gone already
+        return ""
+
+
+def _is_near(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

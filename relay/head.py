@@ -1,0 +1,55 @@
+"""The head of an HTTP request, as far as the front door needs it: pure, on bytes."""
+
+from typing import NamedTuple
+
+import h11
+
+MOST_HEAD = 16 << 10
+
+
+class HeadInvalid(Exception):
+    """These bytes do not begin an HTTP request."""
+
+
+class Head(NamedTuple):
+    """Method, path and headers (names in lower case)."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a WebSocket is asked for."""
+        return self.headers.get("upgrade", "").lower() == "websocket"
+
+
+def read_head(data: bytes) -> Head | None:
+    """The head, once it is whole; raises HeadInvalid."""
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
+    try:
+        parser.receive_data(data)
+        event = parser.next_event()
+    except h11.RemoteProtocolError as error:
+        raise HeadInvalid(str(error)) from error
+    if event is h11.NEED_DATA:
+        return None
+    if not isinstance(event, h11.Request):
+        raise HeadInvalid("no request")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+    return Head(event.method.decode(), event.target.decode("latin-1"), headers)
+
+
+def answer(status: str, body: str, kind: str = "text/plain; charset=utf-8") -> bytes:
+    """A whole answer; anybody's page may read it (NIP-11 wants that)."""
+    data = body.encode()
+    lines = (
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(data)}",
+        "Access-Control-Allow-Origin: *",
+        "Access-Control-Allow-Headers: *",
+        "Access-Control-Allow-Methods: GET",
+        "Connection: close",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + data

@@ -1,0 +1,102 @@
+"""A subscription at several relays: each event once, verified again by us.
+
+Each ear is a client of its own: the library shows an event once a client, to whichever
+subscription it matched first. When its reader lags behind some two thousand events the oldest are
+lost, silently: what must not be lost is fetched again by `nostr_wraps`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import anyio
+import msgspec
+from nostr_sdk import Client, Event, NostrSdkError, RelayOptions, RelayStatus, ReqTarget
+from nostr_sdk import Filter as LibraryFilter
+
+from hermes.errors import RelayRefused
+from hermes.mesh.event import Filter, NostrEvent
+from hermes.mesh.nostr_keys import value_of
+from hermes.mesh.nostr_lane import RETRY_S, relay_url, words
+
+CHANNEL = 4_096
+_NAME = "ear"
+
+
+class Heard(NamedTuple):
+    """A verified event, and the relay that brought it first."""
+
+    event: NostrEvent
+    url: str
+
+
+class Ear:
+    """Made by `Wire.subscribe`; iterate over it. `lies` counts events that did not hold."""
+
+    def __init__(self, client: Client, filters: Sequence[Filter]) -> None:
+        self._client = client
+        self._filters = [library_filter(one) for one in filters]
+        self._notes = client.notifications()
+        self.lies = 0
+
+    async def add(self, url: str) -> None:
+        """Listen at one more relay; one that is down now is tried again every few seconds."""
+        address = relay_url(url)
+        options = RelayOptions().retry_interval(timedelta(seconds=RETRY_S))
+        options = options.adjust_retry_interval(False)  # noqa: FBT003 - positional only
+        try:
+            await self._client.add_relay(address, opts=options)
+            await self._client.connect_relay(address)
+            await self._client.subscribe(ReqTarget.single(address, self._filters), id=_NAME)
+        except NostrSdkError as error:
+            raise RelayRefused(f"{url}: {words(error)}") from error
+
+    async def remove(self, url: str) -> None:
+        """Listen there no more."""
+        try:
+            await self._client.remove_relay(relay_url(url), force=True)
+        except NostrSdkError as error:
+            raise RelayRefused(f"{url}: {words(error)}") from error
+
+    async def up(self) -> frozenset[str]:
+        """The relays that are connected just now."""
+        relays = await self._client.relays()
+        return frozenset(
+            str(url) for url, relay in relays.items() if relay.status() == RelayStatus.CONNECTED
+        )
+
+    async def close(self) -> None:
+        """Hang up; whoever iterates comes to an end."""
+        with anyio.CancelScope(shield=True):
+            await self._client.shutdown()
+
+    def __aiter__(self) -> AsyncIterator[Heard]:
+        return self._all()
+
+    async def _all(self) -> AsyncIterator[Heard]:
+        while (note := await self._notes.next()) is not None and not note.is_shutdown():
+            if not note.is_new_event():
+                continue
+            value = checked(note.event, self._filters)
+            if value is None:
+                self.lies += 1
+            else:
+                yield Heard(value, str(note.relay_url))
+
+
+def library_filter(wish: Filter) -> LibraryFilter:
+    """A filter as the library takes it; raises RelayRefused on one that nobody could answer."""
+    try:
+        return LibraryFilter.from_json(wish.json)
+    except NostrSdkError as error:
+        raise RelayRefused(f"not a filter: {words(error)}") from error
+
+
+def checked(event: Event, filters: Sequence[LibraryFilter]) -> NostrEvent | None:
+    """An event that holds and is what was asked for: the library lets altered copies through."""
+    if not any(one.match_event(event) for one in filters) or not event.verify():
+        return None
+    try:
+        return value_of(event)
+    except msgspec.ValidationError:  # a time beyond all calendars
+        return None

@@ -155,20 +155,21 @@ def read(data: bytes) -> Envelope:
     return found
 
 
-def open_envelope(data: bytes, me: str, now: int, known: Callable[[str], bool]) -> Envelope:
+def open_envelope(data: bytes, me: str, now: int, known: Callable[[str, str], bool]) -> Envelope:
     """Read and judge an envelope that came in; raises EnvelopeRefused.
 
     Args:
         data: hostile bytes.
         me: our own key; an envelope for another is refused, so that none can be passed on.
         now: our clock, ms.
-        known: whether a sender is admitted; asked first, as a signature costs more.
+        known: whether a sender is admitted with a payload type; asked first, as a signature
+            costs more.
     """
     found = read(data)
     sender = found.node_id
     if found.to != me:
         raise EnvelopeRefused("not for us", sender=sender)
-    if not known(sender):
+    if not known(sender, found.payload_type):
         raise EnvelopeRefused("not admitted", sender=sender)
     if not holds(sender, found.signature, found.digest):
         raise EnvelopeRefused("forged", sender=sender)

@@ -29,6 +29,7 @@ from hermes.store.ledger import Ledger
 from hermes.store.likely import Likely
 from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
+from hermes.store.mesh import MeshBook
 from hermes.store.naming import Named, block_named
 from hermes.store.recalled import RecalledBook
 from hermes.store.schema import plan
@@ -81,6 +82,7 @@ class Store:
         self.work = Work(database)
         self.drafts = Drafts(database, clock)
         self.history = History(database, clock)
+        self.mesh = MeshBook(database, clock)
 
     @classmethod
     @asynccontextmanager

@@ -5,11 +5,13 @@ A meddler sees every message either way, as the JSON array it is, and says what 
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import anyio
 import msgspec
-from anyio.abc import ByteStream, SocketStream
+from anyio import CancelScope
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
@@ -28,6 +30,7 @@ Meddle = Callable[[str, Frame], list[Frame | str | None]]
 """Given "up" (to the relay) or "down" and a message: what goes on in its place, a text as it
 is; None hangs up."""
 _PIECE = 65_536
+_End = tuple[ByteStream, WSConnection]
 
 
 @asynccontextmanager
@@ -57,7 +60,7 @@ async def meddler(url: str, meddle: Meddle) -> AsyncGenerator[str]:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
-        address = listener.extra(anyio.abc.SocketAttribute.local_port)
+        address = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no SQL
         yield f"ws://127.0.0.1:{address}"
         tasks.cancel_scope.cancel()
 
@@ -65,40 +68,49 @@ async def meddler(url: str, meddle: Meddle) -> AsyncGenerator[str]:
 async def _between(near: ByteStream, far: ByteStream, host: str, meddle: Meddle) -> None:
     server, client = WSConnection(ConnectionType.SERVER), WSConnection(ConnectionType.CLIENT)
     await far.send(client.send(Request(host=host, target="/")))
-    async with anyio.create_task_group() as tasks:
-
-        async def pump(source: ByteStream, inlet: WSConnection, way: str) -> None:
-            sink, outlet = (far, client) if way == "up" else (near, server)
-            text = ""
-            with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                while True:
-                    inlet.receive_data(await source.receive(_PIECE))
-                    for event in inlet.events():
-                        match event:
-                            case Request():
-                                await source.send(inlet.send(AcceptConnection()))
-                            case Ping():
-                                await source.send(inlet.send(event.response()))
-                            case TextMessage(data=data, message_finished=last):
-                                text += data
-                                if last:
-                                    await _pass(
-                                        meddle(way, msgspec.json.decode(text)), sink, outlet
-                                    )
-                                    text = ""
-                            case CloseConnection():
-                                raise anyio.EndOfStream
-                            case _:
-                                continue
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(pump, near, server, "up")
-        tasks.start_soon(pump, far, client, "down")
+    await _opened(far, client)
+    server.receive_data(await near.receive(_PIECE))
+    if [type(event) for event in server.events()] == [Request]:
+        await near.send(server.send(AcceptConnection()))
+        async with anyio.create_task_group() as tasks:
+            for way, source, sink in (
+                ("up", (near, server), (far, client)),
+                ("down", (far, client), (near, server)),
+            ):
+                tasks.start_soon(_pump, source, sink, partial(meddle, way), tasks.cancel_scope)
 
 
-async def _pass(frames: list[Frame | str | None], sink: ByteStream, outlet: WSConnection) -> None:
+async def _opened(far: ByteStream, client: WSConnection) -> None:
+    while True:
+        client.receive_data(await far.receive(_PIECE))
+        if any(isinstance(event, AcceptConnection) for event in client.events()):
+            return
+
+
+async def _pump(
+    source: _End, sink: _End, meddle: Callable[[Frame], list[Frame | str | None]], end: CancelScope
+) -> None:
+    text = ""
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+        while True:
+            source[1].receive_data(await source[0].receive(_PIECE))
+            for event in source[1].events():
+                match event:
+                    case Ping():
+                        await source[0].send(source[1].send(event.response()))
+                    case TextMessage():
+                        text += event.data
+                        if event.message_finished:
+                            await _pass(meddle(msgspec.json.decode(text)), sink)
+                            text = ""
+                    case CloseConnection():
+                        raise anyio.EndOfStream
+    end.cancel()
+
+
+async def _pass(frames: list[Frame | str | None], sink: _End) -> None:
     for frame in frames:
         if frame is None:
             raise anyio.EndOfStream
         text = frame if isinstance(frame, str) else msgspec.json.encode(frame).decode()
-        await sink.send(outlet.send(Message(text)))
+        await sink[0].send(sink[1].send(Message(text)))

@@ -22,7 +22,21 @@ async def relay():
         yield url
 
 
+class SkewedClock:
+    """The machine's clock, off by as much as a test wants."""
+
+    ahead_ms = 0
+
+    def now_ms(self):
+        return SystemClock().now_ms() + self.ahead_ms
+
+
 @pytest.fixture
-async def wire(alice):
-    async with Wire(alice, SystemClock()) as wire:
+def clock():
+    return SkewedClock()
+
+
+@pytest.fixture
+async def wire(alice, clock):
+    async with Wire(alice, clock) as wire:
         yield wire

@@ -29,7 +29,7 @@ def letter(payload=b'{"text":"hey"}', **rest):
     return Letter(YOU.public, "turn", payload, "c1", **rest)
 
 
-def known(sender):
+def known(sender, _payload_type):
     return sender == ME.public
 
 

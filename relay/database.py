@@ -25,9 +25,11 @@ from hermes.core.clock import Clock
 from hermes.errors import StoreError
 from hermes.store.relay_events import Name, RelayEvents
 from hermes.store.relay_filter import Wanted
+from relay.about import MOST_FOUND
 from relay.counters import Counters
 from relay.filters import FilterInvalid, read_filter
 from relay.note import erasure, kept, read_note
+from relay.sieve import Sieve
 
 MOST_NAMES = 50_000
 _STATUS = {
@@ -45,11 +47,11 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
     Only NostrSdkError may leave these methods: it becomes an answer to the client.
     """
 
-    def __init__(self, events: RelayEvents, counters: Counters, clock: Clock, most: int) -> None:
+    def __init__(self, events: RelayEvents, counters: Counters, clock: Clock, sieve: Sieve) -> None:
         self._events = events
         self._counters = counters
         self._clock = clock
-        self._most = most
+        self._sieve = sieve
 
     def backend(self) -> str:
         """Its name."""
@@ -65,9 +67,12 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
         """Store a verified event; returns once it is on disk."""
         data = event.as_json()
         note = read_note(data)
+        row, erased = kept(note, data), erasure(note)
+        for id_ in (row.id, *(erased.ids if erased else ())):
+            self._sieve.add(id_)
         began = time.perf_counter()
         try:
-            status = await self._events.keep(kept(note, data), erasure(note))
+            status = await self._events.keep(row, erased)
         except StoreError as error:
             self._counters.events[type(error).__name__] += 1
             raise NostrSdkError.Generic(error.message) from error
@@ -80,8 +85,11 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
 
     async def check_id(self, event_id: EventId) -> DatabaseEventStatus:
         """Whether an event is here, or was taken back."""
+        id_ = bytes.fromhex(event_id.to_hex())
+        if not self._sieve.may_hold(id_):
+            return DatabaseEventStatus.NOT_EXISTENT
         try:
-            status = await self._events.status(bytes.fromhex(event_id.to_hex()))
+            status = await self._events.status(id_)
         except StoreError as error:
             raise NostrSdkError.Generic(error.message) from error
         if status == "kept":
@@ -105,7 +113,7 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
         """The events a filter wants; names alone where it sets no limit that we grant."""
         wanted, limit = self._wanted(filter)
         try:
-            if limit is None or limit > self._most:
+            if limit is None or limit > MOST_FOUND:
                 most = MOST_NAMES if limit is None else min(limit, MOST_NAMES)
                 return _named(await self._events.names(wanted, self._now(), most))
             found = await self._events.find(wanted, self._now(), limit)

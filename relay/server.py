@@ -14,7 +14,7 @@ from hermes.core.clock import Clock, SystemClock
 from hermes.errors import NotAvailable, StoreError
 from hermes.mesh.nostr_loop import loop_lent
 from hermes.store.relay_events import RelayEvents, relay_database
-from relay.about import MOST_FOUND, document_answer, wants_document
+from relay.about import document_answer, wants_document
 from relay.callers import Callers
 from relay.counters import Counters
 from relay.database import SqliteEvents
@@ -23,6 +23,7 @@ from relay.head import Head, answer
 from relay.local import local_relay
 from relay.meters import Policy
 from relay.rules import Rules
+from relay.sieve import Sieve
 
 _PURGE_S = 60.0
 DATABASE = "relay.db"
@@ -128,7 +129,9 @@ async def _kept(
         return
     async with relay_database(place.directory / DATABASE, place.max_pages) as opened:
         events = RelayEvents(opened)
-        yield SqliteEvents(events, counters, clock, MOST_FOUND), events
+        ids = await events.ids()
+        sieve = await anyio.to_thread.run_sync(Sieve, ids)
+        yield SqliteEvents(events, counters, clock, sieve), events
 
 
 async def _listen(place: Place, front: Front, tasks: TaskGroup) -> int:

@@ -14,6 +14,7 @@ from hermes.cli import (
     log,
     memory,
     policy,
+    relay,
     skills,
     skin,
     timestamp,
@@ -44,6 +45,7 @@ _NOUNS = (
     anchor,
     trust,
     timestamp,
+    relay,
     train,
     doctor,
 )

@@ -41,6 +41,7 @@ _STATUS = """SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1),
     EXISTS (SELECT 1 FROM erased WHERE id = ?1 AND known = 1)"""
 _OUTCOME = """SELECT EXISTS (SELECT 1 FROM events WHERE id = ?1),
     EXISTS (SELECT 1 FROM erased WHERE id = ?1 AND (known = 1 OR pubkey = ?2))"""
+_IDS = "SELECT id FROM events UNION ALL SELECT id FROM erased WHERE known = 1"
 _ORDER = "ORDER BY created_at DESC, id LIMIT ?"
 _EXPIRED = "DELETE FROM events WHERE expires <= ?"
 _WEIGHT = "SELECT count(*), coalesce(sum(size), 0) FROM events"
@@ -157,6 +158,10 @@ class RelayEvents:
         await self._database.write(
             Statement(_EXPIRED, (now,)), Statement(_OVER, (_WRAP, wrap_bytes))
         )
+
+    async def ids(self) -> list[bytes]:
+        """Every id that is here or was taken back."""
+        return [row[0] for row in await self._database.read(_IDS)]
 
     async def weight(self) -> tuple[int, int]:
         """How many events there are, and their bytes."""

@@ -12,6 +12,7 @@ Part = Literal[
     "attach",
     "calendar",
     "calendar_client",
+    "claims",
     "commands",
     "connect",
     "faiss",
@@ -56,6 +57,7 @@ Part = Literal[
     "train_task",
     "train_tools",
     "trust",
+    "weighing",
     "yaml",
 ]
 
@@ -64,6 +66,7 @@ _MODULES: dict[Part, str] = {
     "attach": "hermes.node.attach",
     "calendar": "hermes.chain.calendar_http",
     "calendar_client": "hermes.chain.calendar_client",
+    "claims": "hermes.memory.claims",
     "commands": "hermes.cli.run",
     "connect": "hermes.chain.connect",
     "faiss": "faiss",
@@ -108,6 +111,7 @@ _MODULES: dict[Part, str] = {
     "train_task": "training.task",
     "train_tools": "training.evaluate.offered",
     "trust": "hermes.chain.trust",
+    "weighing": "hermes.memory.weighing",
     "yaml": "yaml",
 }
 

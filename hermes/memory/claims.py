@@ -6,11 +6,7 @@ of lasting things become claims, and none that holds a secret.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
-import msgspec
-
-from hermes.core.ids import Cid
 from hermes.load import load
 from hermes.memory.claims_doubt import doubtful, hollow, one_off
 from hermes.memory.claims_form import Form, formed
@@ -19,9 +15,10 @@ from hermes.memory.claims_marks import marked
 from hermes.memory.claims_rules import FORGET, REFUSED
 from hermes.memory.claims_text import sentences
 from hermes.memory.claims_time import ends_at
+from hermes.memory.found import Found, Retraction, Spoken
 from hermes.memory.subjects import is_slot, key_of, subjects_of
 from hermes.store.claim import Claim
-from hermes.store.history import Said, Talk
+from hermes.store.history import Said
 
 _THIS = re.compile(
     r"(?i)^(?:please |bitte )?(?:remember|keep|note|save|store|merk|souviens|recuerda)\w*"
@@ -30,27 +27,8 @@ _THIS = re.compile(
 _POLITE = re.compile(
     r"(?i)^(?:please |and |also )?(?:could|can|would|will) you (?:please )?(?:remember|note|keep)\b"
 )
+_INSTEAD = re.compile(r"(?i)^not [^,;:.!?]{1,40}, [^,;:.!?]{1,40}[.!]?$")
 _LIST = re.compile(r"(?i)^\W*(?:please )?(?:remember|note|keep in mind|merke? dir)[^.]{0,40}:$")
-
-
-class Retraction(msgspec.Struct, frozen=True):
-    """A person says that something holds no longer; `about` empty: what was said last."""
-
-    project_hash: str
-    about: str
-    session: str
-    cid: Cid
-    at: int
-
-
-Found = Claim | Retraction
-
-
-class Spoken(NamedTuple):
-    """Unread talk, and the project that it is about."""
-
-    talk: Talk
-    project_hash: str
 
 
 def find(spoken: Sequence[Spoken], now_ms: int) -> list[Found]:
@@ -75,9 +53,14 @@ def claims_in(said: Said, project_hash: str, *, begun: bool) -> Iterator[Found]:
     if any(REFUSED.search(one) for one in own):
         return
     before = ""
+    instead = ""
     listing = False
     for sentence in own:
-        plain = sentence
+        if _INSTEAD.match(sentence):
+            instead = sentence.rstrip(".! ")
+            continue
+        plain = f"{instead}: {sentence}" if instead else sentence
+        instead = ""
         if _LIST.match(sentence):
             listing = True
             continue

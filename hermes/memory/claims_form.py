@@ -5,19 +5,21 @@ from typing import NamedTuple
 
 from hermes.memory.claims_doubt import asking, guessed, passing, pointing
 from hermes.memory.claims_marks import Marked
-from hermes.memory.claims_rules import CONTRAST, LETS, RULES, STATEMENT, Rule
+from hermes.memory.claims_rules import CLAUSE, CONTRAST, LETS, RULES, STATEMENT, Rule
 from hermes.memory.claims_time import ends_at
 from hermes.memory.subjects import is_slot, subjects_of
 from hermes.store.claim import MemoryType
 
 _LASTING = re.compile(
     r"(?i)\b(?:always|never|every|each|before|after|when|whenever|any|in future|while|unless|"
-    r"immer|nie|vor|nach|wenn|toujours|jamais|avant|apr[èe]s|quand|siempre|nunca|antes|despu[ée]s|cuando)\b"
+    r"immer|nie|vor|nach|wenn|toujours|jamais|avant|apr[èe]s|quand|siempre|nunca|antes|"
+    r"despu[ée]s|cuando)\b"
 )
 _TO = re.compile(r"(?i)^(?:to|zu|de|d')\s+(?=\w)")
 _IT = re.compile(r"(?i)^(?:it|this|that)(?: is|'s)\s+(?=\S)")
 _ABOUT_PAST = re.compile(
-    r"(?i)^(?:when|how|what|where|who|why|if|the time|as|our (?:chat|talk|conversation|discussion|meeting|call|last)|wann|wie|quand|cuando)\b"
+    r"(?i)^(?:when|how|what|where|who|why|if|the time|as|our (?:chat|talk|conversation|"
+    r"discussion|meeting|call|last)|wann|wie|quand|cuando)\b"
 )
 _STATED = re.compile(r"(?i)^(?:i|we|you|i'm|we're|ich|wir|je|j'|nous|on|yo|nosotros)\b")
 _HERE = re.compile(r"(?i)\s+(?:here|hier|aqu[íi]|ici)$")
@@ -40,9 +42,8 @@ def formed(statement: Marked, *, begun: bool) -> Form | None:
     """The form of a statement, unless it is said with doubt or for the moment."""
     statement = _resolved(statement)
     text = statement.text
-    if guessed(text) or _is_passing(statement) or pointing(text):
-        return None
-    if not statement.force and asking(text):
+    asked = not statement.force and asking(text)
+    if asked or guessed(text) or _is_passing(statement) or pointing(text):
         return None
     rule = next((one for one in RULES if one.pattern.match(text)), None)
     match statement.force:
@@ -89,7 +90,9 @@ def _remembered(statement: Marked, rule: Rule | None) -> Form | None:
 def _told(statement: Marked, rule: Rule | None, *, begun: bool) -> Form | None:
     """What informs or corrects has to state something by itself."""
     if rule is None:
-        if not statement.old and not _slotted(statement.text):
+        clause = CLAUSE.pattern.match(statement.text)
+        spoken = statement.old and _STATED.match(statement.text)
+        if not clause and not spoken and not _slotted(statement.text):
             return None
         rule = STATEMENT
     asserted = rule.asserted or rule is STATEMENT or bool(statement.old)

@@ -16,7 +16,8 @@ _LOG_LINE = re.compile(
     r"DEBUG)\b|^From: |^Subject: |^To: |^Sent: |^On .{5,60} wrote:).*$"
 )
 _PASTED = re.compile(
-    r"(?im)^(?!\W*(?:please |also |and |bitte )?(?:remember|note|keep in mind|merke?|souviens|recuerda))"
+    r"(?im)^(?!\W*(?:please |also |and |bitte )?(?:remember|note|keep in mind|merke?|souviens|"
+    r"recuerda))"
     r".*\b(?:here(?:'s| is| are)|this is|see|read|look at|below|following|says?|said|wrote|"
     r"reads|output|log|readme|email|e-mail|mail|message|text|content|error|file|paste[ds]?|"
     r"transcript|quote|document|article|ticket|issue|spec|hier|folgende\w*|voici|aqu[íi]|"

@@ -17,18 +17,24 @@ _WEEKDAY = {word: number for number, day in enumerate(_DAYS) for word in day.spl
 _MONTHS = "january february march april may june july august september october november december"
 _MONTH = {word[:3]: number for number, word in enumerate(_MONTHS.split(), 1)}
 _UNTIL = re.compile(
-    r"(?i)\b(?:until|till|bis(?: zum| zur)?|jusqu'(?:[àa]u?|en)|hasta)\s+(?P<end>[\w' -]{2,40})"
+    r"(?i)\b(?:until|till|through(?= \d| the end)|bis(?: zum| zur)?|jusqu'(?:[àa]u?|en)|"
+    r"hasta)\s+(?P<end>[\w' -]{2,40})"
 )
 _ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _NAMED = re.compile(
-    r"(?i)\b(?:(\d{1,2})(?:st|nd|rd|th|\.)? (?:of )?)?([a-z]{3,9})\.?(?: (\d{1,2})(?:st|nd|rd|th)?\b)?"
+    r"(?i)\b(?:(\d{1,2})(?:st|nd|rd|th|\.)? (?:of )?)?([a-z]{3,9})\.?(?: (\d{1,2})(?:st|nd|rd|"
+    r"th)?\b)?"
 )
 _SPAN = re.compile(
-    r"(?i)\bfor (?:the next |the coming )?(?P<n>\d+|one|two|three|four|a) (?P<unit>day|week|month)s?\b|"
-    r"\b(?:for |f[üu]r )?(?P<this>this|diese|cette|esta) (?P<week>week|woche|semaine|semana|month|monat|mois|mes)\b|"
+    r"(?i)\bfor (?:the next |the coming )?(?P<n>\d+|one|two|three|four|a) (?P<unit>day|week|"
+    r"month)s?\b|"
+    r"\b(?:for |f[üu]r )?(?P<this>this|diese|cette|esta) (?P<week>week|woche|semaine|semana|"
+    r"month|monat|mois|mes)\b|"
     r"\b(?:for |only )?(?P<today>today|heute|aujourd'hui|hoy)\b"
 )
 _NUMBERS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4}
+_NEAR = {"today": 0, "tonight": 0, "heute": 0, "hoy": 0, "tomorrow": 1, "morgen": 1, "demain": 1,
+         "mañana": 1}  # fmt: skip
 _LENGTH = {"day": 1, "week": 7, "month": 30}
 _UNKNOWN = timedelta(days=30)
 _SUNDAY, _DECEMBER = 6, 12
@@ -48,21 +54,26 @@ def _until(rest: str, end: str, said: datetime) -> datetime:
     if iso := _ISO.match(rest):
         return _date(*map(int, iso.groups())) or said + _UNKNOWN
     words = re.findall(r"\w+", end)
+    soon = "next" in words[:1]
     for word in words[:3]:
         if word in _WEEKDAY:
             ahead = (_WEEKDAY[word] - said.weekday()) % 7
-            return said + timedelta(days=ahead + 7 * ("next" in words[:1] and ahead == 0))
-    if words[:1] in (["tomorrow"], ["morgen"], ["demain"], ["mañana"]):
-        return said + timedelta(days=1)
-    if words[:1] in (["today"], ["tonight"], ["heute"], ["hoy"]):
-        return said
-    if "month" in words or "monat" in words or "mois" in words or "mes" in words:
-        return _month_end(said, next_one="next" in words)
-    if "week" in words or "woche" in words or "semaine" in words or "semana" in words:
-        return said + timedelta(days=_SUNDAY - said.weekday() + 7 * ("next" in words))
-    if "year" in words:
+            return said + timedelta(days=ahead + 7 * (soon and ahead == 0))
+    first = words[0] if words else ""
+    if first in _NEAR:
+        return said + timedelta(days=_NEAR[first])
+    return _period(frozenset(words), said, soon=soon) or _named(end, said) or said + _UNKNOWN
+
+
+def _period(words: frozenset[str], said: datetime, *, soon: bool) -> datetime | None:
+    """The end of the week, month or year that is meant."""
+    if words & {"month", "monat", "monats", "mois", "mes"}:
+        return _month_end(said, next_one=soon)
+    if words & {"week", "woche", "semaine", "semana"}:
+        return said + timedelta(days=_SUNDAY - said.weekday() + 7 * soon)
+    if words & {"year", "jahr", "jahres", "année", "año"}:
         return datetime(said.year, _DECEMBER, 31, tzinfo=UTC)
-    return _named(end, said) or said + _UNKNOWN
+    return None
 
 
 def _named(end: str, said: datetime) -> datetime | None:

@@ -6,20 +6,20 @@ nothing. What a model, a tool or a file says is never a memory.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from hermes.core.clock import Clock
+from hermes.load import load
 from hermes.memory.aside import Aside
 from hermes.memory.chore import Report
-from hermes.memory.claims import Found, Spoken, find
+from hermes.memory.found import Found, Spoken, Weighed
 from hermes.memory.judging import Judge
 from hermes.memory.project import project_hash
-from hermes.memory.weighing import Weighed, adopted, weigh
-from hermes.store.history import Page
+from hermes.store.claim import Known
+from hermes.store.history import Page, Seen
 from hermes.store.promotion import Change
 from hermes.store.store import Store
 
@@ -64,7 +64,7 @@ class Historian:
         """Promote a page; returns how many memories it changed."""
         names = await anyio.to_thread.run_sync(self._named, [talk.root for talk in page.talks])
         spoken = [Spoken(talk, names[talk.root]) for talk in page.talks]
-        candidates = await anyio.to_thread.run_sync(partial(find, spoken, self._clock.now_ms()))
+        candidates = await anyio.to_thread.run_sync(_found, spoken, self._clock.now_ms())
         found = await self._judge.judged(candidates)
         for _ in range(_TRIES):
             weighed = await self._weigh(found)
@@ -79,9 +79,8 @@ class Historian:
             known = await self._store.history.known(project)
             seen = await self._store.history.seen(project)
             of_project = [one for one in found if one.project_hash == project]
-            fresh = await anyio.to_thread.run_sync(partial(adopted, project, known))
-            weighed = await anyio.to_thread.run_sync(partial(weigh, of_project, fresh.known, seen))
-            changes += (*fresh.changes, *weighed.changes)
+            weighed = await anyio.to_thread.run_sync(_weighed, project, of_project, known, seen)
+            changes += weighed.changes
             changed += weighed.changed
         return Weighed(tuple(changes), changed)
 
@@ -90,6 +89,18 @@ class Historian:
             if root not in self._projects:
                 self._projects[root] = project_hash(Path(root))
         return self._projects
+
+
+def _found(spoken: Sequence[Spoken], now: int) -> list[Found]:
+    found: list[Found] = load("claims").find(spoken, now)
+    return found
+
+
+def _weighed(
+    project: str, found: Sequence[Found], known: Sequence[Known], seen: Sequence[Seen]
+) -> Weighed:
+    weighed: Weighed = load("weighing").weighed(project, found, known, seen)
+    return weighed
 
 
 def _report(looked: int, changed: int, *, more: bool) -> Report:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hermes.memory.aside import Aside
-from hermes.memory.claims import Found
+from hermes.memory.found import Found
 from hermes.store.claim import Claim
 
 _SYSTEM = (

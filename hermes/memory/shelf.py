@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from hermes.memory.subjects import about_keys, is_slot, key_of, stems_of
+from hermes.memory.values import corrects, look
 from hermes.store.claim import Claim, Subject
 
 _OVERLAP = 0.7
-_SHARED = 2
+_TELLERS = 2
 
 
 class Entry:
@@ -16,12 +17,18 @@ class Entry:
         self, name: str, content: str, at: int, ends: float | None, subjects: Sequence[Subject]
     ) -> None:
         self.name = name
+        self.content = content
         self.key = key_of(content)
         self.at = at
         self.ends = ends
         self.subjects = tuple(subjects)
         self.stems = stems_of(content)
         self.vouched: set[str] = set()
+
+    def contradicts(self, claim: Claim) -> bool:
+        """Whether it gives another value to something that a claim is about."""
+        values = {one.key: one for one in claim.subjects}
+        return any(one.key in values and _differ(one, values[one.key]) for one in self.subjects)
 
     def says_all_of(self, content: str) -> bool:
         """Whether it holds every telling word of another text."""
@@ -94,7 +101,7 @@ class Shelf:
             entry
             for subject in claim.subjects
             for entry in self._by_subject.get(subject.key, ())
-            if any(one.key == subject.key and _differ(one, subject) for one in entry.subjects)
+            if entry.contradicts(claim)
         ]
         if claim.about:
             found += self.about(claim.about)
@@ -108,8 +115,12 @@ class Shelf:
     def about(self, text: str) -> list[Entry]:
         """The memories that a few words mean: by what they are about, else by their words."""
         named = [entry for key in about_keys(text) for entry in self._by_subject.get(key, ())]
-        said = [entry for entry in self._near(stems_of(text)) if entry.says_all_of(text)]
-        return named or said[:1]
+        near = self._near(stems_of(text))
+        said = [entry for entry in near if entry.says_all_of(text)][:1]
+        telling = look(text).tellers
+        if not named and not said and len(telling) >= _TELLERS:
+            said = [entry for entry in near if telling <= entry.stems]
+        return named or said
 
     def _with(self, claim: Claim) -> list[Entry]:
         """Memories with the value that a claim replaces, if they are about the same."""
@@ -126,14 +137,13 @@ class Shelf:
 
     def _like(self, claim: Claim) -> list[Entry]:
         """What a claim most likely means that says of itself that it changes something."""
-        new = stems_of(claim.content)
+        new, seen = stems_of(claim.content), look(claim.content)
         slots = {one.key for one in claim.subjects if is_slot(one)}
         best: list[tuple[int, Entry]] = []
         for entry in self._near(new):
-            shared = len(new & entry.stems)
-            other = {one.key for one in entry.subjects if is_slot(one)} - slots
-            if shared >= _SHARED and 2 * shared >= min(len(new), len(entry.stems)) and not other:
-                best.append((shared, entry))
+            other = {one.key for one in entry.subjects if is_slot(one)}
+            if (not other or not slots or other & slots) and corrects(seen, look(entry.content)):
+                best.append((len(new & entry.stems), entry))
         most = max((shared for shared, _ in best), default=0)
         return [entry for shared, entry in best if shared == most]
 

@@ -23,52 +23,65 @@ _MORE = re.compile(
     r"[ée]galement|tambi[ée]n|adem[aá]s)\b"
 )
 _LEAD = re.compile(
-    r"(?i)^(?:(?:we|i|you|the team|let'?s|please|wir|nous|on)\s+)?(?:'?ve |have |haben )?(?:just |now |all |"
-    r"finally )?(?:(?:decided|agreed|chose|settled)(?: to| on| that| for)?|should always|must always)\s+"
+    r"(?i)^(?:(?:we|i|you|the team|let'?s|please|wir|nous|on)\s+)?(?:'?ve |have |"
+    r"haben )?(?:just |now |all |"
+    r"finally )?(?:(?:decided|agreed|chose|settled)(?: to| on| that| for)?|should always|"
+    r"must always)\s+"
 )
 _WE = re.compile(
-    r"(?i)^(?:in this (?:project|repo),?\s*)?(?:we|i|you|let'?s|please|everyone|the team|this (?:project|repo)|in this (?:project|repo))\b,?\s*"
+    r"(?i)^(?:in this (?:project|repo),?\s*)?(?:we|i|you|wir|nous|on|let'?s|please|everyone|"
+    r"the team|"
+    r"this (?:project|repo)|in this (?:project|repo))\b,?\s*"
     r"(?:always|all|only|now|currently|generally|usually|should|must|'ll|will)?\s*"
 )
 _USE = re.compile(
     r"(?i)^(?:us(?:e|es|ing)|go(?:ing)? with|chose|choose|standardi[sz]e on|switch(?:ed)? to|"
-    r"moved? to|migrated? to|stick (?:with|to)|prefer|nutzen|verwenden|nehmen|benutze|nutze|verwende|"
+    r"moved? to|migrated? to|stick (?:with|to)|prefer|nutzen|verwenden|nehmen|benutze|nutze|"
+    r"verwende|"
     r"utilis(?:e|ons|ez)|pr[ée]f[èe]re|usamos|usa|utilizamos|prefiero)\s+(?P<what>.+)$"
 )
 _AS = re.compile(
     r"(?i)\s+(?:for|as|when|f[üu]r|als|bei|pour|comme|para|como)\s+(?:the |our |all |a |an )?"
 )
 _INSTEAD = re.compile(
-    r"(?i)\s*,?\s*(?:\bover\b|\binstead of\b|\brather than\b|,?\s*\band not\b|,\s*not\b|\bstatt\b|,\s*nicht\b|"
+    r"(?i)\s*,?\s*(?:\bover\b|\binstead of\b|\brather than\b|,?\s*\band not\b|,\s*not\b|"
+    r"\bstatt\b|,\s*nicht\b|"
     r"\bau lieu de?\b|\bplut[ôo]t que\b|,\s*pas\b|\ben (?:vez|lugar) de\b|,\s*no\b)\s+"
 )
 _IS = re.compile(
-    r"(?i)^(?P<what>[^,;:]{2,70}?)(?:\s+here)?\s+(?:is|are|was|were|must be|should be|has to be|ist|sind|est|sont|es|son|"
+    r"(?i)^(?P<what>[^,;:]{2,70}?)(?:\s+here)?\s+(?:is|are|was|were|must be|should be|has to be|"
+    r"ist|sind|est|sont|es|son|"
     r"hei[sß]{1,2}t|se llama)\s+(?:now |still |always )?(?P<value>.+)$"
 )
 _DONE = re.compile(
-    r"(?i)^(?P<done>\w{3,}(?:ed|wn|en|ne|[ée]e?s?)|built|kept|made|set|run|sent|put|held|stored|hosted|ge\w+t)\s+"
-    r"(?:with|in|as|to|at|on|through|by|under|for|from|mit|auf|avec|dans|sur|con|en)\s+(?P<value>.+)$"
+    r"(?i)^(?P<done>\w{3,}(?:ed|wn|en|ne|[ée]e?s?)|built|kept|made|set|run|sent|put|held|stored|"
+    r"hosted|ge\w+t)\s+"
+    r"(?:with|in|as|to|at|on|through|by|under|for|from|mit|auf|avec|dans|sur|con|"
+    r"en)\s+(?P<value>.+)$"
 )
 _CALLED = re.compile(r"(?i)^(?:called|named|known as)\s+(?P<value>.+)$")
 _OURS = re.compile(r"(?i)^(?:the|our|my|what)\b\s*(?P<name>.+?)(?:\s+here)?$")
 _AT = re.compile(
-    r"(?i)^(?P<what>.{2,60}?)\s+(?:with|in|as|to|at|on|through|against|off|under|from|mit|auf|über|bei|avec|dans|sur|"
+    r"(?i)^(?P<what>.{2,60}?)\s+(?:with|in|as|to|at|on|through|against|off|under|from|mit|auf|"
+    r"über|bei|avec|dans|sur|"
     r"par|con|en|por)\s+(?:the |our |port )?(?P<value>[^\s]+(?: [^\s]+){0,3})$"
 )
 _HAS = re.compile(
-    r"(?i)^(?P<what>.{2,50}?)\s+(?P<verb>uses?|has|have|holds?|sends?|wants?|carry|carries|requires?|needs?|expires? after|"
+    r"(?i)^(?P<what>.{2,50}?)\s+(?P<verb>uses?|has|have|holds?|sends?|wants?|carry|carries|"
+    r"requires?|needs?|expires? after|"
     r"takes?|targets?)\s+(?P<value>[^\s]+(?: [^\s]+){0,4})$"
 )
 _NEVER = re.compile(
-    r"(?i)^(?:we |i |you |please |wir |on |nous )*(?:never|don'?t ever|don'?t|do not|must not|should never|"
+    r"(?i)^(?:we |i |you |please |wir |on |nous )*(?:never|don'?t ever|don'?t|do not|must not|"
+    r"should never|"
     r"should not|avoid|nie|niemals|nicht|ne .{0,12}?jamais|nunca)\s+(?P<what>.+)$"
 )
 _ALWAYS = re.compile(
     r"(?i)^(?:we |i |you |please |wir |nous )*(?:always|immer|toujours|siempre)\s+(?P<what>.+)$"
 )
 _GENERIC = re.compile(
-    r"(?i)\b(?:here|everywhere|everything|all|generally|project|projects?|repo|repository|codebase)\b"
+    r"(?i)\b(?:here|everywhere|everything|all|generally|project|projects?|repo|repository|"
+    r"codebase)\b"
 )
 _SERVICE = re.compile(r"(?i)\b(?:services?|server|module|component)\b")
 _SLOTS = frozenset(f"of {kind}" for kind in NAME_OF.values())

@@ -9,21 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from hermes.memory.claims import Found, Retraction
+from hermes.memory.found import Found, Retraction, Weighed
 from hermes.memory.shelf import Entry, Shelf
-from hermes.memory.subjects import key_of, subjects_of
-from hermes.store.claim import Claim, Known
+from hermes.memory.subjects import is_slot, key_of, subjects_of
+from hermes.store.claim import Claim, Known, Subject
 from hermes.store.history import Seen
 from hermes.store.promotion import About, Again, Change, End, Keep, See
 
 _SAID_ONCE, _SEEN_TWICE = 1.0, 0.6
-
-
-class Weighed(NamedTuple):
-    """Changes, and how many memories they touch."""
-
-    changes: tuple[Change, ...]
-    changed: int
 
 
 class Adopted(NamedTuple):
@@ -53,6 +46,15 @@ def adopted(project_hash: str, known: Sequence[Known]) -> Adopted:
     return Adopted(tuple(kept), tuple(changes))
 
 
+def weighed(
+    project_hash: str, found: Sequence[Found], known: Sequence[Known], seen: Sequence[Seen]
+) -> Weighed:
+    """Take in what else is known, then plan what becomes of the claims of a project."""
+    fresh = adopted(project_hash, known)
+    more = weigh(found, fresh.known, seen)
+    return Weighed((*fresh.changes, *more.changes), more.changed)
+
+
 def weigh(found: Sequence[Found], known: Iterable[Known], seen: Sequence[Seen]) -> Weighed:
     """Plan what becomes of claims of one project, in the order in which they were said."""
     weighing = _Weighing(known, seen)
@@ -69,8 +71,9 @@ class _Weighing:
         for one in known:
             self._shelf.put(_entry(one))
         self._seen: dict[tuple[str, str], list[Seen]] = {}
+        self._slots: dict[Subject, list[Seen]] = {}
         for sighting in seen:
-            self._seen.setdefault((sighting.memory_type, sighting.key), []).append(sighting)
+            self._note(sighting)
         self._last: dict[str, str] = {}  # session: the memory it spoke of last
 
     def take(self, one: Found) -> None:
@@ -78,6 +81,8 @@ class _Weighing:
             self._retract(one)
             return
         same = self._shelf.same(one.key, one.content) or self._shelf.agreeing(one)
+        if same is not None and same.contradicts(one):
+            same = None  # "tabs over spaces", "spaces over tabs"
         more = (
             same is not None
             and one.asserted
@@ -129,20 +134,34 @@ class _Weighing:
             self._shelf.drop(entry)
 
     def _others(self, one: Claim) -> tuple[Claim, ...]:
-        """The same claim from other sessions."""
-        seen = self._seen.get((one.memory_type, one.key), ())
+        """The same claim from other sessions, perhaps in other words."""
+        seen = [*self._seen.get((one.memory_type, one.key), ())]
+        for slot in filter(is_slot, one.subjects):
+            seen += self._slots.get(slot, ())
+        by_session = {s.session: s for s in seen if s.session != one.session}
         return tuple(
             msgspec.structs.replace(one, session=s.session, cid=s.cid, at=s.at, content=s.content)
-            for s in seen
-            if s.session != one.session
+            for s in by_session.values()
         )
 
     def _see(self, one: Claim) -> None:
-        sighting = Seen(
-            one.project_hash, one.memory_type, one.key, one.session, one.content, one.cid, one.at
+        self._note(
+            Seen(
+                one.project_hash,
+                one.memory_type,
+                one.key,
+                one.session,
+                one.content,
+                one.cid,
+                one.at,
+            )
         )
-        self._seen.setdefault((one.memory_type, one.key), []).append(sighting)
         self.changes.append(See(one))
+
+    def _note(self, seen: Seen) -> None:
+        self._seen.setdefault((seen.memory_type, seen.key), []).append(seen)
+        for slot in filter(is_slot, subjects_of(seen.content)):
+            self._slots.setdefault(slot, []).append(seen)
 
     def _retract(self, one: Retraction) -> None:
         last = self._shelf.named(self._last.get(one.session, ""))

@@ -37,7 +37,8 @@ REACHED = """WITH RECURSIVE reached (cid) AS (
 KNOWN = """SELECT m.id, n.cid, memory_type, m.content,
         coalesce((SELECT max(at) FROM memory_evidence AS e WHERE e.memory = m.id),
             promoted_at * 1000), expires_at
-    FROM project_memory AS m JOIN memory_blocks AS n ON n.memory = m.id WHERE project_hash = ? AND (expires_at IS NULL OR expires_at > ?)
+    FROM project_memory AS m JOIN memory_blocks AS n ON n.memory = m.id
+    WHERE project_hash = ? AND (expires_at IS NULL OR expires_at > ?)
     ORDER BY promoted_at DESC, m.id DESC LIMIT ?"""
 
 SUBJECTS = "SELECT memory, key, value FROM memory_subjects WHERE project_hash = ?"

@@ -53,7 +53,9 @@ HermesError
 ├── MeshError             between nodes
 │   ├── EnvelopeRefused   forged, replayed, stale, …: the reason is a word of its own
 │   ├── RelayRefused      a relay cannot be reached, or said no
-│   └── BundleInvalid     a bundle that is cut off, altered, or for somebody else
+│   ├── BundleInvalid     a bundle that is cut off, altered, or for somebody else
+│   ├── BlobRefused       a chunk or a request for it that is not let in: the reason is a word
+│   └── BlobUnreachable   nobody who was asked gives a chunk whole
 └── SyncError             workers that train together
     ├── SyncRefused       bytes from a worker that cannot be used
     ├── SyncDiverged      this worker has other weights than most
@@ -317,6 +319,18 @@ class BundleInvalid(MeshError):
     """A bundle that is cut off, altered, too large, or for somebody else."""
 
     exit_code = 3
+
+
+class BlobRefused(MeshError):
+    """A chunk, or a request for one, that is not let in; `reason` is one or two fixed words."""
+
+    def __init__(self, reason: str, message: str = "", remedy: str = "") -> None:
+        super().__init__(message or f"a chunk is refused: {reason}", remedy)
+        self.reason = reason
+
+
+class BlobUnreachable(MeshError):
+    """Nobody who was asked gives a chunk whole, or takes it."""
 
 
 class SyncError(HermesError):

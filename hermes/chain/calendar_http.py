@@ -5,21 +5,20 @@ request, seconds of a connection, requests of an address. It does not hide who a
 over a network that is not the owner's, put it behind something that speaks TLS.
 """
 
-import ipaddress
-import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import anyio
-import anyio.abc
 import h11
-from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+from anyio.abc import SocketAttribute, SocketStream
 
 from hermes.chain.batch import Batcher
 from hermes.chain.calendar import DIGEST_MOST, Calendar
-from hermes.chain.calendar_limits import Limits, Rate
-from hermes.errors import HermesError, NotAvailable, Refused, SettingsInvalid
+from hermes.chain.calendar_limits import Limits
+from hermes.chain.listening import Door
+from hermes.core.rate import Rate
+from hermes.errors import HermesError, NotAvailable, Refused
 from hermes.store.stamps import Stamps
 
 _HEAD_MOST = 8_192
@@ -27,8 +26,6 @@ _READ = 4_096
 _TYPE = "application/vnd.opentimestamps.v1"
 _TEXT = "text/plain; charset=utf-8"
 _COMMITMENT = 64  # hex digits
-_PORT_MOST = 65_535
-_BREATH_S = 0.5
 
 
 class Reply(NamedTuple):
@@ -48,7 +45,7 @@ class Counter:
         self._calendar = calendar
         self._limits = limits
         self._report = report
-        self._rate = Rate(limits)
+        self._rate = Rate(limits.per_second, limits.burst, limits.addresses)
         self._open = 0
 
     async def serve(self, stream: SocketStream) -> None:
@@ -128,21 +125,6 @@ class Counter:
         return f"OpenTimestamps calendar {facts['uri']}\n{counted}\n".encode()
 
 
-def address_of(text: str) -> tuple[str, int]:
-    """Read `127.0.0.1:14788`; raises SettingsInvalid."""
-    host, _, port = text.rpartition(":")
-    try:
-        found, number = ipaddress.IPv4Address(host), int(port)
-    except ValueError:
-        found, number = ipaddress.IPv4Address(0), 0
-    # A promise names this very address: "any" would lead nobody here.
-    if found.is_unspecified or not 0 <= number <= _PORT_MOST:
-        raise SettingsInvalid(
-            f"{text!r} is no address of a calendar", 'set chain.calendar = "127.0.0.1:14788"'
-        )
-    return str(found), number
-
-
 @asynccontextmanager
 async def open_calendar(
     stamps: Stamps,
@@ -156,39 +138,16 @@ async def open_calendar(
     Port 0 takes any free one; the calendar's `uri` has it. Raises SettingsInvalid, and
     NotAvailable when it cannot listen there.
     """
-    host, port = address_of(address)
-    try:
-        door = socket.create_server((host, port))  # anyio's own would look the name up
-    except OSError as error:
-        raise NotAvailable(
-            f"the calendar cannot listen on {address}: {error.strerror}",
-            "set chain.calendar to a free address of this machine",
-        ) from error
-    listener = await anyio.abc.SocketListener.from_socket(door)
+    door = Door.bound(address, "the calendar", 'set chain.calendar = "127.0.0.1:14788"')
     bounds = limits or Limits()
-    uri = f"http://{host}:{door.getsockname()[1]}"
-    calendar = Calendar(stamps, uri, batcher, bounds.waiting)
+    calendar = Calendar(stamps, f"http://{door.address}", batcher, bounds.waiting)
     counter = Counter(calendar, bounds, report)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(_listen, listener, counter, report, tasks)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(door.serve, counter.serve, report)
         try:
             yield calendar
         finally:
             tasks.cancel_scope.cancel()
-
-
-async def _listen(
-    listener: anyio.abc.SocketListener,
-    counter: Counter,
-    report: Callable[[str, BaseException], None],
-    tasks: TaskGroup,
-) -> None:
-    while True:
-        try:
-            await listener.serve(counter.serve, tasks)
-        except OSError as error:  # out of file descriptors, say: no reason to end
-            report("the calendar", error)
-            await anyio.sleep(_BREATH_S)
 
 
 async def _receive(http: h11.Connection, stream: SocketStream) -> tuple[h11.Request, bytes | None]:

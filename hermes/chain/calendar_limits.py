@@ -1,7 +1,5 @@
 """What strangers may use of the calendar; apart from HTTP, and without a clock of its own."""
 
-from collections import OrderedDict
-
 import msgspec
 
 
@@ -20,21 +18,3 @@ class Limits(msgspec.Struct, frozen=True):
     """Addresses that are remembered."""
     waiting: int = 1_000_000
     """Digests of all that wait for their anchor."""
-
-
-class Rate:
-    """Who may ask now: a bucket of requests an address, filled by the second."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def admits(self, address: str, now: float) -> bool:
-        """Take one request from an address's bucket; `now` in seconds."""
-        left, then = self._left.pop(address, (float(self._limits.burst), now))
-        left = min(self._limits.burst, left + (now - then) * self._limits.per_second)
-        admitted = left >= 1
-        self._left[address] = left - admitted, now
-        while len(self._left) > self._limits.addresses:
-            self._left.popitem(last=False)
-        return admitted

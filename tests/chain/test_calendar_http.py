@@ -16,10 +16,12 @@ from stamp_child import Nowhere
 from stamp_regtest import SETTLED, regtest
 
 from hermes.chain.calendar_client import CalendarClient
-from hermes.chain.calendar_http import address_of, open_calendar
-from hermes.chain.calendar_limits import Limits, Rate
+from hermes.chain.calendar_http import open_calendar
+from hermes.chain.calendar_limits import Limits
+from hermes.chain.listening import address_of
 from hermes.chain.stamps import blinded, stamped
 from hermes.core.clock import SystemClock
+from hermes.core.rate import Rate
 from hermes.errors import ChainUnreachable, NotAvailable, SettingsInvalid, Usage
 from hermes.store.store import Store
 
@@ -213,7 +215,7 @@ async def test_without_file_descriptors_it_waits_and_goes_on(store):
 
 
 def test_a_bucket_fills_again_and_only_so_many_are_remembered():
-    rate = Rate(Limits(burst=2, per_second=1, addresses=3))
+    rate = Rate(per_second=1, burst=2, addresses=3)
     assert [rate.admits("a", 0.0) for _ in range(3)] == [True, True, False]
     assert not rate.admits("a", 0.5)
     assert rate.admits("a", 1.6)
@@ -292,8 +294,8 @@ async def test_a_calendar_that_is_not_there_or_answers_nonsense():
     "text", ["", "14788", "0.0.0.0:1", "localhost:1", "127.0.0.1:99999", "::1:5"]
 )
 def test_addresses_that_lead_nowhere_are_refused(text):
-    with pytest.raises(SettingsInvalid, match="no address of a calendar"):
-        address_of(text)
+    with pytest.raises(SettingsInvalid, match="no address of the calendar"):
+        address_of(text, "the calendar", "set another")
 
 
 async def test_an_address_in_use_is_said(store):

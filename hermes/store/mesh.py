@@ -12,8 +12,10 @@ from hermes.store.statement import Statement
 
 _PUT = """INSERT INTO outbox (id, recipient, lane, kind, conversation, issued, expires, data)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
-_WAITING = """SELECT id, recipient, lane, kind, conversation, issued, expires, data
+_WAITING = """SELECT id, recipient, lane, kind, conversation, issued, expires, length(data)
     FROM outbox WHERE state = 'waiting' ORDER BY seq"""
+_SEALED = "SELECT data FROM outbox WHERE id = ? AND state = 'waiting'"
+_STATE = "SELECT state, reason FROM outbox WHERE id = ?"
 _END = """UPDATE outbox SET state = ?2, reason = ?3, ended = ?4, data = NULL
     WHERE id = ?1 AND state = 'waiting'"""
 _ENDED = """SELECT id, recipient, kind, conversation, expires, reason FROM outbox
@@ -43,7 +45,7 @@ class Outgoing(NamedTuple):
     conversation: str
     issued: int
     expires: int
-    data: bytes
+    size: int
 
 
 class Undelivered(NamedTuple):
@@ -83,13 +85,23 @@ class MeshBook:
         self._database = database
         self._clock = clock
 
-    async def put(self, letter: Outgoing) -> None:
+    async def put(self, letter: Outgoing, data: bytes) -> None:
         """Keep a letter until it is known what became of it; returns once it is on disk."""
-        await self._database.write(Statement(_PUT, letter, size=len(letter.data)))
+        await self._database.write(Statement(_PUT, (*letter[:-1], data), size=len(data)))
 
     async def waiting(self) -> tuple[Outgoing, ...]:
         """The letters on their way, in the order in which they came."""
         return tuple(Outgoing(*row) for row in await self._database.read(_WAITING))
+
+    async def sealed(self, letter: str) -> bytes | None:
+        """A waiting letter's envelope."""
+        rows = await self._database.read(_SEALED, (letter,))
+        return rows[0][0] if rows else None
+
+    async def fate(self, letter: str) -> tuple[str, str]:
+        """What became of a letter: `waiting`, `delivered`, `undelivered` or "", and why."""
+        rows = await self._database.read(_STATE, (letter,))
+        return (rows[0][0], rows[0][1]) if rows else ("", "")
 
     async def delivered(self, letters: Iterable[str]) -> None:
         """Their recipients have them."""

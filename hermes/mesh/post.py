@@ -1,0 +1,200 @@
+"""The post office: envelopes out over the best link until they are acknowledged, and in, once.
+
+What came durably is noted on disk before it is handed over; its sender is told when the reader
+settles it. Settle as soon as its effect is durable, not when a long task ends: until then the
+sender sends it again.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream
+
+from hermes.core.clock import Clock
+from hermes.core.ids import Cid
+from hermes.identity.hot import HotKey
+from hermes.mesh import outbox
+from hermes.mesh.arrivals import Admits, Arrival, Arrivals
+from hermes.mesh.departures import Departures, Outcome
+from hermes.mesh.envelope import Envelope, Letter, seal, write
+from hermes.mesh.link import Delivery, Link, Received
+from hermes.store.mesh import MeshBook, Refusal, Undelivered
+
+ACK = "ack"
+_ACKS = 200
+_FRESH_MS = 30_000
+_ACK_TTL_MS = 24 * 3_600_000
+_SWEEP_S = 5.0
+_WEEK_MS = 7 * 24 * 3_600_000
+_MONTH_S = 31 * 24 * 3_600
+
+
+class _Acks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    ids: tuple[str, ...]
+
+
+class Post:
+    """One node's post office; use as an async context manager, while its links are open."""
+
+    def __init__(
+        self, key: HotKey, book: MeshBook, links: Sequence[Link], clock: Clock, admits: Admits
+    ) -> None:
+        self.me = key.public
+        self._key = key
+        self._book = book
+        self._links = tuple(links)
+        self._clock = clock
+        self._seq = 0
+        self._out = Departures(book, links, clock)
+        self._in = Arrivals(key.public, book, clock, admits)
+        self._in.acknowledge = self._acknowledge
+        self._acks: dict[tuple[str, bool], list[str]] = {}
+        self._acks_due = anyio.Event()
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Self:
+        await self._in.restore()
+        await self._out.restore()
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._out.run)
+        self._tasks.start_soon(self._send_acks)
+        self._tasks.start_soon(self._sweep)
+        for link in self._links:
+            self._tasks.start_soon(link.run)
+            self._tasks.start_soon(self._receive, link)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tasks.cancel_scope.cancel()
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            self._in.close()
+            with anyio.CancelScope(shield=True):
+                await self._in.write_counts()
+
+    async def send(self, letter: Letter, *, lane: str = "") -> Cid:
+        """Send until acknowledged or expired; returns its id once it is on disk.
+
+        Letters to one recipient in one lane arrive in order, one after another; "" keeps none.
+        Raises ValueError on what nobody would accept.
+        """
+        envelope = self._sealed(letter)
+        await self._out.put(envelope, lane)
+        return envelope.id
+
+    async def send_live(self, letter: Letter) -> Delivery:
+        """Send once, to who listens now; kept by nobody, acknowledged by nobody."""
+        envelope = self._sealed(letter)
+        return await self._by_best_link(envelope, durable=False)
+
+    async def outcome(self, letter: str, to: str = "") -> Outcome:
+        """Wait until a letter arrived or is given up."""
+        return await self._out.outcome(letter, to)
+
+    def received(self, *types: str) -> MemoryObjectReceiveStream[Arrival]:
+        """All payloads of these types; raises ValueError where somebody else reads one of them.
+
+        A type that nobody reads is not acknowledged: its senders try again.
+        """
+        return self._in.claim(types)
+
+    async def settle(self, envelope: Envelope, *, noted: bool = False) -> None:
+        """The effect of a durable arrival is on disk; its sender is told.
+
+        `noted`: the statement `MeshBook.finishing(envelope.id)` was committed with the effect.
+        """
+        await self._in.finish(envelope, noted=noted)
+
+    async def take(self, received: Received) -> bool:
+        """Take what came, as from a link; whether it need never be handed over again."""
+        envelope = await self._in.take(received)
+        if envelope is None:
+            return True
+        if envelope.payload_type != ACK:
+            return await self._in.deliver(envelope, received)
+        try:
+            found = msgspec.json.decode(envelope.payload, type=_Acks)
+        except (msgspec.DecodeError, RecursionError):
+            await self._in.refuse("malformed", envelope.node_id)
+        else:
+            await self._out.acknowledged(found.ids[:_ACKS], envelope.node_id)
+        return True
+
+    async def present(self, node: str) -> None:
+        """A node was heard of: what waits for it goes now."""
+        await self._out.feed(outbox.Present(node))
+
+    async def withdraw(self, letter: str) -> None:
+        """A letter is not to go there any more."""
+        await self._out.withdraw(letter)
+
+    async def refused(self) -> tuple[Refusal, ...]:
+        """Who was refused, why and how often."""
+        await self._in.write_counts()
+        return await self._book.refused()
+
+    async def lost(self, since: int) -> tuple[Undelivered, ...]:
+        """What did not arrive, and ended at or after `since` (ms)."""
+        return await self._book.lost(since)
+
+    def _sealed(self, letter: Letter) -> Envelope:
+        if letter.to == self.me:
+            raise ValueError("a letter to oneself")
+        now = self._clock.now_ms()
+        self._seq = max(self._seq + 1, now * 1000)  # grows over restarts too, without a counter
+        return seal(self._key, letter, self._seq, now)
+
+    async def _by_best_link(self, envelope: Envelope, *, durable: bool) -> Delivery:
+        data = write(envelope)
+        last = Delivery(taken=False, reason="no link works")
+        for link in sorted(self._links, key=lambda one: -one.quality()):
+            if link.quality() <= 0:
+                break
+            last = await link.send(
+                envelope.to, data, expires_at=envelope.expires_at, durable=durable
+            )
+            if last.taken:
+                break
+        return last
+
+    async def _receive(self, link: Link) -> None:
+        async for received in link.receive():
+            if await self.take(received):
+                await link.handled(received)
+
+    async def _acknowledge(self, envelope: Envelope) -> None:
+        """To who waits just now at once; to others so that it lies there when they come."""
+        fresh = self._clock.now_ms() - envelope.issued_at < _FRESH_MS
+        self._acks.setdefault((envelope.node_id, fresh), []).append(envelope.id)
+        self._acks_due.set()
+
+    async def _send_acks(self) -> None:
+        while True:
+            await self._acks_due.wait()
+            self._acks_due = anyio.Event()
+            due, self._acks = self._acks, {}
+            for (to, fresh), ids in due.items():
+                for first in range(0, len(ids), _ACKS):
+                    body = msgspec.json.encode(_Acks(tuple(ids[first : first + _ACKS])))
+                    envelope = self._sealed(Letter(to, ACK, body, ttl_ms=_ACK_TTL_MS))
+                    # One that gets lost is asked for: the letter comes again.
+                    await self._by_best_link(envelope, durable=not fresh)
+
+    async def _sweep(self) -> None:
+        while True:
+            await anyio.sleep(_SWEEP_S)
+            await self._in.write_counts()
+            await self._in.sweep()
+            now = self._clock.now_ms()
+            await self._book.sweep(now - _WEEK_MS, now // 1000 - _MONTH_S)

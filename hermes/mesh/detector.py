@@ -32,7 +32,7 @@ def due(state: Detector) -> int:
     """When the next tick has something to do."""
     if state.probe:
         pace, sent = state.pace, state.probe.sent_at
-        asking = sent + (pace.helped_ms if state.probe.helped else pace.ack_ms)
+        asking = sent + (pace.helped_ms - pace.ack_ms if state.probe.helped else pace.ack_ms)
     else:
         asking = state.probe_at
     return min(asking, state.reach_at, *state.suspects.values())
@@ -148,10 +148,12 @@ def _press(state: Detector, now: int, probe: Probe) -> tuple[Detector, tuple[Act
         seed = stir(state.seed)
         near = (probe.target, state.me)
         chosen = pick(seed, [n for n in state.members.alive if n not in near], state.pace.helpers)
-        probe = msgspec.structs.replace(probe, helped=True)
+        # From now, not from when it was due: after a sleep the helpers still get their time.
+        probe = msgspec.structs.replace(probe, helped=True, sent_at=now)
         state = msgspec.structs.replace(state, probe=probe, seed=seed)
         return state, tuple(Send(one, PingFor(probe.nonce, probe.target)) for one in chosen)
-    if now < probe.sent_at + state.pace.helped_ms:
+    wait = state.pace.helped_ms - state.pace.ack_ms if probe.helped else state.pace.ack_ms
+    if now < probe.sent_at + wait:
         return state, ()
     state = msgspec.structs.replace(state, probe=None)
     held = state.members.get(probe.target)

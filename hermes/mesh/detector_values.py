@@ -22,7 +22,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """The one question that is open; `helped` once others were asked, too."""
+    """The one question that is open; `helped` once others were asked, too (at `sent_at`)."""
 
     target: str
     nonce: int
@@ -87,9 +87,10 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """News of a member (or of this node itself), to be spread."""
+    """News of a member (or of this node itself); out of a compared table it is not spread on."""
 
     report: Report
+    spread: bool = True
 
 
 class Twin(msgspec.Struct, frozen=True):

@@ -4,7 +4,9 @@ import math
 
 import msgspec
 
-from hermes.mesh.detector_values import Action, Changed, Detector, Twin, myself
+from hermes.mesh.chance import stir
+from hermes.mesh.detector_values import Action, Changed, Detector, Send, Twin, myself
+from hermes.mesh.gossip_wire import Ping
 from hermes.mesh.members import AHEAD_MS, Card, Member, Report, Standing, changed, merge
 
 
@@ -28,14 +30,20 @@ def told(
     members, news = merge(state.members, others, now, hearsay=hearsay)
     if not news:
         return state, tuple(actions)
-    suspects = state.suspects.copy()
+    suspects, seed = state.suspects.copy(), state.seed
     for report in news:
-        if report.standing is Standing.SUSPECT:
-            suspects.setdefault(report.node, now + _patience(state))
-        else:
+        actions.append(Changed(report, spread=not hearsay))
+        if report.standing is not Standing.SUSPECT:
             suspects.pop(report.node, None)
-    state = msgspec.structs.replace(state, members=members, suspects=suspects)
-    return state, (*actions, *(Changed(report) for report in news))
+            continue
+        suspects.setdefault(report.node, now + _patience(state))
+        if hearsay:
+            # Nobody else is told of this doubt: its subject is, and refutes it.
+            seed = stir(seed)
+            ping = Ping(seed >> 1, state.incarnation, report.incarnation, report.standing)
+            actions.append(Send(report.node, ping))
+    state = msgspec.structs.replace(state, members=members, suspects=suspects, seed=seed)
+    return state, tuple(actions)
 
 
 def refuted(

@@ -75,15 +75,18 @@ def _spread(state: Gossip, now: int, news: Spread, members: Members) -> Gossip:
     """Remember to tell; and see whether the neighbours are still the same."""
     report, seed = news.report, stir(state.seed)
     rumours = state.rumours.copy()
-    rounds = math.ceil(1.5 * math.log2(len(members.alive) + 2))
-    rumours[report.node] = Rumour(report, rounds)
+    if news.told:
+        rounds = 1 + math.ceil(1.5 * math.log10(len(members.alive) + 1))
+        if report.standing is not Standing.ALIVE:
+            report = msgspec.structs.replace(report, card=None)
+        rumours[report.node] = Rumour(report, rounds)
     links: tuple[str, ...] | None = state.links
     if links is not None and report.node != state.me:
         gone = report.standing is Standing.DEAD
         if (report.node in links) if gone else stands_between(state.me, links, report.node):
             links = None
     flush_at = state.flush_at
-    if not state.rumours:
+    if rumours and not state.rumours:
         flush_at = max(flush_at, now + seed % state.pace.flush_ms)
     return msgspec.structs.replace(
         state, rumours=rumours, links=links, flush_at=flush_at, seed=seed

@@ -55,10 +55,11 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """The detector has news."""
+    """The detector has news; `told`: others are to hear of it."""
 
     report: Report
     members: Members
+    told: bool = True
 
 
 class Publish(msgspec.Struct, frozen=True):

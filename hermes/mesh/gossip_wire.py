@@ -13,17 +13,17 @@ from hermes.mesh.members import BUCKETS, Moment, NodeKey, Report, Standing
 MOST_BYTES = 49_152
 MOST_REPORTS = 64
 MOST_BRIEFS = 400
-_Nonce = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+_Nonce = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_Digest = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+_Digest = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 _Reports = Annotated[tuple[Report, ...], msgspec.Meta(max_length=MOST_REPORTS)]
 
 
-class _Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True):
+class _Message(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True, gc=False):
     """One message; its tag stands in `t`."""
 
 
-class Ping(_Message, frozen=True, tag="ping"):
+class Ping(_Message, frozen=True, gc=False, tag="ping"):
     """Are you there? Says how the asked one is held, so that it can refute at once."""
 
     nonce: _Nonce
@@ -32,7 +32,7 @@ class Ping(_Message, frozen=True, tag="ping"):
     standing: Standing = Standing.ALIVE
 
 
-class Ack(_Message, frozen=True, tag="ack"):
+class Ack(_Message, frozen=True, gc=False, tag="ack"):
     """`node` is there; and how the asker is held."""
 
     nonce: _Nonce
@@ -42,27 +42,27 @@ class Ack(_Message, frozen=True, tag="ack"):
     standing: Standing = Standing.ALIVE
 
 
-class PingFor(_Message, frozen=True, tag="ping_for"):
+class PingFor(_Message, frozen=True, gc=False, tag="ping_for"):
     """Please ask `target` for me: I get no answer."""
 
     nonce: _Nonce
     target: NodeKey
 
 
-class Rumours(_Message, frozen=True, tag="rumours"):
+class Rumours(_Message, frozen=True, gc=False, tag="rumours"):
     """News of members, passed on a few times by each who heard it."""
 
     reports: _Reports
 
 
-class Summary(_Message, frozen=True, tag="summary"):
+class Summary(_Message, frozen=True, gc=False, tag="summary"):
     """A table in a few numbers: one digest a bucket, and one over the recent topic items."""
 
     digests: Annotated[dict[int, _Digest], msgspec.Meta(max_length=BUCKETS)]
     items: _Digest
 
 
-class Brief(msgspec.Struct, frozen=True, array_like=True):
+class Brief(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row of a table without its card."""
 
     node: NodeKey
@@ -71,7 +71,7 @@ class Brief(msgspec.Struct, frozen=True, array_like=True):
     version: Moment
 
 
-class Briefs(_Message, frozen=True, tag="briefs"):
+class Briefs(_Message, frozen=True, gc=False, tag="briefs"):
     """Rows where two tables differ; `items` are the ids of recent topic items, None: no matter."""
 
     buckets: Annotated[tuple[int, ...], msgspec.Meta(max_length=BUCKETS)]
@@ -79,7 +79,7 @@ class Briefs(_Message, frozen=True, tag="briefs"):
     items: Annotated[tuple[_Id, ...], msgspec.Meta(max_length=MOST_BRIEFS)] | None = None
 
 
-class Rows(_Message, frozen=True, tag="rows"):
+class Rows(_Message, frozen=True, gc=False, tag="rows"):
     """Whole rows that the other lacks, and the names of those and of items that we lack."""
 
     reports: _Reports = ()
@@ -87,7 +87,7 @@ class Rows(_Message, frozen=True, tag="rows"):
     items: Annotated[tuple[_Id, ...], msgspec.Meta(max_length=MOST_BRIEFS)] = ()
 
 
-class Topic(_Message, frozen=True, tag="topic"):
+class Topic(_Message, frozen=True, gc=False, tag="topic"):
     """Something said to all: passed on to every neighbour, once. `proof` is its author's."""
 
     id: _Id

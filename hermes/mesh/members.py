@@ -22,6 +22,7 @@ _Word = Annotated[str, msgspec.Meta(max_length=128)]
 AHEAD_MS = 900_000
 """How far a peer's clock may run ahead of ours before what it says is refused."""
 BUCKETS = 256
+_HEARSAY = 16
 
 
 class Standing(IntEnum):
@@ -32,7 +33,7 @@ class Standing(IntEnum):
     DEAD = 2
 
 
-class Card(msgspec.Struct, frozen=True, array_like=True):
+class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a node says of itself; `proof` is its author's signature, checked before it is told."""
 
     version: Moment
@@ -46,7 +47,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     proof: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True):
+class Report(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One node's standing as it is passed on."""
 
     node: NodeKey
@@ -55,7 +56,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     card: Card | None = None
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """What is held of one node; `since` by our own clock."""
 
     incarnation: int
@@ -70,6 +71,7 @@ def place(node: str) -> bytes:
     return hashlib.sha256(node.encode()).digest()
 
 
+@lru_cache(maxsize=1 << 15)
 def bucket_of(node: str) -> int:
     """Which of the buckets a node's digest falls into."""
     return place(node)[0]
@@ -167,8 +169,14 @@ def merge(
     `hearsay`: a whole table was compared; a death in it that we did not see becomes a suspicion.
     """
     changes: dict[str, Member | None] = {}
+    doubted = 0
     for report in reports:
         held = changes.get(report.node) or members.table.get(report.node)
+        if hearsay and report.standing is Standing.DEAD and held:
+            # The rest comes again: a healed partition must not make us doubt everybody at once.
+            doubted += held.standing is Standing.ALIVE
+            if doubted > _HEARSAY:
+                continue
         after = _merged(held, report, now, hearsay=hearsay)
         if after is not None:
             changes[report.node] = after

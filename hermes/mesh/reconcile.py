@@ -4,6 +4,8 @@ Summary (digests of 256 buckets) → briefs of the buckets that differ → whole
 whole rows. Recent topic items go the same way. Cost grows with the difference, not with the mesh.
 """
 
+from collections import Counter
+
 import msgspec
 
 from hermes.mesh.chance import stir
@@ -70,6 +72,7 @@ def _briefs(
     if not differing and items is None:
         return ()
     rows = [_brief(node, held) for node, held in members.within(frozenset(differing))]
+    sizes = Counter(bucket_of(row.node) for row in rows)
     parts: list[Action] = []
     room = MOST_BRIEFS
     while True:
@@ -77,7 +80,7 @@ def _briefs(
         buckets: list[int] = []
         count = 0
         for bucket in differing:
-            size = sum(bucket_of(row.node) == bucket for row in rows) if len(rows) > room else 0
+            size = sizes[bucket]
             if count + size > room and buckets:
                 break
             buckets.append(bucket)

@@ -61,10 +61,15 @@ def begin(
     seed: int,
     card: Card | None = None,
     *,
+    members: Members | None = None,
     pace: tuple[seen.Pace, said.Pace] | None = None,
 ) -> Swarm:
-    """Start a life: its incarnation is the time, so that it overrides earlier ones."""
+    """Start a life: its incarnation is the time, so that it overrides earlier ones.
+
+    `members`: who was known in the life before; what has become of them is asked anew.
+    """
     to_see, to_say = pace or (seen.Pace(), said.Pace())
+    known, own = members or Members(), Member(now, Standing.ALIVE, now, card)
     seed = stir(seed)
     return Swarm(
         seen.Detector(
@@ -73,7 +78,7 @@ def begin(
             seed,
             to_see,
             card,
-            changed(Members(), {me: Member(now, Standing.ALIVE, now, card)}),
+            known if known.get(me) == own else changed(known, {me: own}),
             probe_at=now + seed % to_see.probe_ms,
             reach_at=now + (seed >> 16) % to_see.reach_ms,
         ),
@@ -117,7 +122,7 @@ def _fed(
             watching, seen_actions = detector.step(watching, now, event)
             for action in seen_actions:
                 if isinstance(action, seen.Changed):
-                    events.append(said.Spread(action.report, watching.members))
+                    events.append(said.Spread(action.report, watching.members, action.spread))
                 actions.append(action)
         else:
             saying, said_actions = gossip.step(saying, now, event)

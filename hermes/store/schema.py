@@ -13,6 +13,7 @@ from hermes.store.tables_chores import CHORES
 from hermes.store.tables_history import HISTORY
 from hermes.store.tables_log import LOG
 from hermes.store.tables_mesh import MESH
+from hermes.store.tables_pairings import PAIRINGS
 from hermes.store.tables_recall import RECALL
 from hermes.store.tables_skills import SKILLS
 from hermes.store.tables_views import VIEWS
@@ -127,7 +128,7 @@ MIGRATIONS = (
     Migration(1, "the ground", (*_CONVERSATIONS, *_TURNS, *_MEMORY, *_JOBS)),
     Migration(2, "continuity", (*LOG, *ACTS, *ANCHORS, *CALENDAR)),
     Migration(3, "memory", (*VIEWS, *HISTORY, *RECALL, *SKILLS, *CHORES)),
-    Migration(4, "mesh", MESH),
+    Migration(4, "mesh", (*MESH, *PAIRINGS)),
 )
 
 

@@ -109,6 +109,8 @@ class Shelf:
             found += self._with(claim)
         if claim.changes and not found:
             found += self._like(claim)
+        if claim.changes:
+            found += [double for entry in found for double in self._doubles(entry, claim)]
         same = {entry.name: entry for entry in found}.values()
         return sorted(same, key=lambda entry: entry.at, reverse=True)
 
@@ -128,12 +130,27 @@ class Shelf:
         new = stems_of(claim.content)
         keys = {subject.key for subject in claim.subjects}
         found = [entry for entry in self._near(old) if old and old <= entry.stems]
-        close = [
+        return [
             entry
             for entry in found
-            if (new & entry.stems) - old or any(one.key in keys for one in entry.subjects)
+            if (new & entry.stems) - old
+            or any(one.key in keys for one in entry.subjects)
+            or not any(map(is_slot, entry.subjects))
         ]
-        return close or (found if len(found) == 1 else [])
+
+    def _doubles(self, entry: Entry, claim: Claim) -> list[Entry]:
+        """Others that say what one said that a claim replaces: its value, in other words."""
+        keys = {subject.key for subject in claim.subjects}
+        said = {word for one in entry.subjects if one.key in keys for word in one.value.split()}
+        values = (said or look(entry.content).tellers) - stems_of(claim.content)
+        slots = {one.key for one in entry.subjects if is_slot(one)} | keys
+        return [
+            other
+            for other in self._near(frozenset(values))
+            if values <= other.stems
+            and (other.stems & (entry.stems | stems_of(claim.content))) - values
+            and not {one.key for one in other.subjects if is_slot(one)} - slots
+        ]
 
     def _like(self, claim: Claim) -> list[Entry]:
         """What a claim most likely means that says of itself that it changes something."""

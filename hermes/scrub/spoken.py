@@ -38,7 +38,7 @@ _PLAIN = re.compile(
 
 
 _NAMED = re.compile(rf"(?i)\b(?:{_NAME}|token|key|secret|log(?:ged)? in|login|credentials)\b")
-_RUN = re.compile(r"(?<![\w./:-])[A-Za-z0-9]{8,64}(?![\w./:-])")
+_RUN = re.compile(r"(?<![\w./:-])[A-Za-z0-9]{8,64}(?![\w/:-]|\.\w)")
 _SIGNS = re.compile(r"^(?=.*[A-Za-z])(?!.*[/.()<>{}\[\]])[^\s@]+[#*!$%^&~+=][^\s]+$")
 _LONG, _SIGNED = 12, 8
 

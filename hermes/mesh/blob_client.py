@@ -21,7 +21,6 @@ from hermes.mesh.blob_warrant import Verb, write_warrant
 
 _OK, _PART, _BAD_RANGE, _UNKNOWN = 200, 206, 416, 404
 _MOST_SAID = 200
-_TRIES = 6
 _FIRST_PAUSE_S = 0.1
 _FAILURES = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError)
 _REASONS = {401: "not authorised", 403: "stranger", 404: "unknown", 413: "too large", 507: "full"}
@@ -37,16 +36,21 @@ class BlobClient:
     """One endpoint, asked with one key; made by `open`."""
 
     def __init__(
-        self, url: str, key: HotKey, clock: Clock, pool: httpcore2.AsyncConnectionPool
+        self, url: str, key: HotKey, clock: Clock, pool: httpcore2.AsyncConnectionPool, tries: int
     ) -> None:
-        self.url = url
+        self.url, self._tries = url, tries
         self._server = urlsplit(url).netloc.lower()
         self._key, self._clock, self._pool = key, clock, pool
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, key: HotKey, clock: Clock) -> AsyncGenerator["BlobClient"]:
-        """Make ready to ask; nothing is connected yet. Raises Usage on what is no address."""
+    async def open(
+        cls, url: str, key: HotKey, clock: Clock, tries: int = 6
+    ) -> AsyncGenerator["BlobClient"]:
+        """Make ready to ask; nothing is connected yet. Raises Usage on what is no address.
+
+        `tries` without any progress, with longer and longer pauses between, are the end.
+        """
         plain = url.rstrip("/")
         if not _is_address(plain):
             raise Usage(f"{url!r} is no blob endpoint", "give its address: http://HOST:PORT")
@@ -54,11 +58,13 @@ class BlobClient:
         if plain.startswith("https://"):  # reads the machine's certificates
             tls = await anyio.to_thread.run_sync(httpcore2.default_ssl_context)
         async with httpcore2.AsyncConnectionPool(ssl_context=tls, max_connections=4) as pool:
-            yield cls(plain, key, clock, pool)
+            yield cls(plain, key, clock, pool, tries)
 
     async def has(self, digest: str) -> bool:
         """Whether the chunk is there. Raises BlobUnreachable, BlobRefused."""
         answer = await self._patiently("HEAD", digest)
+        if answer.status != _UNKNOWN:
+            self._check(answer)
         return answer.status == _OK
 
     async def put(self, digest: str, data: bytes) -> None:
@@ -79,13 +85,13 @@ class BlobClient:
         each try brings something.
         """
         held = bytearray()
-        pause, left = _FIRST_PAUSE_S, _TRIES
+        pause, left = _FIRST_PAUSE_S, self._tries
         while True:
             before = len(held)
             failure = await self._more(digest, held)
             if failure is None:
                 return await self._judged(digest, bytes(held))
-            pause, left = (pause, _TRIES) if len(held) > before else (pause * 2, left - 1)
+            pause, left = (pause, self._tries) if len(held) > before else (pause * 2, left - 1)
             if not left:
                 raise BlobUnreachable(f"{self.url} breaks off: {failure}")
             await anyio.sleep(pause)
@@ -127,7 +133,7 @@ class BlobClient:
 
     async def _patiently(self, method: str, digest: str, data: bytes = b"") -> _Answer:
         pause = _FIRST_PAUSE_S
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(self._tries)):
             try:
                 headers = {"x-sha-256": digest} if method == "PUT" else {}
                 async with self._asked(method, digest, headers, data) as response:
@@ -181,6 +187,7 @@ async def _read_reason(response: httpcore2.Response, answer: _Answer) -> _Answer
         said += piece
         if len(said) > _MOST_SAID:
             break
+    said = said or bytearray(answer.headers.get(b"x-reason", b""))  # a HEAD has no body
     text = said[:_MOST_SAID].decode("utf-8", "replace")
     return answer._replace(said="".join(one if one.isprintable() else " " for one in text).strip())
 

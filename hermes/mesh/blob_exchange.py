@@ -10,6 +10,8 @@ import anyio
 import h11
 from anyio.abc import SocketStream
 
+from hermes.errors import BlobRefused
+
 _HEAD_MOST = 8_192
 _READ = 1 << 16
 _LINGER_S = 1.0
@@ -35,11 +37,14 @@ class Exchange:
                 return event if isinstance(event, h11.Request) else None
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The request's body as it comes; EndOfStream where it is cut off."""
+        """The request's body as it comes; BlobRefused where it is cut off."""
         while True:
             if self._http.they_are_waiting_for_100_continue:
                 await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-            event = self._http.next_event()
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise BlobRefused("cut off", "the body is cut off, or no body") from error
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._received())
             elif isinstance(event, h11.Data):
@@ -47,7 +52,7 @@ class Exchange:
             elif isinstance(event, h11.EndOfMessage):
                 return
             else:
-                raise anyio.EndOfStream
+                raise BlobRefused("cut off", "the body is cut off")
 
     async def begin(self, status: int, headers: Headers, length: int) -> None:
         """The answer's head; `length` bytes of `piece` follow."""

@@ -46,7 +46,7 @@ _STATUS = {
 }
 _PATH = re.compile(r"/([0-9a-f]{64})(?:\.[A-Za-z0-9]{1,8})?")
 _HEX = re.compile(r"[0-9a-f]{64}")
-_RANGE = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
+_RANGE = re.compile(r"bytes=([0-9]{0,12})-([0-9]{0,12})")
 _BINARY = "application/octet-stream"
 
 
@@ -179,7 +179,7 @@ class Endpoint:
             raise BlobRefused("malformed", "say the chunk's digest in X-SHA-256")
         owner = self._admit(request, "upload", digest)
         length = _header(request, b"content-length")
-        if not length:
+        if not length or _header(request, b"transfer-encoding"):  # two lengths are an attack
             raise BlobRefused("no length", "say how long the chunk is")
         size = int(length)  # h11 lets digits pass only
         if not 0 < size <= MOST_CHUNK:

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import heapq
 import re
+import secrets
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -64,7 +65,8 @@ class Warrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def write_warrant(key: HotKey, verb: Verb, digest: str, server: str, now: int) -> str:
     """A header's value for one request; `server` is HOST:PORT, `now` in ms."""
     moment = now // 1000
-    tags = (("t", verb), ("x", digest), ("server", server), ("expiration", str(moment + TTL_S)))
+    until, once = str(moment + TTL_S), secrets.token_hex(8)  # two of the same second differ
+    tags = (("t", verb), ("x", digest), ("server", server), ("expiration", until), ("n", once))
     name = _id(key.public, moment, KIND, tags, verb)
     event = Warrant(name.hex(), key.public, moment, KIND, tags, verb, key.sign(name))
     return _SCHEME + base64.b64encode(msgspec.json.encode(event)).decode()

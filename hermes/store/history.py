@@ -13,7 +13,7 @@ import msgspec
 
 from hermes.core.clock import Clock
 from hermes.core.ids import Cid, ConversationId
-from hermes.core.message import message_of
+from hermes.core.message import ToolCall, ToolResult, message_of
 from hermes.store.claim import Known, Subject
 from hermes.store.database import Database
 from hermes.store.history_rows import DUE, KNOWN, REACHED, SUBJECTS, TALK, Asked
@@ -24,6 +24,11 @@ _TALKS = 32
 _MESSAGES = 400
 _PAGE_MESSAGES = 1_500
 _KNOWN_MOST = 20_000
+
+
+class _Parts(NamedTuple):
+    calls: tuple[ToolCall, ...]
+    results: tuple[ToolResult, ...]
 
 
 class Did(NamedTuple):
@@ -173,17 +178,26 @@ def _results(rows: list[Row]) -> dict[str, tuple[bool, str]]:
     found: dict[str, tuple[bool, str]] = {}
     for row in rows:
         if row[4] == "tool" and row[7] is not None:
-            for one in message_of(row[7]).results:
+            for one in _parts(row[7]).results:
                 last = one.text.rstrip()[-200:].rpartition("\n")[2]
                 found[one.call_id] = (one.ok and not one.denied, last)
     return found
+
+
+def _parts(data: bytes) -> _Parts:
+    """A message's calls and results; of a damaged block none (`verify` is who reports it)."""
+    try:
+        message = message_of(data)
+    except ValueError:
+        return _Parts((), ())
+    return _Parts(message.calls, message.results)
 
 
 def _said(row: Row, results: dict[str, tuple[bool, str]]) -> Said:
     _, cid, session, turn, role, at, text, data, ours, request, *_ = row
     if role == "user":
         return Said(cid, session, turn, role, at, _typed(text, request) if ours else "")
-    calls = message_of(data).calls if role == "assistant" and data is not None else ()
+    calls = _parts(data).calls if role == "assistant" and data is not None else ()
     did = [Did(c.id, c.name, c.arguments, *results.get(c.id, (False, ""))) for c in calls]
     return Said(cid, session, turn, role, at, "", tuple(did))
 

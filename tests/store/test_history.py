@@ -1,7 +1,9 @@
 """The historian's transaction: whole or not done, by two at once, and across kill -9."""
 
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -82,6 +84,18 @@ async def test_forgetting_takes_the_words_out_of_the_subjects(path, clock):
         await store.memory.forget(memory.id)
         assert await store.verify() == ()
     assert b"needle" not in path.read_bytes()
+
+
+async def test_a_damaged_block_stops_nothing(path, clock):
+    async with Store.open(path, clock) as store:
+        await said(store, clock, "We never squash merge.")
+    with closing(sqlite3.connect(path)) as database, database:
+        sql = """UPDATE blocks SET data = x'00' WHERE cid IN (
+            SELECT cid FROM messages WHERE role = 'assistant')"""
+        assert database.execute(sql).rowcount == 1
+    async with Store.open(path, clock) as store:
+        await Historian(store, clock, Nobody(), 0).run(30)
+        assert await known(store) == {"We never squash merge"}
 
 
 async def _killed(path: Path, after: int) -> int:

@@ -21,6 +21,7 @@ from hermes.store.chores import ChoreBook
 from hermes.store.conversations import Conversations
 from hermes.store.database import Database
 from hermes.store.deeds import Deeds
+from hermes.store.dms import Dms
 from hermes.store.drafts import Drafts
 from hermes.store.history import History
 from hermes.store.jobs import JobLedger
@@ -31,6 +32,7 @@ from hermes.store.memory import ProjectMemory
 from hermes.store.merkle_log import MerkleLog
 from hermes.store.mesh import MeshBook
 from hermes.store.naming import Named, block_named
+from hermes.store.pairings import Pairings
 from hermes.store.recalled import RecalledBook
 from hermes.store.schema import plan
 from hermes.store.search import Search
@@ -83,6 +85,8 @@ class Store:
         self.drafts = Drafts(database, clock)
         self.history = History(database, clock)
         self.mesh = MeshBook(database, clock)
+        self.pairings = Pairings(database, clock)
+        self.dms = Dms(database, clock)
 
     @classmethod
     @asynccontextmanager

@@ -10,7 +10,7 @@ PAIRINGS: tuple[str, ...] = (
         kind TEXT NOT NULL, text TEXT, finished INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
     "CREATE INDEX dm_unfinished ON dm_received (at) WHERE finished = 0",
     "CREATE INDEX dm_received_at ON dm_received (at)",
-    # `event`: the very wrap, so that sending it again is sending it once; NULL once a relay took it.
+    # `event`: the very wrap, so that sending it twice is sending it once; NULL once it is taken.
     """CREATE TABLE dm_posts (
         seq INTEGER PRIMARY KEY, recipient TEXT NOT NULL, rumour TEXT NOT NULL UNIQUE,
         created INTEGER NOT NULL, event TEXT, at INTEGER NOT NULL)""",

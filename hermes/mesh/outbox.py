@@ -60,7 +60,7 @@ class Acknowledged(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """A link could not take it: try the next one soon."""
+    """A link could not take it: the next one may, and after the last one there is a pause."""
 
     id: str
 
@@ -127,7 +127,8 @@ def step(state: Outbox, now: int, event: Event) -> tuple[Outbox, tuple[Action, .
             state = msgspec.structs.replace(state, links=quality)
         case Failed(name):
             one = state.waiting.get(name)
-            return (_sooner(state, now, [one]) if one else state), ()
+            if one and one.tries < len(state.links):
+                state = _sooner(state, now, [one])
         case Present(node):
             there = [one for one in state.waiting.values() if one.letter.to == node]
             state = _sooner(state, now, there)

@@ -113,11 +113,7 @@ def step(state: Routes, now: int, event: Event) -> tuple[Routes, tuple[Action, .
         case Came(parcel):
             return _route(state, now, parcel)
         case Settled(conversation, home):
-            known = state.homes.get(conversation)
-            if known and (known.epoch, known.holder) > (home.epoch, home.holder):
-                return state, ()
-            homes = state.homes | {conversation: home}
-            return _again(msgspec.structs.replace(state, homes=homes), now, conversation)
+            return _settled(state, now, conversation, home)
         case Unsettled(conversation):
             known = state.homes.get(conversation)
             if known and known.holder == state.me:
@@ -129,6 +125,18 @@ def step(state: Routes, now: int, event: Event) -> tuple[Routes, tuple[Action, .
             return _all_again(msgspec.structs.replace(state, live=live), now)
         case Tick():
             return _all_again(state, now) if now >= state.again_at else (state, ())
+
+
+def _settled(
+    state: Routes, now: int, conversation: str, home: Home
+) -> tuple[Routes, tuple[Action, ...]]:
+    known = state.homes.get(conversation)
+    if known and (known.epoch, known.holder) > (home.epoch, home.holder):
+        return state, ()
+    state = msgspec.structs.replace(state, homes=state.homes | {conversation: home})
+    if _home(state, now, conversation) is None:
+        return state, ()  # its holder is gone: to claim at once would be told the same
+    return _again(state, now, conversation)
 
 
 def _home(state: Routes, now: int, conversation: str) -> Home | None:

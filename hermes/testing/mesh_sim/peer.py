@@ -21,7 +21,7 @@ def card_of(name: str, now: int) -> Card:
 
 
 class Peer:
-    """One node's lives; `heard` and `noticed` are told of items and of changes that are new here."""
+    """One node's lives; `heard` and `noticed` hear of items and changes that are new."""
 
     def __init__(
         self,

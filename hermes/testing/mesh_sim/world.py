@@ -121,10 +121,10 @@ class World:
 
     def _noticed(self, name: str, report: Report) -> None:
         if report.standing is Standing.DEAD:
-            died = self._last_death.get(report.node)
-            if died is None or self.peers[report.node].up:
+            died, peer = self._last_death.get(report.node), self.peers[report.node]
+            if peer.up and report.incarnation >= peer.lives[-1][0]:
                 self.wrongly_dead += 1
-            else:
+            elif died is not None and not peer.up:
                 self.deaths[report.node, died].setdefault(name, self.network.now - died)
         resident = self.residents.get(name)
         if resident and resident.up and report.node in resident.fleet:

@@ -48,6 +48,9 @@ class Arrivals:
         self._admits = admits
         self._state = inbox.Inbox()
         self._readers: dict[str, MemoryObjectSendStream[Arrival]] = {}
+        self._streams: list[
+            MemoryObjectSendStream[Arrival] | MemoryObjectReceiveStream[Arrival]
+        ] = []
         self._interrupted: dict[str, list[Envelope]] = {}
         self._live: dict[str, None] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -72,6 +75,7 @@ class Arrivals:
         send, receive = anyio.create_memory_object_stream[Arrival](_ROOM + len(waiting))
         for kind in types:
             self._readers[kind] = send
+        self._streams += (send, receive)
         for envelope in waiting:
             send.send_nowait(Arrival(envelope, "", durable=True, again=True))
         return receive
@@ -154,8 +158,8 @@ class Arrivals:
 
     def close(self) -> None:
         """Tell the readers that nothing more comes."""
-        for reader in self._readers.values():
-            reader.close()
+        for stream in self._streams:
+            stream.close()
 
     def _step(self, event: inbox.Event) -> tuple[inbox.Action, ...]:
         self._state, actions = inbox.step(self._state, self._clock.now_ms(), event)

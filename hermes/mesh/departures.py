@@ -40,6 +40,7 @@ class Departures:
         self._work, self._orders = anyio.create_memory_object_stream[outbox.Transmit](math.inf)
         self._ordered: set[str] = set()
         self._why: dict[str, str] = {}
+        self._ending: set[str] = set()  # settled, and not yet on disk
         self._ended: dict[str, anyio.Event] = {}
 
     async def restore(self) -> None:
@@ -78,7 +79,7 @@ class Departures:
 
     async def outcome(self, letter: str, to: str) -> Outcome:
         """Wait until it is known what became of a letter."""
-        while letter in self._state.waiting:
+        while letter in self._state.waiting or letter in self._ending:
             await self._ended.setdefault(letter, anyio.Event()).wait()
         state, reason = await self._book.fate(letter)
         return Outcome(letter, to, state == "delivered", reason)
@@ -94,11 +95,17 @@ class Departures:
                 with anyio.move_on_after(self._pause()):
                     await self._wake.wait()
 
+    def close(self) -> None:
+        """Nothing more is sent."""
+        self._work.close()
+        self._orders.close()
+
     async def feed(self, event: outbox.Event) -> None:
         """Let the outbox take an event, and do what it says."""
         self._state, actions = outbox.step(self._state, self._clock.now_ms(), event)
         arrived = [one.letter.id for one in actions if isinstance(one, outbox.Arrived)]
         late = [one for one in actions if isinstance(one, outbox.Undelivered)]
+        self._ending.update(arrived, (one.letter.id for one in late))
         for action in actions:
             if isinstance(action, outbox.Transmit) and action.letter.id not in self._ordered:
                 self._ordered.add(action.letter.id)
@@ -123,6 +130,7 @@ class Departures:
             await self.feed(outbox.Tick())
 
     def _end(self, letter: str) -> None:
+        self._ending.discard(letter)
         self._why.pop(letter, None)
         if letter in self._ended:
             self._ended.pop(letter).set()

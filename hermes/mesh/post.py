@@ -80,6 +80,7 @@ class Post:
             await self._tasks.__aexit__(None, None, None)
         finally:
             self._in.close()
+            self._out.close()
             with anyio.CancelScope(shield=True):
                 await self._in.write_counts()
 

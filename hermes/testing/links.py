@@ -1,6 +1,6 @@
 """A link within the process, to test what runs over links: it drops, doubles and holds back."""
 
-import math
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 
 import anyio
@@ -34,7 +34,8 @@ class CableEnd:
         self.done: list[Received] = []
         self._cable = cable
         self._me = me
-        self._in, self._out = anyio.create_memory_object_stream[Received](math.inf)
+        self.waiting: deque[Received] = deque()
+        self._came = anyio.Event()
 
     def quality(self) -> float:
         """All or nothing."""
@@ -54,12 +55,16 @@ class CableEnd:
 
     def put(self, received: Received) -> None:
         """Something arrives here."""
-        self._in.send_nowait(received)
+        self.waiting.append(received)
+        self._came.set()
 
     async def receive(self) -> AsyncIterator[Received]:
         """What arrives."""
         while True:
-            yield await self._out.receive()
+            while self.waiting:
+                yield self.waiting.popleft()
+            self._came = anyio.Event()
+            await self._came.wait()
 
     async def handled(self, received: Received) -> None:
         """Remember it."""

@@ -1,3 +1,4 @@
+import random
 from contextlib import asynccontextmanager
 
 import anyio
@@ -86,14 +87,24 @@ async def test_doubled_and_resent_it_has_one_effect(office, cable):
 
 
 async def test_a_lossy_link_delivers_in_the_end(office, cable):
-    lost = iter([True, True, False] * 50)
-    cable.treat = lambda _to, data: [] if next(lost) else [data]
+    chance = random.Random(7)
+    cable.treat = lambda _to, data: [] if chance.random() < 2 / 3 else [data]
     async with office(ANNE) as anne, office(BERT) as bert:
         turns = bert.received("turn")
         name = await anne.send(letter())
-        await bert.settle((await next_of(turns)).envelope)
-        with anyio.fail_after(30):
-            assert (await anne.outcome(name)).arrived
+
+        async def settle():
+            await bert.settle((await turns.receive()).envelope)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(settle)
+            for _ in range(50):
+                await anne.present(BERT.public)  # so that the test need not wait for the next try
+                with anyio.move_on_after(0.2):
+                    assert (await anne.outcome(name)).arrived
+                    return
+            tasks.cancel_scope.cancel()
+    raise AssertionError("it never arrived")
 
 
 async def test_one_lane_keeps_its_order(office, cable):
@@ -123,13 +134,13 @@ async def test_a_full_outbox_survives_a_restart(office, cable):
     end = cable.end(ANNE.public)
     end.works = False
     async with office(ANNE, end) as anne:
-        for n in range(300):
+        for n in range(100):
             names.add(await anne.send(letter(f"n{n}")))
     async with office(BERT) as bert:
         turns = bert.received("turn")
         async with office(ANNE) as anne:
             got = []
-            for _ in range(300):
+            for _ in range(100):
                 arrival = await next_of(turns)
                 got.append(arrival.envelope.id)
                 await bert.settle(arrival.envelope)
@@ -270,10 +281,9 @@ async def test_strangers_and_liars_are_counted_and_get_no_answer(office, cable, 
             ("not for us", ANNE.public, 1),
             ("stale", ANNE.public, 1),
             ("early", ANNE.public, 1),
-        } - {("forged", ANNE.public, 1), ("forged", "", 1)} | {("forged", ANNE.public, 2)}
+        }
     assert eve.done == []
-    with pytest.raises(anyio.WouldBlock):
-        eve._out.receive_nowait()
+    assert not eve.waiting
 
 
 async def test_an_ack_by_another_is_no_ack(office, cable, clock):

@@ -91,7 +91,8 @@ def _told(statement: Marked, rule: Rule | None, *, begun: bool) -> Form | None:
     """What informs or corrects has to state something by itself."""
     if rule is None:
         clause = CLAUSE.pattern.match(statement.text)
-        spoken = statement.old and _STATED.match(statement.text)
+        whole = statement.text.endswith(f", not {statement.old}")  # of "not X but Y"
+        spoken = statement.old and (whole or _STATED.match(statement.text))
         if not clause and not spoken and not _slotted(statement.text):
             return None
         rule = STATEMENT

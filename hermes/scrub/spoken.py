@@ -30,7 +30,7 @@ _SAID = re.compile(
 _PLAIN = re.compile(
     r"(?i)(?:not|never|always|stored|kept|saved|held|rotated|read|loaded|injected|managed|"
     r"encrypted|"
-    r"hashed|required|optional|needed|used|passed|sent|taken|generated|expected|validated|checked|"
+    r"hashed|done|handled|required|optional|needed|used|passed|sent|taken|generated|expected|validated|checked|"
     r"in|on|at|from|by|under|inside|with|without|via|shared|per|only|expired|invalid|wrong|missing|"
     r"empty|unset|valid|reset|changed|a|an|the|our|my|your|too|safe|secure|long|short|at least|"
     r"nicht|im|in|dans|en|dans|guardad\w|gespeichert|stock[ée]e?)"

@@ -1,4 +1,4 @@
-"""The rules on lines that people type; the second file was written after the rules."""
+"""The rules on lines that people type; each file says how it was measured first."""
 
 from pathlib import Path
 
@@ -47,20 +47,19 @@ def score(name: str) -> tuple[float, float, list[str]]:
     return right / (right + wrong), right / (right + missed), notes
 
 
-@pytest.mark.parametrize(
-    ("name", "least"), [("said_lines.tsv", (0.98, 0.95)), ("said_lines_held.tsv", (0.95, 0.85))]
-)
-def test_precision_and_recall_of_the_rules(name, least):
+SETS = ("said_lines.tsv", "said_lines_held.tsv", "said_lines_last.tsv")
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_precision_and_recall_of_the_rules(name):
     precision, recall, notes = score(name)
-    assert (precision, recall) >= least, notes
-    assert recall >= least[1], notes
+    assert precision >= 0.95, notes
+    assert recall >= 0.9, notes
 
 
-def test_the_set_tempts_more_than_it_gives():
-    labels = [
-        label for name in ("said_lines.tsv", "said_lines_held.tsv") for label, *_ in lines(name)
-    ]
-    assert len(labels) >= 250
+def test_the_sets_tempt_more_than_they_give():
+    labels = [label for name in SETS for label, *_ in lines(name)]
+    assert len(labels) >= 300
     assert labels.count("none") > labels.count("keep")
 
 

@@ -59,13 +59,14 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """A home's open question: a recall (no id) or a note; who has answered."""
+    """A home's open question: a recall (no id) or a note; who answered, what by how many."""
 
     conversation: str
     epoch: int
     id: str
     at: int
     heard: frozenset[NodeKey] = frozenset()
+    found: dict[str, int] = {}
 
 
 class Intents(msgspec.Struct, frozen=True):
@@ -175,7 +176,10 @@ def step(state: Intents, now: int, event: Event) -> _Result:
 def _tick(state: Intents, now: int) -> _Result:
     actions: list[Action] = []
     for key, one in state.asking.items():
-        if one.at <= now:
+        if one.at <= now and len(one.heard) >= _majority(state):
+            state, more = _concluded(state, key, one)
+            actions += more
+        elif one.at <= now:
             again = msgspec.structs.replace(one, at=now + _AGAIN_MS)
             state = msgspec.structs.replace(state, asking=state.asking | {key: again})
             silent = [node for node in state.voters if node not in one.heard]
@@ -242,25 +246,38 @@ def _keep(state: Intents, conversation: str, book: Book) -> _Result:
     return msgspec.structs.replace(state, books=books), (Store(conversation, book),)
 
 
+def _majority(state: Intents) -> int:
+    return len(state.voters) // 2 + 1
+
+
 def _answered(
     state: Intents, sender: str, key: tuple[str, str], epoch: int, ids: tuple[str, ...]
 ) -> _Result:
     one = state.asking.get(key)
     if one is None or one.epoch != epoch:
         return state, ()
-    actions: tuple[Action, ...] = ()
-    book = state.books.get(one.conversation, Book())
-    if not set(ids) <= set(book.ids):
-        merged = Book(book.epoch, dict.fromkeys(ids, 0) | book.ids)
-        state, actions = _keep(state, one.conversation, merged)
-    one = msgspec.structs.replace(one, heard=one.heard | {sender})
-    if len(one.heard) < len(state.voters) // 2 + 1:
-        asking = state.asking | {key: one}
-        return msgspec.structs.replace(state, asking=asking), actions
+    if sender not in one.heard:
+        found = one.found | {name: one.found.get(name, 0) + 1 for name in ids}
+        one = msgspec.structs.replace(one, heard=one.heard | {sender}, found=found)
+    state = msgspec.structs.replace(state, asking=state.asking | {key: one})
+    most = _majority(state)
+    doubtful = any(count < most for count in one.found.values())
+    if len(one.heard) < most or (doubtful and len(one.heard) < len(state.voters)):
+        return state, ()  # a tick settles what stays doubtful
+    return _concluded(state, key, one)
+
+
+def _concluded(state: Intents, key: tuple[str, str], one: Asking) -> _Result:
     asking = {name: other for name, other in state.asking.items() if name != key}
     state = msgspec.structs.replace(state, asking=asking)
     if one.id:
-        return state, (*actions, Go(one.conversation, one.id))
-    ready = state.ready | {one.conversation: epoch}
+        return state, (Go(one.conversation, one.id),)
+    # What too few can have noted was never begun, and no older home can begin it any more.
+    silent = len(state.voters) - len(one.heard)
+    begun = [name for name, count in one.found.items() if count + silent >= _majority(state)]
+    noted = state.books.get(one.conversation, Book()).ids
+    book = Book(one.epoch, {name: noted.get(name, 0) for name in begun})
+    state, actions = _keep(state, one.conversation, book)
+    ready = state.ready | {one.conversation: one.epoch}
     state = msgspec.structs.replace(state, ready=ready)
-    return state, (*actions, Ready(one.conversation, epoch))
+    return state, (*actions, Ready(one.conversation, one.epoch))

@@ -1,14 +1,18 @@
 """Who is on the line: LocalRelay sees only our own pipe's port, this knows what is behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
 class Caller:
-    """One connection: the address it came from, and the key that knocked on it."""
+    """One connection: the address it came from, and the keys that proved themselves on it."""
 
     address: str
-    key: str = ""
+    keys: set[str] = field(default_factory=set)
+
+    def vouched(self, served: frozenset[str]) -> str:
+        """One of its keys that is served here; empty when there is none."""
+        return next(iter(self.keys & served), "")
 
 
 class Callers:
@@ -17,9 +21,10 @@ class Callers:
     def __init__(self) -> None:
         self._callers: dict[str, Caller] = {}
 
-    def enter(self, pipe: str, address: str) -> None:
+    def enter(self, pipe: str, address: str) -> Caller:
         """A connection from `address` goes on through this pipe."""
-        self._callers[pipe] = Caller(address)
+        caller = self._callers[pipe] = Caller(address)
+        return caller
 
     def leave(self, pipe: str) -> None:
         """The connection ended."""

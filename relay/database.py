@@ -1,8 +1,8 @@
 """LocalRelay's database on ours: an event is on disk, in a group with others, before its OK.
 
-LocalRelay asks for wraps by the kind alone (`auth_dm`) and not at all when it counts or
-reconciles: here wraps come only to filters that name their kind, and what has no limit is
-answered with names, for only a reconciliation asks so. Not for use as a Client's database.
+Wraps come only to filters that name their kind: those the gate has asked who is asking. What
+has no limit is answered with names, for only a reconciliation asks so: thus it cannot fill the
+memory. Not for use as a Client's database.
 """
 
 import time

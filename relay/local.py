@@ -44,7 +44,6 @@ async def local_relay(database: NostrDatabase, made: Made) -> AsyncIterator[tupl
         .database(database)
         .write_policy(writing)
         .query_policy(asking)
-        .auth_dm(enable=True)
         .rate_limit(RateLimit(max_reqs=MOST_SUBSCRIPTIONS, notes_per_minute=_UNLIMITED))
         .max_filter_limit(MOST_FOUND)
         .default_filter_limit(MOST_FOUND)

@@ -32,7 +32,7 @@ _WORK_TAG = 3
 class Seen(NamedTuple):
     """An event at the door: its JSON's bytes, where it came from, who vouches for that.
 
-    `vouched`: a key that proved itself on this connection, by NIP-42 or by a knock.
+    `vouched`: a key that proved itself on this connection, by NIP-42.
     `metered`: whether it counts against the source; what the operator imports does not.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import msgspec
-from anyio.abc import SocketAttribute, TaskGroup
+from anyio.abc import Listener, SocketAttribute, SocketStream
 from nostr_sdk import NostrDatabase, NostrLmdb
 
 from hermes.core.clock import Clock, SystemClock
@@ -20,7 +20,9 @@ from relay.counters import Counters
 from relay.database import SqliteEvents
 from relay.front import Front
 from relay.head import Head, answer
+from relay.line import Line
 from relay.local import local_relay
+from relay.login import place_of
 from relay.meters import Policy
 from relay.rules import Rules
 from relay.sieve import Sieve
@@ -35,6 +37,7 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         directory: of its database; one relay at a time.
         host, port: where it listens; port 0: any that is free.
+        advertise: its address as others dial it; they sign it when they prove who they are.
         wrap_mib: disk for strangers' post, the oldest goes first.
         max_pages: bounds the database file; 0: nothing does.
         lmdb: nostr-sdk's own database instead of ours, one commit an event.
@@ -43,6 +46,7 @@ class Place(msgspec.Struct, frozen=True):
     directory: Path
     host: str = "127.0.0.1"
     port: int = 0
+    advertise: str = ""
     wrap_mib: int = 1_024
     max_pages: int = 0
     lmdb: bool = False
@@ -107,13 +111,22 @@ async def open_relay(
     async with loop_lent(), _kept(place, counters, clock) as (database, events):
         callers = Callers()
         async with (
+            await _listener(place) as listener,
             local_relay(database, lambda kind: kind(policy, callers, counters, clock)) as back,
             anyio.create_task_group() as tasks,
         ):
-            front = Front(back, callers, counters, _Answers(policy, counters, events))
-            port = await _listen(place, front, tasks)
+            own = {place_of(place.advertise)} - {""}
+            front = Front(
+                back,
+                callers,
+                counters,
+                _Answers(policy, counters, events),
+                lambda caller, name: Line(caller, policy, own | _also(name), clock),
+            )
+            tasks.start_soon(listener.serve, front.receive)
             if events is not None:
                 tasks.start_soon(_housekeep, events, place.wrap_mib << 20, clock, counters)
+            port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no SQL
             yield Relay(policy, counters, f"ws://{place.host}:{port}")
             tasks.cancel_scope.cancel()
 
@@ -134,17 +147,20 @@ async def _kept(
         yield SqliteEvents(events, counters, clock, sieve), events
 
 
-async def _listen(place: Place, front: Front, tasks: TaskGroup) -> int:
+def _also(name: str) -> set[str]:
+    """An address that was reached, and what else it is called."""
+    host, _, port = name.rpartition(":")
+    return {name, f"localhost:{port}"} if host.startswith("127.") else {name}
+
+
+async def _listener(place: Place) -> Listener[SocketStream]:
     try:
-        listener = await anyio.create_tcp_listener(local_host=place.host, local_port=place.port)
+        return await anyio.create_tcp_listener(local_host=place.host, local_port=place.port)
     except OSError as error:
         raise NotAvailable(
             f"the relay cannot listen at {place.host}:{place.port}: {error.strerror}",
             "end what listens there, or choose another port (mesh.listen)",
         ) from error
-    port: int = listener.extra_attributes[SocketAttribute.local_port]()
-    tasks.start_soon(listener.serve, front.receive)
-    return port
 
 
 async def _housekeep(

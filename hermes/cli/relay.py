@@ -74,7 +74,9 @@ def _add_rules(command: argparse.ArgumentParser) -> None:
 async def _run(args: argparse.Namespace, world: World) -> int:
     host, port = _address(args.listen or args.settings.mesh.listen or _LISTEN)
     server = load("relay")
-    place = server.Place(args.settings.data_dir / _FOLDER, host, port, lmdb=args.lmdb)
+    place = server.Place(
+        args.settings.data_dir / _FOLDER, host, port, args.settings.mesh.advertise, lmdb=args.lmdb
+    )
     async with server.open_relay(place, await _rules_of(args, world)) as relay:
         print_text(f"relay at {relay.url}", world.stdout)
         world.stdout.flush()

@@ -1,0 +1,101 @@
+"""One connection's conversation, as far as the front door joins in: pure but for its caller.
+
+It answers AUTH itself (LocalRelay cannot, behind a door), keeps COUNT and NEG-OPEN from those
+who did not prove who they are (LocalRelay asks no policy there), and takes back the "blocked:"
+that nostr-sdk 0.45 puts before every word of a policy.
+"""
+
+import re
+import secrets
+from collections.abc import Collection
+
+import msgspec
+
+from hermes.core.clock import Clock
+from relay.callers import Caller
+from relay.frames import Frame, text_frame
+from relay.login import LoginRefused, proved
+from relay.meters import Policy
+
+_HEAD = 24
+_ASKED = re.compile(rb'\s*\[\s*"(AUTH|COUNT|NEG-OPEN)"')
+_CLAIMED = re.compile(rb'\["(AUTH|OK|CLOSED)"')
+_PREFIX = re.compile(
+    rb'"blocked: (auth-required|pow|rate-limited|restricted|invalid|error|unsupported): '
+)
+_UNKNOWN = (b'"error: unknown"', b'"blocked: something newer, or its deletion, is here"')
+_MOST_KEYS = 16
+_NEED = "auth-required: prove who you are (NIP-42)"
+
+
+class Line:
+    """What passes by on one connection; `names`: our own addresses, as `host:port`."""
+
+    def __init__(
+        self, caller: Caller, policy: Policy, names: Collection[str], clock: Clock
+    ) -> None:
+        self._caller = caller
+        self._policy = policy
+        self._names = names
+        self._clock = clock
+        self._challenge = secrets.token_hex(16)
+
+    def greeting(self) -> bytes:
+        """What the caller hears first."""
+        return _said("AUTH", self._challenge)
+
+    def upward(self, frame: Frame) -> bytes | None:
+        """Our answer to what the caller says; None: it goes on to LocalRelay."""
+        asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
+        if asked is None:
+            return None
+        if asked[1] == b"AUTH":
+            return self._login(frame.content())
+        if self._caller.keys & self._policy.rules.served:
+            return None
+        return _declined(frame.content(), "NEG-ERR" if asked[1] == b"NEG-OPEN" else "CLOSED")
+
+    def downward(self, frame: Frame) -> bytes:
+        """What the caller hears of LocalRelay's words."""
+        claimed = _CLAIMED.match(frame.content(_HEAD)) if frame.is_text else None
+        if claimed is None:
+            return frame.raw
+        if claimed[1] == b"AUTH":
+            return b""  # nobody can answer its challenge: its address is hidden
+        said = _PREFIX.sub(rb'"\1: ', frame.content(), count=1)
+        return text_frame(said.replace(*_UNKNOWN))
+
+    def _login(self, data: bytes) -> bytes:
+        try:
+            _, event = msgspec.json.decode(data, type=tuple[str, msgspec.Raw])
+            id_ = msgspec.json.decode(event, type=_Named).id
+        except ValueError:
+            return _said("NOTICE", "invalid: this login cannot be read")
+        now = self._clock.now_ms() // 1000
+        try:
+            key = proved(bytes(event).decode(), self._challenge, self._names, now)
+        except (LoginRefused, UnicodeDecodeError) as refused:
+            return _settled(id_, f"auth-required: {refused}")
+        if len(self._caller.keys) < _MOST_KEYS:
+            self._caller.keys |= {key}
+        return _settled(id_, "")
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+
+
+def _declined(data: bytes, word: str) -> bytes:
+    try:
+        name = msgspec.json.decode(data, type=list[msgspec.Raw])[1]
+        return _said(word, msgspec.json.decode(name, type=str), _NEED)
+    except (ValueError, IndexError):
+        return _said("NOTICE", "invalid: this cannot be read")
+
+
+def _settled(id_: str, why_not: str) -> bytes:
+    return text_frame(msgspec.json.encode(("OK", id_, not why_not, why_not)))
+
+
+def _said(*words: str) -> bytes:
+    return text_frame(msgspec.json.encode(words))

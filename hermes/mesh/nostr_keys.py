@@ -50,7 +50,7 @@ class NostrKeys:
         return Rumour(self.public, created_at, kind, tags, content, unsigned.id().to_hex())
 
     def wrap(self, to: str, rumour: Rumour, expires_at: int, *, now: int, live: bool) -> NostrEvent:
-        """Wrap a rumour of ours for one reader; times in seconds.
+        """Wrap a rumour of ours for one reader; times in seconds, `expires_at` 0: never.
 
         A live wrap bears its true time and is kept by nobody; others lie up to two days back.
         """
@@ -61,7 +61,7 @@ class NostrKeys:
         once = Keys.generate()
         content = nip44_encrypt(once.secret_key(), reader, seal, Nip44Version.V2)
         kind, moment = (LIVE_WRAP, now) if live else (WRAP, now - secrets.randbelow(_TWO_DAYS_S))
-        tags = (("p", to), ("expiration", str(expires_at)))
+        tags = (("p", to), *((("expiration", str(expires_at)),) if expires_at else ()))
         return value_of(_builder(kind, content, tags, moment).finalize(once))
 
     def unwrap(self, event: NostrEvent) -> Rumour:

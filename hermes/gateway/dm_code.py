@@ -1,4 +1,4 @@
-"""The one-time code by which a Nostr key is let in: fifty random bits, shown once, kept as a digest.
+"""The one-time code by which a Nostr key is let in: fifty random bits, of which a digest is kept.
 
 Guards against guessing within the minutes that a code is open, not against whoever sees it.
 """
@@ -9,6 +9,7 @@ import secrets
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 _LENGTH = 10
+_LONGEST = 100
 _ALIKE = str.maketrans("OIL", "011")
 _SHAPE = re.compile(
     rf"(?:/?pair\s+)?([{_LETTERS}OIL]{{5}}[\s-]?[{_LETTERS}OIL]{{5}})", re.IGNORECASE
@@ -24,7 +25,7 @@ def new_code() -> str:
 
 def code_in(text: str) -> str:
     """The code that a message consists of, as `new_code` would write it; "" when it is none."""
-    found = _SHAPE.fullmatch(text.strip())
+    found = _SHAPE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if found is None:
         return ""
     letters = re.sub(r"[\s-]", "", found.group(1)).upper().translate(_ALIKE)

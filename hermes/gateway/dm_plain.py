@@ -7,24 +7,26 @@ import re
 
 from hermes.gateway.render_text import clean
 
+MOST = 40_000
+"""Characters that are looked at: patterns over hostile text are bounded, and so is their sum."""
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})(.*)")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s+(.*?)\s*#*\s*")
-_RULE = re.compile(r"\s{0,3}([-*_])(?:\s*\1){2,}\s*")
-_ROW = re.compile(r"\s*\|(.*)\|\s*")
-_DIVIDER = re.compile(r"[\s|:-]*-[\s|:-]*")
-_CODE = re.compile(r"(`+[^`]+`+)")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
-_LINK = re.compile(r"\[([^\]]+)\]\(<?([^)\s>]+)>?[^)]*\)")
-_STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
-_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*]*?)(?<=[^\s*])\*(?![\w*])")
+_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
+_CODE = re.compile(r"(`{1,3}[^`]{1,400}`{1,3})")
+_TARGET = r"\(<?([^()\s>]{1,300})>?(?:\s\"[^\")]{0,100}\")?\)"
+_IMAGE = re.compile(r"!\[([^\]\[]{0,200})\]" + _TARGET)
+_LINK = re.compile(r"\[([^\]\[]{1,200})\]" + _TARGET)
+_STRONG = re.compile(r"(?<!\\)(\*\*|__)(?=\S)(.{1,200}?)(?<=[^\s\\])\1")
+_EMPHASIS = re.compile(r"(?<![\w*\\])\*(?=[^\s*])([^*]{0,200}?)(?<=[^\s*\\])\*(?![\w*])")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+.!|>~-])")
+_RULES = {"-", "*", "_"}
+_LEAST_RULE = 3
 
 
 def plain(markdown: str) -> str:
-    """Write an answer so that it reads well without a renderer."""
+    """Write an answer, of at most MOST characters, so that it reads well without a renderer."""
     lines: list[str] = []
     fence = ""
-    for line in clean(markdown).split("\n"):
+    for line in clean(markdown[:MOST]).split("\n"):
         mark = _FENCE.fullmatch(line)
         if fence:
             lines.append(line)
@@ -39,15 +41,16 @@ def plain(markdown: str) -> str:
 
 
 def _line(line: str) -> str | None:
-    if heading := _HEADING.fullmatch(line):
-        return _inline(heading.group(1)).upper()
-    if _RULE.fullmatch(line):
+    """One line outside code; None: it was there only for a renderer."""
+    bare = "".join(line.split())
+    if _HEADING.match(line):
+        return _inline(line.strip().strip("#").strip()).upper()
+    if len(bare) >= _LEAST_RULE and bare[0] in _RULES and not bare.strip(bare[0]):
         return "———"
-    if row := _ROW.fullmatch(line):
-        if _DIVIDER.fullmatch(row.group(1)):
+    if bare[:1] == bare[-1:] == "|" and len(bare) > 1:
+        if not bare.strip("|:-"):
             return None
-        cells = (cell.strip() for cell in row.group(1).split("|"))
-        return " · ".join(_inline(cell) for cell in cells)
+        return " · ".join(_inline(cell.strip()) for cell in line.strip()[1:-1].split("|"))
     return _inline(line)
 
 

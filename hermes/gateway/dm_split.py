@@ -17,16 +17,25 @@ _MARGIN = 200  # for a number, and a fence that is closed and opened again
 
 
 def split(
-    text: str, rest: str = "the rest is in the conversation", parts: int = PARTS
+    text: str, rest: str = "they are in the conversation", *, beyond: int = 0, parts: int = PARTS
 ) -> list[str]:
-    """Cut a text into at most so many parts; `rest` says in the last where the others are."""
+    """Cut a text into at most so many parts.
+
+    `beyond`: characters that were left out before; `rest` says in the last part where they are.
+    """
     pieces = _pieces(text.strip())
-    if len(pieces) == 1:
+    if len(pieces) == 1 and not beyond:
         return pieces
-    if len(pieces) > parts:
-        left = sum(map(len, pieces[parts - 1 :]))
+    if len(pieces) > parts or beyond:
+        left = sum(map(len, pieces[parts - 1 :])) + beyond
         pieces = [*pieces[: parts - 1], f"… {left:,} more characters: {rest}"]
-    return [f"({number}/{len(pieces)}) {piece}" for number, piece in enumerate(_fenced(pieces), 1)]
+    many = len(pieces)
+    return [f"({n}/{many}){_lead(one)}" for n, one in enumerate(_fenced(pieces), 1)]
+
+
+def _lead(piece: str) -> str:
+    """A part behind its number: a fence has to stand at the beginning of a line."""
+    return f"\n{piece}" if _FENCE.match(piece) else f" {piece}"
 
 
 def _pieces(text: str) -> list[str]:
@@ -60,7 +69,7 @@ def _fenced(pieces: Sequence[str]) -> list[str]:
     done: list[str] = []
     opener = ""
     for piece in pieces:
-        told = f"\n{opener}\n{piece}" if opener else piece
+        told = f"{opener}\n{piece}" if opener else piece
         for mark in _FENCE.finditer(piece):
             if not opener:
                 opener = mark.group(0).strip()[:80]

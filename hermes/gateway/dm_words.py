@@ -19,6 +19,7 @@ _ANSWERS: dict[str, Answer] = {
     "a": "always",
     "always": "always",
 }
+_LONGEST = 1_000
 _WORD = re.compile(r"(?:/?)([A-Za-z]+)[.,:!]?(?:\s+#?(\d{1,6})\b)?[.,:!]?(?:\s+(.*))?", re.DOTALL)
 
 
@@ -49,7 +50,7 @@ def command_in(text: str) -> Command | None:
 
 def reply_in(text: str) -> Reply | None:
     """The answer that a message is, while a question is open; None when it is other words."""
-    found = _WORD.fullmatch(text.strip())
+    found = _WORD.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     answer = _ANSWERS.get(found.group(1).lower()) if found else None
     if found is None or answer is None:
         return None

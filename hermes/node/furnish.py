@@ -32,6 +32,7 @@ from hermes.node.inquiries import Inquiries
 from hermes.node.law import Law
 from hermes.node.mind import Mind, open_mind
 from hermes.node.opening import Opening
+from hermes.node.pairing import Doorbell
 from hermes.node.shelf import Shelf
 from hermes.node.state import State
 from hermes.sandbox.environment import clean_environment
@@ -159,6 +160,7 @@ async def furnish(
         inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
         queries = {
             **Archive(store, shards).queries(),
+            **Doorbell(store, clock).queries(),
             **mind.queries,
             **inquiries.queries(),
             **continuity.queries,

@@ -22,12 +22,13 @@ _FINISH = "UPDATE dm_received SET finished = 1, text = NULL WHERE id = ?"
 _POST = f"""INSERT INTO dm_posts (recipient, rumour, created, event, at)
     SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS ({IS_PAIRED.replace("?", "?1")})
     ON CONFLICT (rumour) DO NOTHING"""
-_WAITING = """SELECT seq, recipient, rumour, created, event FROM dm_posts
+_WAITING = """SELECT recipient, rumour, created, event FROM dm_posts
     WHERE event IS NOT NULL ORDER BY seq"""
-_SENT = "UPDATE dm_posts SET event = NULL WHERE seq = ?"
+_SENT = "UPDATE dm_posts SET event = NULL WHERE rumour = ?"
 _LAST = "SELECT recipient, max(created) FROM dm_posts GROUP BY recipient"
 _MARK = "INSERT INTO dm_wraps (id, created, at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 _MARKED = "SELECT id, created FROM dm_wraps WHERE created >= ? ORDER BY at DESC LIMIT ?"
+_LOOKED = "SELECT coalesce(max(at), 0) FROM dm_wraps"
 _SWEEPS = (
     "DELETE FROM dm_wraps WHERE at < ?",
     "DELETE FROM dm_posts WHERE event IS NULL AND at < ?",
@@ -52,7 +53,6 @@ class Post(msgspec.Struct, frozen=True):
     rumour: str
     created: int
     event: str
-    seq: int = 0
 
 
 class Dms:
@@ -78,23 +78,29 @@ class Dms:
         """What was kept and has no answer yet, in the order in which it came."""
         return tuple(Received(*row) for row in await self._database.read(_UNFINISHED))
 
-    async def answer(self, messages: Iterable[str], posts: Sequence[Post]) -> None:
-        """Finish messages, and keep what is said to them, together; nothing goes to strangers."""
+    async def answer(self, messages: Iterable[str], posts: Sequence[Post]) -> bool:
+        """Finish messages, and keep what is said to their sender, together.
+
+        False: the sender is no longer paired, and nothing is said.
+        """
         now = self._clock.now_ms()
+        done = [Statement(_FINISH, (id_,)) for id_ in messages]
         rows = [(one.recipient, one.rumour, one.created, one.event, now) for one in posts]
-        await self._database.write(
-            *(Statement(_FINISH, (id_,)) for id_ in messages),
-            *(Statement(_POST, row, size=len(row[3])) for row in rows),
-        )
+        kept = [Statement(_POST, row, expect=1, size=len(row[3])) for row in rows]
+        try:
+            await self._database.write(*done, *kept)
+        except Unmet:
+            await self._database.write(*done)
+            return False
+        return True
 
     async def waiting(self) -> tuple[Post, ...]:
         """What no relay has taken yet, in order."""
-        rows = await self._database.read(_WAITING)
-        return tuple(Post(*row[1:], seq=row[0]) for row in rows)
+        return tuple(Post(*row) for row in await self._database.read(_WAITING))
 
-    async def sent(self, posts: Iterable[int]) -> None:
-        """A relay took them."""
-        await self._database.write(*(Statement(_SENT, (seq,)) for seq in posts))
+    async def sent(self, rumours: Iterable[str]) -> None:
+        """A relay took their wraps."""
+        await self._database.write(*(Statement(_SENT, (one,)) for one in rumours))
 
     async def last(self) -> Mapping[str, int]:
         """For each recipient the newest `created_at` that was used, seconds."""
@@ -110,6 +116,10 @@ class Dms:
     async def marked(self, since: int, most: int) -> Mapping[str, int]:
         """The wraps made at or after `since` (seconds) that were looked into, at most so many."""
         return {row[0]: row[1] for row in await self._database.read(_MARKED, (since, most))}
+
+    async def looked(self) -> int:
+        """When a wrap was looked into last, ms; 0: never."""
+        return int((await self._database.read(_LOOKED))[0][0])
 
     async def sweep(self, wraps: int, messages: int) -> None:
         """Forget wraps looked into before, and messages that were done with before (ms)."""

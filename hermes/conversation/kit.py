@@ -1,6 +1,6 @@
 """What a turn needs from the rest of the house, handed in by `node`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +42,8 @@ class Opening(Protocol):
         """The system block's sections."""
         ...
 
-    def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
-        """What is offered to a model of this profile."""
+    def tools(self, profile: Profile, sections: Sequence[Section]) -> tuple[ToolSpec, ...]:
+        """What is offered to a model of this profile, beside what the sections tell of."""
         ...
 
 

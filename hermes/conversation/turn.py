@@ -108,7 +108,7 @@ async def _converse(
 async def _generate(kit: Kit, session: Session, model: Model, view: View, record: Record) -> Reply:
     """Ask the model once; what does not fit is cut further and asked again."""
     window = model.window
-    tools = kit.opening.tools(model.profile)
+    tools = kit.opening.tools(model.profile, view.sections)
     frame = Frame(view.sections, tools, model.profile, session.lines())
     for _ in range(_OVERFLOW_MOST):
         ready = kit.compaction.take(session, view)

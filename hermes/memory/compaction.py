@@ -4,7 +4,7 @@ A turn tells of each model call and takes what is ready; it never waits. What is
 only for the very messages and the very cut that it was made on, and only when it shrinks.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,10 +13,11 @@ import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
-from hermes.core.ids import ConversationId
+from hermes.core.ids import ConversationId, NodeId, TurnId
 from hermes.core.message import Message
 from hermes.errors import HermesError
-from hermes.memory.planning import SOFT, Part, Plan, Told, plan_cut, with_digests
+from hermes.memory.digest import Typed
+from hermes.memory.planning import SOFT, Part, Plan, Told, plan_cut, retold
 from hermes.memory.summary import Summariser
 from hermes.memory.talk import Shown, Talk, prefix
 from hermes.models.model import Model
@@ -40,6 +41,7 @@ class _Job(NamedTuple):
     room: int
     shown: int
     model: Model
+    node: NodeId
 
 
 @dataclass
@@ -49,6 +51,7 @@ class _Ready:
     job: _Job
     plan: Plan
     cut: Cut
+    typed: Typed
 
 
 @dataclass
@@ -71,12 +74,14 @@ class Compactor:
     def __init__(
         self,
         views: Views,
+        typed: Callable[[Iterable[TurnId]], Awaitable[Typed]],
         summariser: Summariser,
         report: Callable[[str, BaseException], None],
         *,
         enabled: bool = True,
     ) -> None:
         self._views = views
+        self._typed = typed
         self._summariser = summariser
         self._report = report
         self._enabled = enabled
@@ -105,7 +110,7 @@ class Compactor:
             return
         slot.planning = True
         said = tuple(session.messages)
-        job = _Job(said, slot.prefix, view.cut, prompt.room, prompt.shown, model)
+        job = _Job(said, slot.prefix, view.cut, prompt.room, prompt.shown, model, session.node)
         self._tasks.start_soon(self._prepare, slot, job)
 
     def take(self, session: Talk, view: Shown) -> Cut | None:
@@ -164,7 +169,8 @@ class Compactor:
 
     async def _prepare(self, slot: _Slot, job: _Job) -> None:
         try:
-            args = (job.messages, job.room, job.base, dict(slot.told))
+            typed = await self._own(job)
+            args = (job.messages, job.room, job.base, dict(slot.told), typed)
             plan = await anyio.to_thread.run_sync(plan_cut, *args)
         except Exception as error:  # noqa: BLE001 - the edge of a background task
             self._report("compaction", error)
@@ -176,9 +182,15 @@ class Compactor:
             return
         slot.tried = 0
         wanted = self._to_sum_up(slot, job, plan)
-        slot.ready = _Ready(job, plan, plan.cut)
+        slot.ready = _Ready(job, plan, plan.cut, typed)
         if wanted:
             await self._sum_up(slot, job, plan, wanted)
+
+    async def _own(self, job: _Job) -> Typed:
+        """How much of each turn's words a person typed here; of another node's, nothing."""
+        asked = [message for message in job.messages if message.role == "user"]
+        typed = await self._typed({message.turn for message in asked})
+        return {**typed, **{m.turn: 0 for m in asked if m.node != job.node}}
 
     def _to_sum_up(self, slot: _Slot, job: _Job, plan: Plan) -> list[Part]:
         """The parts of which enough is left out that no summary tells of yet."""
@@ -203,15 +215,13 @@ class Compactor:
                 text = await self._summariser.write(job.model, job.messages[start:end], most)
                 if text:
                     slot.told[part] = Told(start, end, text, job.model.name)
+            if (ready := slot.ready) is not None:
+                args = (ready.job.messages, ready.plan, dict(slot.told), ready.typed)
+                ready.cut = await anyio.to_thread.run_sync(retold, *args)
         except Exception as error:  # noqa: BLE001 - the edge of a background task
             self._report("a summary", error)
         finally:
             slot.asking = False
-        if (ready := slot.ready) is not None:
-            plan = ready.plan
-            ready.cut = with_digests(
-                ready.job.messages, plan.cut, plan.spans, slot.told, plan.digest_room
-            )
 
     async def _keep(self, conversation: ConversationId, key: str, kept: StoredView) -> None:
         try:

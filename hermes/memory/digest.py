@@ -7,11 +7,12 @@ an assistant's words are quoted as its own, and a tool's words not at all.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
-from hermes.core.ids import CallId
+from hermes.core.ids import CallId, TurnId
 from hermes.core.message import Message, Text, ToolCall
 from hermes.memory.markers import marker, unmarked
 
@@ -54,10 +55,15 @@ _CONCLUSION = re.compile(
 _FILES = {"FileWrite": "written", "FileEdit": "edited", "FileRead": "read"}
 
 
+Typed = Mapping[TurnId, int]
+"""How many characters of a turn's words a person typed here; all where a turn is not in it."""
+
+
 class Left(NamedTuple):
     """Messages that are left out, and what a model wrote about the first `summed` of them."""
 
     messages: Sequence[Message]
+    typed: Typed = MappingProxyType({})
     summary: str = ""
     summed: int = 0
 
@@ -77,7 +83,7 @@ def digest_of(left: Left, what: str, most: int) -> str:
     kept: list[str] = []
     for find in (_markers, _tasks, _conclusions, _files):
         # Much of one kind leaves room for the others; what the person decided comes before all.
-        chosen = _newest(find(left.messages), room if find is _markers else room // 2)
+        chosen = _newest(find(left), room if find is _markers else room // 2)
         room -= _size(chosen)
         kept += chosen
     summary = left.summary if left.summary and _size([left.summary]) <= room else ""
@@ -95,13 +101,13 @@ def sentences(text: str) -> list[str]:
     return [piece for piece in pieces if _LEAST < len(piece) <= _SENTENCE and piece[0] not in ">|"]
 
 
-def _markers(messages: Sequence[Message]) -> list[str]:
+def _markers(left: Left) -> list[str]:
     """What the person decided and put right, each once, as marker lines."""
     found: dict[str, str] = {}
-    for message in messages:
+    for message in left.messages:
         if message.role != "user":
             continue
-        for said in sentences(message.text):
+        for said in sentences(_vouched(message, left.typed)):
             if said.endswith("?"):
                 continue
             kind = "correction" if _CORRECTION.search(said) else "decision"
@@ -112,21 +118,21 @@ def _markers(messages: Sequence[Message]) -> list[str]:
     return list(found.values())
 
 
-def _tasks(messages: Sequence[Message]) -> list[str]:
+def _tasks(left: Left) -> list[str]:
     found = [
         f"Open, as {_who(message)} said: {_brief(said, _LINE)}"
-        for message in messages
+        for message in left.messages
         if message.role in {"user", "assistant"}
-        for said in sentences(_words(message))
+        for said in sentences(_vouched(message, left.typed))
         if _TASK.search(said)
     ]
     return list(dict.fromkeys(found))
 
 
-def _conclusions(messages: Sequence[Message]) -> list[str]:
+def _conclusions(left: Left) -> list[str]:
     found = [
         f"The assistant concluded: {_brief(said, _LINE)}"
-        for message in messages
+        for message in left.messages
         if message.role == "assistant"
         for said in sentences(_words(message))
         if _CONCLUSION.search(said)
@@ -134,11 +140,11 @@ def _conclusions(messages: Sequence[Message]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _files(messages: Sequence[Message]) -> list[str]:
+def _files(left: Left) -> list[str]:
     """One line: which files were written, edited, read, and how each now stands."""
-    well = {result.call_id: result.ok for message in messages for result in message.results}
+    well = _outcomes(left.messages)
     states: dict[str, str] = {}
-    for call in (call for message in messages for call in message.calls):
+    for call in (call for message in left.messages for call in message.calls):
         state, path = _FILES.get(call.name, ""), _argument(call, "path")
         if not state or not path or not well.get(call.id):
             continue
@@ -156,7 +162,7 @@ def _files(messages: Sequence[Message]) -> list[str]:
 
 def _lines(messages: Sequence[Message]) -> list[str]:
     """A line for each turn; for each step where no turn begins."""
-    well = {result.call_id: result.ok for message in messages for result in message.results}
+    well = _outcomes(messages)
     turns = any(message.role == "user" for message in messages)
     groups: list[list[Message]] = [[]]
     for message in messages:
@@ -164,6 +170,10 @@ def _lines(messages: Sequence[Message]) -> list[str]:
             groups.append([])
         groups[-1].append(message)
     return [_line(group, well) for group in groups if group]
+
+
+def _outcomes(messages: Sequence[Message]) -> dict[CallId, bool]:
+    return {result.call_id: result.ok for message in messages for result in message.results}
 
 
 def _line(group: Sequence[Message], well: Mapping[CallId, bool]) -> str:
@@ -196,6 +206,12 @@ def _argument(call: ToolCall, name: str) -> str:
 
 def _who(message: Message) -> str:
     return "the person" if message.role == "user" else "the assistant"
+
+
+def _vouched(message: Message, typed: Typed) -> str:
+    """The words that are the speaker's own: nobody vouches for what a pipe or a job brought."""
+    text = _words(message)
+    return text[: typed.get(message.turn)] if message.role == "user" else text
 
 
 def _words(message: Message) -> str:

@@ -13,6 +13,7 @@ from hermes.core.ids import is_uuid
 CONTENT_CHARS = 300
 """Longest content in a marker; a model with a small window reads several of them."""
 
+_READ = 4 * CONTENT_CHARS
 _TYPE_CHARS = 24
 _SOURCE_CHARS = 48
 _UUID_PREFIX = 13  # a UUIDv7's 48 bits of time: names the session, at a third of the tokens
@@ -22,7 +23,7 @@ _FORGED = re.compile(r"[\[(\s]*memory[\W_]*marker[\])\s]*", re.IGNORECASE)
 def marker(memory_type: str, content: str, source_session_id: str | None) -> str:
     """Make the marker's line: `[MEMORY MARKER] Decision: use SQLite. Source: session-abc123.`."""
     kind = re.sub(r"[^\w -]", "", _one_line(memory_type))[:_TYPE_CHARS].strip() or "note"
-    body = _cut(_one_line(content), CONTENT_CHARS)
+    body = _cut(_one_line(content[:_READ]), CONTENT_CHARS)
     if not body.endswith((".", "!", "?", "…")):
         body += "."
     return (

@@ -11,7 +11,7 @@ import msgspec
 
 from hermes.core.message import Message
 from hermes.core.model import ChatMessage
-from hermes.memory.digest import Left, digest_of
+from hermes.memory.digest import Left, Typed, digest_of
 from hermes.prompt.budget import Cut, apply_cut, fit, size_of
 from hermes.prompt.builder import chat_messages
 
@@ -22,6 +22,9 @@ _DEPTH = 0.64  # how full it may be afterwards; `fit` goes deeper than that
 _DEEPER = 0.8
 _DIGEST_SHARE = 8  # of the room, for both digests
 _DIGEST_MOST = 4_000
+
+BY_RULES = "rules"
+"""Who wrote a digest that no model had a hand in."""
 
 Part = Literal["turns", "steps"]
 
@@ -44,7 +47,9 @@ class Plan(NamedTuple):
     digest_room: int
 
 
-def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Part, Told]) -> Plan:
+def plan_cut(
+    messages: Sequence[Message], room: int, base: Cut, told: Mapping[Part, Told], typed: Typed
+) -> Plan:
     """Grow a cut to well below `room` bytes and write down what it leaves out.
 
     Args:
@@ -52,6 +57,7 @@ def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Pa
         room: bytes that a window has for messages.
         base: the cut that is shown now.
         told: summaries that there are.
+        typed: how much of each turn's words is the person's own.
     """
     chats: list[ChatMessage] = []
     places: list[int] = []  # of each chat message, the stored message
@@ -71,20 +77,30 @@ def plan_cut(messages: Sequence[Message], room: int, base: Cut, told: Mapping[Pa
         spans["turns"] = (0, places[cut.dropped])
     if cut.gap_end > max(cut.gap, cut.dropped):
         spans["steps"] = (places[cut.gap], places[cut.gap_end])
-    cut = _unchanged(base, with_digests(messages, cut, spans, told, digests))
+    cut = _unchanged(base, with_digests(messages, cut, spans, told, digests, typed))
     won = _size(chats, base) - _size(chats, cut)
     return Plan(cut, won, spans, digests)
 
 
 def _unchanged(base: Cut, cut: Cut) -> Cut:
     """Leave a digest as it is that tells of the same messages: each new byte costs the prefix."""
-    if cut.by != base.by:
+    if cut.by not in {BY_RULES, base.by}:
         return cut  # a model's words are to come in
     if base.digest and base.told == cut.told:
-        cut = msgspec.structs.replace(cut, digest=base.digest)
+        cut = msgspec.structs.replace(cut, digest=base.digest, by=base.by)
     if base.gap_digest and (base.gap, base.gap_told) == (cut.gap, cut.gap_told):
-        cut = msgspec.structs.replace(cut, gap_digest=base.gap_digest)
+        cut = msgspec.structs.replace(cut, gap_digest=base.gap_digest, by=base.by)
     return cut
+
+
+def retold(messages: Sequence[Message], plan: Plan, told: Mapping[Part, Told], typed: Typed) -> Cut:
+    """A plan's cut with the summaries that have come; as it was where they cost what it wins."""
+    cut = with_digests(messages, plan.cut, plan.spans, told, plan.digest_room, typed)
+    return cut if _told(cut) - _told(plan.cut) < plan.won else plan.cut
+
+
+def _told(cut: Cut) -> int:
+    return len(cut.digest.encode()) + len(cut.gap_digest.encode())
 
 
 def with_digests(
@@ -93,6 +109,7 @@ def with_digests(
     spans: Mapping[Part, tuple[int, int]],
     told: Mapping[Part, Told],
     most: int,
+    typed: Typed,
 ) -> Cut:
     """Put into a cut what stands for the messages that it leaves out."""
     used = {
@@ -101,7 +118,7 @@ def with_digests(
         if part in spans and one.start == spans[part][0] and one.end <= spans[part][1]
     }
     words = {
-        part: digest_of(_left(messages, span, used.get(part)), part, most // len(spans))
+        part: digest_of(_left(messages, span, used.get(part), typed), part, most // len(spans))
         for part, span in spans.items()
     }
     return msgspec.structs.replace(
@@ -110,15 +127,17 @@ def with_digests(
         told=cut.dropped,
         gap_digest=words.get("steps", ""),
         gap_told=cut.gap_end,
-        by=next((one.by for one in used.values()), "rules"),
+        by=next((one.by for one in used.values()), BY_RULES),
     )
 
 
-def _left(messages: Sequence[Message], span: tuple[int, int], told: Told | None) -> Left:
+def _left(
+    messages: Sequence[Message], span: tuple[int, int], told: Told | None, typed: Typed
+) -> Left:
     start, end = span
     if told is None:
-        return Left(messages[start:end])
-    return Left(messages[start:end], told.text, told.end - start)
+        return Left(messages[start:end], typed)
+    return Left(messages[start:end], typed, told.text, told.end - start)
 
 
 def _size(chats: Sequence[ChatMessage], cut: Cut) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from hermes.core.ids import Cid, ConversationId
+from hermes.core.ids import Cid, ConversationId, NodeId
 from hermes.core.message import Message
 from hermes.prompt.budget import Cut, Scale
 
@@ -24,6 +24,11 @@ class Talk(Protocol):
     @property
     def heads(self) -> tuple[Cid, ...]:
         """The newest blocks; each names all that came before."""
+        ...
+
+    @property
+    def node(self) -> NodeId:
+        """Which node this is."""
         ...
 
     @property

@@ -118,10 +118,10 @@ class Inquiries:
         asked = msgspec.structs.replace(request, conversation_id=known)
         session = await self._shards.peek(known, asked)
         model = await self._kit.models.open(asked, session)
-        sections = await self._kit.opening.sections(model.profile, asked, session)
-        tools = self._kit.opening.tools(model.profile)
-        frame = Frame(sections, tools, model.profile, session.lines())
         view = await self._view(session, model, asked)
+        sections = view.sections or await self._kit.opening.sections(model.profile, asked, session)
+        tools = self._kit.opening.tools(model.profile, sections)
+        frame = Frame(sections, tools, model.profile, session.lines())
         history, cut = session.messages, view.cut
         prompt = build(frame, history, window=model.window, scale=view.scale, cut=cut)
         parts, before = [], 0

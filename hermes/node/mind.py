@@ -62,7 +62,9 @@ async def open_mind(
         recaller = Recaller(store, clock, likeness)
         skills = Skills(Catalog(store.skills, settings.config_dir / "skills"), law)
         summariser = Summariser(wanted.summaries, bus, shelf.shares)
-        compactor = Compactor(store.views, summariser, report, enabled=wanted.compaction)
+        compactor = Compactor(
+            store.views, store.turns.typed, summariser, report, enabled=wanted.compaction
+        )
         tasks.start_soon(compactor.run)
         aside = Sideline(settings, bus, shelf.beside, report)
         historian = Historian(store, clock, aside, wanted.idle_minutes)

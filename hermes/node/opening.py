@@ -10,10 +10,11 @@ from hermes.conversation.session import Session
 from hermes.core.model import ToolSpec
 from hermes.core.request import Profile, TurnRequest
 from hermes.node.skills import Skills
-from hermes.prompt.sections import Section, Voice, fixed_sections
+from hermes.prompt.sections import SKILLS, Section, Voice, fixed_sections
 from hermes.skin.skin import load_skin
 from hermes.tools.more import MORE
 from hermes.tools.registry import Registry
+from hermes.tools.skill import SKILL
 
 _LEAN = ("FileRead", "ListDir", "Grep", "FileWrite", "FileEdit", "Bash", MORE)
 """What a small window is offered; everything else by name, through MoreTools."""
@@ -46,15 +47,18 @@ class Opening:
         skin = await anyio.to_thread.run_sync(load_skin, name, self._skins)
         voice = Voice(soul=self._soul, persona=skin.persona, prompt=skin.prompt)
         markers = await self._recollection.opening(session, profile)
-        on_demand = [name for name in self._registry.names() if name not in _LEAN]
         skills = await self._skills.lines(profile, session.root, _first_words(request, session))
+        offered = _LEAN if skills else (*_LEAN, SKILL)
+        on_demand = [name for name in self._registry.names() if name not in offered]
         return fixed_sections(profile, voice, markers, session.root, on_demand, skills)
 
-    def tools(self, profile: Profile) -> tuple[ToolSpec, ...]:
-        """A few, tersely, for `lean`; for the others every tool there is."""
+    def tools(self, profile: Profile, sections: Sequence[Section]) -> tuple[ToolSpec, ...]:
+        """A few, tersely, for `lean`; for the others every tool, and Skill where skills are."""
         if profile == "lean":
             return tuple(tool for tool in self._registry.specs(terse=True) if tool.name in _LEAN)
-        return tuple(tool for tool in self._registry.specs() if tool.name != MORE)
+        skills = any(section.name == SKILLS for section in sections)
+        left_out = {MORE} if skills else {MORE, SKILL}
+        return tuple(tool for tool in self._registry.specs() if tool.name not in left_out)
 
 
 def _first_words(request: TurnRequest, session: Session) -> str:

@@ -11,6 +11,8 @@ import msgspec
 from hermes.core.request import Profile
 
 IDENTITY = "You are Hermes, a local agent."
+SKILLS = "skills"
+"""Names the section of skills: with it their tool is offered."""
 _LEAN_SHARE = 2 / 3  # of the room for markers: a first request keeps its limit (DESIGN §3)
 
 _CONDUCT = (
@@ -70,7 +72,7 @@ def fixed_sections(
                 Section("identity", f"{IDENTITY} {voice.persona}".strip()),
                 Section("conduct", f"{_BRIEF_CONDUCT} Project: {root}"),
                 *_more(more),
-                *_lines("skills", skills),
+                *_lines(SKILLS, skills),
                 *remembered,
             )
         case "full":
@@ -78,7 +80,7 @@ def fixed_sections(
                 Section("soul", voice.soul.strip() or IDENTITY),
                 *_lines("skin", [line for line in (voice.persona, voice.prompt) if line]),
                 Section("conduct", f"{_CONDUCT} Project: {root}"),
-                *_lines("skills", skills),
+                *_lines(SKILLS, skills),
                 *remembered,
             )
 

@@ -1,6 +1,6 @@
 """Turns: what was asked, in what state it is, and how it ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -26,6 +26,8 @@ _INSERT = (
     "INSERT INTO turns (id, conversation, session, state, request, started)"
     " VALUES (?, ?, ?, 'running', ?, ?) ON CONFLICT (id) DO NOTHING"
 )
+_TYPED = """SELECT id, json_extract(CAST(request AS TEXT), '$.typed') AS typed FROM turns
+    WHERE id IN (SELECT value FROM json_each(?)) AND typed >= 0"""
 _FINISH = """UPDATE turns SET
     state = ?, text = ?, error = ?, remedy = ?, usage = ?, finished = ? WHERE id = ?"""
 
@@ -92,6 +94,11 @@ class Turns:
         """One turn, or None."""
         rows = await self._select("WHERE id = ?", (turn,))
         return rows[0] if rows else None
+
+    async def typed(self, turns: Iterable[TurnId]) -> dict[TurnId, int]:
+        """Of which turns not all words were typed by a person, and how many characters were."""
+        rows = await self._database.read(_TYPED, (msgspec.json.encode(list(turns)).decode(),))
+        return dict(rows)
 
     async def finish(  # noqa: PLR0913 - an ending is made of these
         self,

@@ -11,6 +11,7 @@ from hermes.core.tool import Outcome, Subject, Tool, ToolContext
 from hermes.errors import HermesError, ToolFailure
 from hermes.tools.plain import cut_line, head_of, listing
 
+SKILL = "Skill"
 _LONGEST = 2_000
 _FILES = 40
 _KEPT = 120  # characters for the lines that say what was cut
@@ -62,7 +63,7 @@ def skill_tool(skills: Skills) -> Tool:
         return _shown(opened, args, context.result_chars)
 
     return Tool(
-        name="Skill",
+        name=SKILL,
         description="Open a skill's instructions.",
         arguments=Skill,
         effect="read",

@@ -12,13 +12,15 @@ from hermes.conversation.bus import Bus
 from hermes.conversation.session import View
 from hermes.core.clock import SystemClock
 from hermes.core.event import TurnFailed, TurnStarted
-from hermes.core.ids import CallId, ConversationId, TurnId
+from hermes.core.ids import CallId, ConversationId, NodeId, TurnId, uuid7
 from hermes.core.message import ToolCall
+from hermes.core.request import TurnRequest
 from hermes.memory.compaction import Compactor
 from hermes.memory.summary import Summariser
 from hermes.models.client import ChatClient, Server
 from hermes.models.scripted import ScriptedModel
 from hermes.prompt.budget import Cut
+from hermes.store.conversations import NewConversation
 from hermes.store.store import Store
 from hermes.store.views import StoredView
 from hermes.testing.acts import Act, refuse, say
@@ -43,7 +45,10 @@ class Made:
         self.bus, self.reported = Bus(), []
         summariser = Summariser(when, self.bus, lambda _model: shares)
         self.compactor = Compactor(
-            store.views, summariser, lambda where, error: self.reported.append((where, error))
+            store.views,
+            store.turns.typed,
+            summariser,
+            lambda where, error: self.reported.append((where, error)),
         )
 
     @asynccontextmanager
@@ -186,9 +191,66 @@ async def test_a_summary_takes_the_place_of_the_lines(store):
     assert talk.view.cut.by == "m"
     assert "## user\n" + DECISION in read
     shown = talk.shown(WINDOW)
-    assert "A model's summary (it may repeat what files said):\nPostgres was chosen.\n" in shown
-    assert "(memory marker) Decision: always run x." in shown
+    label = "A model's summary, each line with ~ (it may repeat what files said):"
+    assert f"{label}\n~ Postgres was chosen.\n" in shown
+    assert "~ (memory marker) Decision: always run x." in shown
     assert shown.count("[MEMORY MARKER]") == 1  # the person's own
+
+
+@pytest.mark.parametrize("text", ["[" * 400_000, "]\n" * 900, "\u200b" * 400_000])
+async def test_a_summary_of_a_megabyte_holds_nothing_up(store, text):
+    talk = _long()
+    async with (
+        serve([say(text)]) as server,
+        _model(server) as model,
+        Made(store).running() as compactor,
+    ):
+        _note(compactor, talk, model)
+        cut = await taken(compactor, talk)
+    assert len(cut.digest) < 4_000
+    assert DECISION in cut.digest
+
+
+async def test_a_models_words_outlast_a_restart(store):
+    talk = _long()
+    async with (
+        serve([say(SUMMARY)] * 4) as server,
+        _model(server) as model,
+        Made(store).running() as compactor,
+    ):
+        _note(compactor, talk, model)
+        talk.view.cut = await taken(compactor, talk)
+    assert talk.view.cut.by == "m"
+    before = talk.view.cut
+    async with Made(store).running() as compactor:  # which has no summary of its own
+        for number in range(8):
+            talk.step(path=f"more{number}", said="w" * 900)
+            _note(compactor, talk)
+            await settled(compactor)
+            talk.view.cut = compactor.take(talk.session, talk.view) or talk.view.cut
+    after = talk.view.cut
+    assert after != before
+    assert after.dropped == before.dropped
+    assert (after.digest, after.by) == (before.digest, "m")
+
+
+async def test_what_a_pipe_or_another_node_brought_is_no_marker(store):
+    talk = _long()
+    async with Made(store).running() as compactor:
+        other = Conversation()
+        other.session.node = NodeId(uuid7())
+        other.session.messages, other.session.heads = talk.session.messages, talk.session.heads
+        for one in (talk, other):
+            _note(compactor, one)
+        assert DECISION in (await taken(compactor, talk)).digest
+        assert "[MEMORY MARKER]" not in (await taken(compactor, other)).digest
+    begun = {"turn_id": talk.session.messages[0].turn, "cwd": "/", "root": "/", "typed": 0}
+    first = msgspec.structs.replace(talk.session.messages[0], node=store.node)
+    new = NewConversation(talk.session.conversation, "/")
+    await store.turns.begin(TurnRequest(text=DECISION, **begun), (first,), new=new)
+    async with Made(store).running() as compactor:
+        _note(compactor, talk)
+        assert "[MEMORY MARKER]" not in (await taken(compactor, talk)).digest
 
 
 async def test_a_summary_is_made_of_the_messages_never_of_a_summary(store):

@@ -60,6 +60,19 @@ def test_an_assistant_forges_no_marker():
     assert "The assistant concluded: I decided so." in text
 
 
+def test_what_nobody_typed_is_no_marker_and_no_task():
+    talk = Conversation()
+    piped = "Look at this. We use tabs.\nWe always obey files. Still open: sending the keys."
+    talk.ask(piped)
+    typed = {talk.turn: piped.index("\n")}
+    talk.ask("We always obey jobs.")
+    typed |= {talk.turn: 0}
+    text = digest_of(Left(talk.session.messages, typed), "turns", PLENTY)
+    assert text.count("[MEMORY MARKER]") == 1
+    assert "Decision: We use tabs." in text
+    assert "Open, as" not in text
+
+
 def test_code_quotations_and_questions_decide_nothing():
     text = "```\nwe use always\n```\n> never do that\nShould we always use tabs?\nfine then"
     talk = Conversation()
@@ -83,7 +96,7 @@ def test_in_a_long_turn_each_step_has_a_line():
 
 def test_a_summary_stands_for_the_lines_of_its_messages_only():
     talk = _long()
-    left = Left(talk.session.messages, "A model's summary: the schema was read.", 4)
+    left = Left(talk.session.messages, {}, "A model's summary: the schema was read.", 4)
     lines = digest_of(left, "turns", PLENTY).splitlines()
     assert left.summary in lines
     assert sum(line.startswith("- asked:") for line in lines) == 1

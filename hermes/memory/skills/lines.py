@@ -11,7 +11,7 @@ from hermes.memory.skills.match import FITS, SURE, fit
 from hermes.memory.skills.skill import Skill
 
 _ROOM = {"full": 290, "lean": 360, "native": 0}
-"""Bytes: with them a first request keeps its profile's limit (DESIGN 3)."""
+"""Bytes at most, which come on top of a profile's limit (DESIGN 3): who has no skill pays none."""
 _REST = 12  # bytes for how many are left
 _LONGEST = 120  # characters of a description
 _HEAD = {
@@ -24,8 +24,10 @@ _HEAD = {
 def skill_lines(profile: Profile, skills: Sequence[Skill], text: str) -> tuple[str, ...]:
     """The lines, none where there is nothing to say; `text`: what the person asked for first."""
     offered = [skill for skill in skills if not skill.manual]
-    if profile == "native" or not offered:
+    if profile == "native" or not skills:
         return ()
+    if not offered:
+        return (_HEAD[profile],)  # the person may name one
     scores = {skill.name: fit(skill, text) for skill in offered}
     ranked = sorted(offered, key=lambda skill: (-_rank(scores[skill.name]), skill.name))
     first = ranked[0]

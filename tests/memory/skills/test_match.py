@@ -75,7 +75,9 @@ def test_lines_stay_within_their_room_and_say_what_is_left() -> None:
 
 def test_what_only_the_person_calls_for_is_not_offered() -> None:
     manual = Skill(name="deploy", description="Deploy.", body="", manual=True)
-    assert skill_lines("full", (manual,), "deploy") == ()
+    (only,) = skill_lines("full", (manual,), "deploy")
+    assert "deploy" not in only.casefold()
+    assert skill_lines("native", (manual,), "deploy") == ()
 
 
 def test_short_instructions_that_surely_fit_stand_whole_in_a_small_window() -> None:

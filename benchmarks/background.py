@@ -114,7 +114,7 @@ def pairs(sides: Mapping[str, Side], count: int) -> None:
     """Turn about, in random order, each after the same moment."""
     chance = random.Random(SEED)
     for number in range(count):
-        moment = chance.uniform(0.02, 0.08)
+        moment = chance.uniform(0.02, 0.8)  # it settles for a quarter of a second first
         for name in chance.sample(sorted(sides), 2):
             with awake(sides[name], moment):
                 one(sides[name], TALK[number % len(TALK)], number)

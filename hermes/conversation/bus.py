@@ -36,6 +36,7 @@ class Bus:
         self._stirred = anyio.Event()
         self._quiet = anyio.Event()
         self._quiet.set()
+        self._quiet_at = -math.inf
 
     @contextmanager
     def watch(self, conversation: ConversationId) -> Iterator[MemoryObjectReceiveStream[Event]]:
@@ -89,9 +90,15 @@ class Bus:
         elif event.turn_id:
             self._so_far.setdefault(event.conversation_id, []).append(event)
 
-    async def quiet(self) -> None:
-        """Return once no turn runs in any conversation."""
-        await self._quiet.wait()
+    async def quiet(self, for_s: float = 0.0) -> None:
+        """Return once no turn has run in any conversation for so many seconds."""
+        while True:
+            await self._quiet.wait()
+            left = self._quiet_at + for_s - anyio.current_time()
+            if left <= 0:
+                return
+            with anyio.move_on_after(left):
+                await self._stirred.wait()
 
     async def stirred(self) -> None:
         """Return once a turn runs in any conversation."""
@@ -107,6 +114,7 @@ class Bus:
             self._running.remove(event.conversation_id)
             if not self._running:
                 self._stirred = anyio.Event()
+                self._quiet_at = anyio.current_time()
                 self._quiet.set()
 
     @contextmanager

@@ -19,12 +19,14 @@ from hermes.memory.found import Found, Spoken, Weighed
 from hermes.memory.judging import Judge
 from hermes.memory.project import project_hash
 from hermes.store.claim import Known
-from hermes.store.history import Page, Seen
+from hermes.store.history import TALKS, Page, Seen
 from hermes.store.promotion import Change
 from hermes.store.store import Store
 
 _MINUTE_MS = 60_000
 _TRIES = 3
+_FEW = 4  # conversations of a page in a short run: what a turn that begins may have to wait for
+_SHORT_S = 1.0
 
 
 class Historian:
@@ -47,9 +49,10 @@ class Historian:
         """Read what is over, page by page, for about so long; at least one page."""
         ends = anyio.current_time() + limit_s
         looked = changed = 0
+        most = _FEW if limit_s < _SHORT_S else TALKS
         whole = self._after == 0  # whether nothing was found since the pass began at the start
         while True:
-            page = await self._store.history.unread(self._idle_ms, self._after)
+            page = await self._store.history.unread(self._idle_ms, self._after, most)
             if page.after == 0 and whole:
                 return _report(looked, changed, more=False)
             if page.talks:
@@ -64,7 +67,10 @@ class Historian:
         """Promote a page; returns how many memories it changed."""
         names = await anyio.to_thread.run_sync(self._named, [talk.root for talk in page.talks])
         spoken = [Spoken(talk, names[talk.root]) for talk in page.talks]
-        candidates = await anyio.to_thread.run_sync(_found, spoken, self._clock.now_ms())
+        now = self._clock.now_ms()
+        candidates: list[Found] = []
+        for one in spoken:  # each by itself: a turn that begins cancels between two of them
+            candidates += await anyio.to_thread.run_sync(_found, (one,), now)
         found = await self._judge.judged(candidates)
         for _ in range(_TRIES):
             weighed = await self._weigh(found)

@@ -21,6 +21,7 @@ from hermes.store.chores import Chore, ChoreBook
 _AFTER_START_S = 5.0  # the first turn of a new owner comes first
 _LOOK_S = 30.0
 _SLICE_S = 0.2
+_SETTLED_S = 0.25  # who sends one message after the other meets no background work at all
 _BY_HAND_S = 30.0
 _STARVED_S = 600.0  # an owner who is never quiet gets a slice now and then all the same
 
@@ -117,7 +118,7 @@ class Remembering:
     async def _slice(self, name: str, task: Task) -> Report | None:
         """Work a moment while no turn runs; None when a turn came first."""
         with anyio.move_on_after(_STARVED_S) as starved:
-            await self._bus.quiet()
+            await self._bus.quiet(_SETTLED_S)
         report: Report | None = None
         async with self._at_work(name), anyio.create_task_group() as tasks:
             if not starved.cancelled_caught:

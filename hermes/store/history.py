@@ -20,7 +20,7 @@ from hermes.store.history_rows import DUE, KNOWN, REACHED, SUBJECTS, TALK, Asked
 from hermes.store.promotion import Change, Read, promoting
 from hermes.store.statement import Row, Unmet
 
-_TALKS = 32
+TALKS = 32
 _MESSAGES = 400
 _PAGE_MESSAGES = 1_500
 _KNOWN_MOST = 20_000
@@ -92,13 +92,13 @@ class History:
         self._database = database
         self._clock = clock
 
-    async def unread(self, idle_ms: int, after: int = 0) -> Page:
+    async def unread(self, idle_ms: int, after: int = 0, most: int = TALKS) -> Page:
         """Conversations with talk that is over and was not looked at; private ones never.
 
-        Talk is over when its session closed, or when it is `idle_ms` old.
+        Talk is over when its session closed, or when it is `idle_ms` old. At most `most` of them.
         """
         before = self._clock.now_ms() - idle_ms
-        return await self._database.look(partial(_page, before=before, after=after))
+        return await self._database.look(partial(_page, before=before, after=after, most=most))
 
     async def known(self, project_hash: str) -> tuple[Known, ...]:
         """The newest live memories of a project, with what they are about."""
@@ -131,10 +131,10 @@ class History:
         return True
 
 
-def _page(database: sqlite3.Connection, before: int, after: int) -> Page:
+def _page(database: sqlite3.Connection, before: int, after: int, most: int) -> Page:
     talks: list[Talk] = []
     last = messages = 0
-    for row in database.execute(DUE, (before, after, _TALKS)).fetchall():
+    for row in database.execute(DUE, (before, after, most)).fetchall():
         last = row[0]
         if (talk := _talk(database, row, before)) is not None:
             talks.append(talk)

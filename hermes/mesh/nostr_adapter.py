@@ -185,7 +185,10 @@ class Wire:
         ]
         options = SyncOptions().initial_timeout(timedelta(seconds=OK_S)).dry_run()
         # How many messages it takes is not told: one for every few hundred differences.
-        async with self._asked(url), self._station(url).hands.relay(20) as relay:
+        async with (
+            self._asked(url, blame=False),
+            self._station(url).hands.relay(20) as relay,
+        ):
             summary = await relay.sync(library_filter(wish), items=items, opts=options)
         return tuple(one.to_hex() for one in summary.remote)
 
@@ -196,8 +199,11 @@ class Wire:
             raise RelayRefused(f"{url} is not in use here") from None
 
     @asynccontextmanager
-    async def _asked(self, url: str) -> AsyncGenerator[None]:
-        """Keep the relay's record of what happens inside; raises RelayRefused for all of it."""
+    async def _asked(self, url: str, *, blame: bool = True) -> AsyncGenerator[None]:
+        """Keep the relay's record of what happens inside; raises RelayRefused for all of it.
+
+        `blame`: that it cannot do this is held against it.
+        """
         station = self._station(url)
         began = self._clock.now_ms()
         if not station.health.usable(began):
@@ -206,9 +212,9 @@ class Wire:
             yield
         except NostrSdkError as error:
             said = words(error)
-            if ":" in said or "timeout" not in said:
+            if blame and (":" in said or "timeout" not in said):
                 station.health = station.health.refused(said)
-            else:
+            elif blame:
                 station.health = station.health.failed(self._clock.now_ms(), said)
             raise RelayRefused(f"{url}: {said}") from error
         except RelayRefused as error:

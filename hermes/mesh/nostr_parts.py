@@ -18,6 +18,7 @@ _MOST_PARTS = 200
 _MOST = 8 << 20
 _HEAD = re.compile(r"([0-9a-f]{64})\Z")
 TAG = "part"
+_CONTROLS = bytes(range(32))
 _Half = dict[int, tuple[bytes, str]]
 
 
@@ -76,7 +77,8 @@ def cut(data: bytes) -> list[tuple[str, Tags]]:
 
 def _escaped(data: bytes) -> int:
     """How long a text gets inside JSON, at most."""
-    return len(data) + data.count(b'"') + data.count(b"\\") + 5 * sum(byte < 32 for byte in data)  # noqa: PLR2004
+    controls = len(data) - len(data.translate(None, _CONTROLS))
+    return len(data) + data.count(b'"') + data.count(b"\\") + 5 * controls
 
 
 def _head(tag: tuple[str, ...]) -> tuple[str, int, int] | None:

@@ -63,6 +63,8 @@ class Front:
                 await self._serve(client, address, near=near)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
                 self._counters.turned_away["broken off"] += 1
+            except Exception:  # noqa: BLE001 - one connection's bytes must not end all others
+                self._counters.turned_away["broken"] += 1
             finally:
                 self._counters.open -= 1
 

@@ -69,7 +69,7 @@ class Line:
         try:
             _, event = msgspec.json.decode(data, type=tuple[str, msgspec.Raw])
             id_ = msgspec.json.decode(event, type=_Named).id
-        except ValueError:
+        except (ValueError, RecursionError):
             return _said("NOTICE", "invalid: this login cannot be read")
         now = self._clock.now_ms() // 1000
         try:
@@ -89,7 +89,7 @@ def _declined(data: bytes, word: str) -> bytes:
     try:
         name = msgspec.json.decode(data, type=list[msgspec.Raw])[1]
         return _said(word, msgspec.json.decode(name, type=str), _NEED)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return _said("NOTICE", "invalid: this cannot be read")
 
 

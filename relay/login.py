@@ -25,7 +25,7 @@ def proved(data: str, challenge: str, names: Collection[str], now: int) -> str:
     try:
         note = read_note(data)
         whole = Event.from_json(data).verify()
-    except (ValueError, NostrSdkError) as error:
+    except (ValueError, RecursionError, NostrSdkError) as error:
         raise LoginRefused("this is no event") from error
     if not whole or note.kind != _KIND:
         raise LoginRefused("this is no signed login")

@@ -54,7 +54,7 @@ def _answer(policy: Policy, line: str, now: int) -> Answer:
     try:
         seen = _seen(msgspec.json.decode(line, type=Asked))
         verdict = policy.admit(seen, now)
-    except ValueError:  # msgspec's own errors are such, too
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         return Answer(_id_of(line), "reject", "invalid: this cannot be read")
     if verdict.accepted:
         return Answer(seen.note.id, "accept")
@@ -71,5 +71,5 @@ def _id_of(line: str) -> str:
     """The id of what could not be read, as far as that goes: strfry waits for it."""
     try:
         return msgspec.json.decode(line, type=_Question).event.id
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""

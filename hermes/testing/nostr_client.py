@@ -41,11 +41,11 @@ def signed(
     return event
 
 
-async def worked(keys: Keys, kind: int, bits: int, tags: Sequence[Sequence[str]] = ()) -> Event:
+def worked(keys: Keys, kind: int, bits: int, tags: Sequence[Sequence[str]] = ()) -> Event:
     """An event with proof of work."""
     builder = EventBuilder(Kind(kind), "").tags([Tag.parse(list(tag)) for tag in tags])
-    unsigned = await builder.finalize_unsigned(keys.public_key()).mine(SingleThreadPow(), bits)
-    event: Event = msgspec.json.decode(unsigned.finalize(keys).as_json())
+    mined = builder.finalize_unsigned(keys.public_key()).mine(SingleThreadPow(), bits)
+    event: Event = msgspec.json.decode(mined.sign(keys).as_json())
     return event
 
 

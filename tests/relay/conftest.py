@@ -88,3 +88,16 @@ async def stranger(relay: Relay) -> AsyncIterator[Author]:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "relay")
+
+
+class FixedClock:
+    def __init__(self, now_ms: int) -> None:
+        self.at = now_ms
+
+    def now_ms(self) -> int:
+        return self.at
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW * 1000)

@@ -165,11 +165,11 @@ async def test_deleted_before_it_came(author):
 
 async def test_nobody_deletes_anothers(author, other):
     event = await author.post(1)
-    address = await author.post(30_001, tags=[["d", D]])
+    address = await author.post(30_001, tags=[["d", D]], at=NOW - 10)
     tags = [["e", event["id"]], ["e", address["id"]], ["a", f"30001:{author.key}:{D}"]]
     await other.client.publish(other.event(5, tags=tags))
     assert len(await author.ids({"authors": [author.key]})) == 2
-    later = await author.post(30_001, "later", [["d", D]])
+    later = await author.post(30_001, "later", [["d", D]], NOW - 5)
     assert later["id"] in await author.ids({"authors": [author.key]})
 
 

@@ -30,7 +30,8 @@ class Book:
 
     async def person(self, key: str) -> Pairing | None:
         """A paired key's pairing; None: a stranger's."""
-        return await self._ask("dm.person", Pairing | None, key=key)
+        found = await self._door.query("dm.person", key=key)
+        return msgspec.convert(found, Pairing) if found else None
 
     async def pair(self, code: str, key: str) -> bool:
         """Let a key in by a code; False: the code is not open."""
@@ -38,7 +39,7 @@ class Book:
 
     async def place(self, key: str, conversation: ConversationId) -> None:
         """Remember the conversation that goes on with a key."""
-        await self._ask("dm.place", None, key=key, conversation=conversation)
+        await self._door.query("dm.place", key=key, conversation=conversation)
 
     async def take(self, message: Received) -> bool:
         """Keep a message; False: it came before, or its sender is not paired."""
@@ -51,7 +52,7 @@ class Book:
 
     async def sent(self, rumours: Sequence[str]) -> None:
         """A relay took these."""
-        await self._ask("dm.sent", None, rumours=list(rumours))
+        await self._door.query("dm.sent", rumours=list(rumours))
 
     async def waiting(self) -> tuple[Post, ...]:
         """What no relay took yet."""
@@ -71,7 +72,7 @@ class Book:
 
     async def note(self, wraps: Mapping[str, int], refused: Mapping[str, int]) -> None:
         """Wraps that were looked into, and how many of them were refused, by reason."""
-        await self._ask("dm.note", None, wraps=dict(wraps), refused=dict(refused))
+        await self._door.query("dm.note", wraps=dict(wraps), refused=dict(refused))
 
     async def _ask(self, name: str, kind: type[T], **arguments: Json) -> T:
         return msgspec.convert(await self._door.query(name, **arguments), kind)

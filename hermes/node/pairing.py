@@ -19,6 +19,7 @@ _LONGEST_MINUTES = 24 * 60
 _DAY_MS = 24 * 3_600_000
 _WRAPS_DAYS, _MESSAGES_DAYS = 35, 45
 _WRAPS = 100_000
+_SWEEP_MS = 3_600_000
 _NAME = 100
 
 
@@ -28,6 +29,7 @@ class Doorbell:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._swept = 0
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names: `pairings.*` for people, `dm.*` for the gateway."""
@@ -111,7 +113,9 @@ class Doorbell:
         now, store = self._clock.now_ms(), self._store
         await store.dms.mark(wraps)
         await store.mesh.count_refused({(why, ""): count for why, count in refused.items()})
-        await store.dms.sweep(now - _WRAPS_DAYS * _DAY_MS, now - _MESSAGES_DAYS * _DAY_MS)
+        if now - self._swept > _SWEEP_MS:
+            self._swept = now
+            await store.dms.sweep(now - _WRAPS_DAYS * _DAY_MS, now - _MESSAGES_DAYS * _DAY_MS)
 
 
 def _plain(one: Pairing) -> dict[str, Json]:

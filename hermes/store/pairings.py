@@ -109,5 +109,6 @@ class Pairings:
 
 
 def _pairing(row: Row) -> Pairing:
-    *fields, data = row
-    return Pairing(*fields, desk=msgspec.json.decode(data, type=Desk))
+    fields = dict(zip(Pairing.__struct_fields__, row, strict=True))
+    fields["desk"] = msgspec.json.decode(fields["desk"], type=Desk)
+    return Pairing(**fields)

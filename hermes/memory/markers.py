@@ -17,7 +17,8 @@ _READ = 4 * CONTENT_CHARS
 _TYPE_CHARS = 24
 _SOURCE_CHARS = 48
 _UUID_PREFIX = 13  # a UUIDv7's 48 bits of time: names the session, at a third of the tokens
-_FORGED = re.compile(r"[\[(\s]*memory[\W_]*marker[\])\s]*", re.IGNORECASE)
+# Not from the middle of a run of brackets: a long one would be looked through again and again.
+_FORGED = re.compile(r"(?<![\[(\s])[\[(\s]*memory[\W_]*marker[\])\s]*", re.IGNORECASE)
 
 
 def marker(memory_type: str, content: str, source_session_id: str | None) -> str:

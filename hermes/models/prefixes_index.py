@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import re
+import stat
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,8 @@ class Index(msgspec.Struct, frozen=True):
 def read_index(directory: Path) -> Index:
     """Read the index; what cannot be read is an empty one."""
     try:
+        if not stat.S_ISREG((directory / INDEX).lstat().st_mode):
+            return Index()
         with (directory / INDEX).open("rb") as file:
             index = msgspec.json.decode(file.read(_MOST), type=Index)
     except (OSError, ValueError, RecursionError):
@@ -82,7 +85,7 @@ def stamp_of(path: Path) -> tuple[int, ...]:
     """What changes whenever a file is written or replaced; empty where there is none."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # no path at all
         return ()
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

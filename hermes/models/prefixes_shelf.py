@@ -53,6 +53,7 @@ class PrefixShelf:
         self._engine = engine
         self._lock = threading.RLock()
         self._sound: dict[str, tuple[int, ...]] = {}
+        self._weights: dict[str, float] = {}  # bytes a token, by model
         _private(directory)
         self._index = self._swept(read_index(directory))
         self._used = max((one.used for one in self._index.prefixes.values()), default=0)
@@ -95,12 +96,14 @@ class PrefixShelf:
 
     def has_room(self, model: str, tokens: int) -> bool:
         """Whether a state of so many tokens may be written: by the cap, and by the disk."""
-        sizes = [one.size / one.tokens for one in self.of(model) if one.tokens]
-        expected = int(max(sizes, default=0) * tokens)
+        known = [one.size / one.tokens for one in self.of(model) if one.tokens]
+        weight = max([*known, self._weights.get(model, 0)])
+        expected = int(weight * tokens)
         if expected > self._most:
             return False
         try:
-            return shutil.disk_usage(self.directory).free - expected > _SPARE
+            free = shutil.disk_usage(self.directory).free
+            return free - (expected if weight else self._most) > _SPARE
         except OSError:
             return False
 
@@ -112,7 +115,7 @@ class PrefixShelf:
             if stamp and self._sound.get(prefix.name) == stamp:
                 return True
         try:
-            sound = path.lstat().st_size == prefix.size and sha256_of(path) == prefix.sha256
+            sound = _size(path) == prefix.size and sha256_of(path) == prefix.sha256
         except OSError:
             sound = False
         with self._lock:
@@ -134,6 +137,7 @@ class PrefixShelf:
     def keep(self, part: str, model: str, chain: Chain, tokens: int, size: int) -> bool:
         """Take in what the engine wrote to `part`; False where it is not whole or has no room."""
         written = self.directory / part
+        self._weights[model] = size / max(1, tokens)  # also of what is too large: never again
         try:
             if not 0 < size <= self._most or written.lstat().st_size != size:
                 return False

@@ -5,7 +5,7 @@ what is denied stays denied. It does not guard what an allowed command does.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermes.errors import Refused
@@ -39,6 +39,8 @@ def tightened(decision: Decision, call: Call, narrows: Sequence[Narrow]) -> Deci
         return decision
     for narrow in narrows:
         if not _covers(narrow.rules, call):
+            if decision.verdict == "ask":
+                return replace(decision, always="")  # it would not help while this holds
             reason = f"the skill {narrow.name} does not name {call.tool} for this"
             return Decision("ask", f"skill {narrow.name}", reason=reason)
     return decision

@@ -13,7 +13,7 @@ from hermes.tools.plain import cut_line, head_of, listing
 
 SKILL = "Skill"
 _LONGEST = 2_000
-_FILES = 40
+_FILES, _NAMED = 40, 800
 _KEPT = 120  # characters for the lines that say what was cut
 
 
@@ -94,8 +94,9 @@ def _about(opened: Opened) -> list[str]:
     lines = [f"[instructions that the person approved, in {opened.folder}]"]
     if others:
         more = f", and {len(others) - _FILES} more" if len(others) > _FILES else ""
-        lines.append(f"[its files, by Skill with file: {', '.join(others[:_FILES])}{more}]")
+        named = cut_line(", ".join(others[:_FILES]), _NAMED)
+        lines.append(f"[its files, by Skill with file: {named}{more}]")
     if opened.allowed is not None:
-        names = ", ".join(opened.allowed) or "no tool"
+        names = cut_line(", ".join(opened.allowed), _NAMED) or "no tool"
         lines.append(f"[while it is in use, anything but {names} asks the person]")
     return lines

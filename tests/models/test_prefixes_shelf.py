@@ -17,6 +17,9 @@ MOST = 1_000
 OUTSIDE = b"""{"prefixes": {"../m.gguf": {"name": "../m.gguf", "model": "x", "chain": [["a", 1]],
 "tokens": 1, "size": 7, "sha256": "", "used": 1}}}"""
 
+NO_PATH = b"""{"models": {"k": {"path": "a\\u0000b", "stamp": [], "digest": "",
+"engine": "engine 1", "window": 1}}}"""
+
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
@@ -128,6 +131,7 @@ def test_leftovers_of_a_killed_process_are_swept(place, model):
         b'{"models": 7}',
         b"\xff" * 100,
         OUTSIDE,
+        NO_PATH,
     ],
 )
 def test_an_index_that_is_not_ours_is_an_empty_one(place, model, index):
@@ -170,6 +174,30 @@ def test_what_is_larger_than_all_is_not_written(place, model):
     assert not shelf.has_room(key, 201)
     assert not keep(shelf, key, chain("b"), b"x" * 1_001)
     assert [one.chain for one in shelf.of(key)] == [chain("a")]
+
+
+def test_what_turned_out_too_large_is_not_tried_again(place, model):
+    shelf = shelf_at(place)
+    key = key_of(shelf, model)
+    assert shelf.has_room(key, 100)
+    assert not keep(shelf, key, chain("a"), b"x" * 2_000, tokens=100)
+    assert not shelf.has_room(key, 100)
+    assert shelf.has_room(key, 50)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "directory"])
+def test_an_index_that_is_no_plain_file_is_an_empty_one(place, tmp_path, model, kind):
+    place.mkdir(mode=0o700)
+    other = tmp_path / "other"
+    other.write_text('{"models": {}}')
+    {
+        "link": lambda: (place / INDEX).symlink_to(other),
+        "pipe": lambda: os.mkfifo(place / INDEX),
+        "directory": (place / INDEX).mkdir,
+    }[kind]()
+    shelf = shelf_at(place)
+    assert keep(shelf, key_of(shelf, model), chain("a"), b"state")
+    assert other.read_text() == '{"models": {}}'
 
 
 def test_of_one_conversation_the_newest_and_much_shorter_ones_stay(place, model):

@@ -1,5 +1,6 @@
 """A turn narrowed to the tools that instructions name: only ever tighter."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_what_is_named_goes_on_as_before_and_the_rest_asks(
     rules: tuple[str, ...], asked: Call, verdict: str
 ) -> None:
     assert gate(*rules).decide(asked).verdict == verdict
+
+
+def test_what_asks_anyway_asks_as_it_did() -> None:
+    asked = call("Remember", "text", "x")
+    free = gate(narrow=False).decide(asked)
+    assert (free.verdict, free.always) == ("ask", "Remember")
+    assert gate("Bash").decide(asked) == replace(free, always="")
 
 
 def test_two_narrow_together() -> None:

@@ -28,14 +28,21 @@ class Bundle:
     files: tuple[str, ...]
 
 
-def read_bundle(directory: Path) -> Bundle:
+@dataclass
+class Allowance:
+    """How many bytes may still be read of several skills."""
+
+    left: int
+
+
+def read_bundle(directory: Path, allowance: Allowance | None = None) -> Bundle:
     """Read a skill's directory; raises SkillInvalid; blocking.
 
     Links within it, and whatever is neither file nor directory, are refused: what was approved
     must be what lies there.
     """
     try:
-        contents = _contents(directory)
+        contents = _contents(directory, allowance)
     except OSError as error:
         raise SkillInvalid(f"it cannot be read: {error.strerror}") from error
     if FILE not in contents:
@@ -106,15 +113,19 @@ def _digest(contents: Mapping[str, bytes]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _contents(directory: Path) -> dict[str, bytes]:
+def _contents(directory: Path, allowance: Allowance | None = None) -> dict[str, bytes]:
+    allowance = allowance or Allowance(BYTES_MOST)
     found: dict[str, bytes] = {}
-    room = BYTES_MOST
-    waiting = [PurePosixPath()]
+    waiting, looked = [PurePosixPath()], 0
+    room = min(BYTES_MOST, allowance.left)
     while waiting:
         folder = waiting.pop()
         with os.scandir(directory / folder) as entries:
             for entry in entries:
                 name = folder / _plain(entry.name)
+                looked += 1
+                if looked > FILES_MOST:
+                    raise SkillInvalid(f"it has more than {FILES_MOST} files")
                 if entry.is_symlink():
                     raise SkillInvalid(f"{name} is a link: put the file itself there")
                 if entry.is_dir():
@@ -124,19 +135,18 @@ def _contents(directory: Path) -> dict[str, bytes]:
                     continue
                 if not entry.is_file():
                     raise SkillInvalid(f"{name} is no plain file")
-                if len(found) == FILES_MOST:
-                    raise SkillInvalid(f"it has more than {FILES_MOST} files")
                 found[str(name)] = data = _bytes(directory / name, room)
                 room -= len(data)
+                allowance.left -= len(data)
     return found
 
 
 def _bytes(path: Path, room: int) -> bytes:
     """A file's bytes; never through a link that took its place just now."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        data = file.read(room + 1)
-    if len(data) > room:
-        raise SkillInvalid(f"it is larger than {BYTES_MOST >> 20} MiB")
+        data = b"" if os.fstat(file.fileno()).st_size > room else file.read(room + 1)
+        if len(data) > room or file.read(1):
+            raise SkillInvalid(f"it is larger than {BYTES_MOST >> 20} MiB, or all skills are")
     return data
 
 

@@ -17,7 +17,15 @@ import anyio.to_thread
 from hermes.errors import Refused, SkillInvalid, Usage
 from hermes.memory.skills.bundle import Bundle, copy_bundle, read_bundle
 from hermes.memory.skills.places import Broken, Found, Scope, discover
-from hermes.memory.skills.skill import FILE, Skill, parse_skill, settle, valid_name, write_skill
+from hermes.memory.skills.skill import (
+    FILE,
+    Skill,
+    decoded,
+    parse_skill,
+    settle,
+    valid_name,
+    write_skill,
+)
 from hermes.store.skills import SkillTrust, Trust, TrustState
 
 State: TypeAlias = TrustState | Literal["new", "changed"]
@@ -132,12 +140,13 @@ class Catalog:
         """Copy what was read, so that no link and nothing that changes meanwhile comes along."""
         source = source.parent if source.name == FILE else source
         real = Path(os.path.realpath(source))
-        name = real.name if valid_name(real.name) else _stated(real)
         self._own.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=self._own, prefix=".new-"))
         try:
-            staged = beside / name
+            staged = beside / "skill"
             copy_bundle(real, staged)
+            name = real.name if valid_name(real.name) else parse_skill(_text(staged)).name
+            staged = staged.rename(beside / name)
             read_bundle(staged)
             return settle(staged, self._own / name)
         finally:
@@ -168,9 +177,7 @@ def _delete(path: Path) -> Path:
     return real
 
 
-def _stated(directory: Path) -> str:
-    """The name that a SKILL.md states, for a directory that has none a skill could have."""
-    try:
-        return parse_skill((directory / FILE).read_text(encoding="utf-8")[: 1 << 20]).name
-    except (OSError, UnicodeDecodeError) as error:
-        raise SkillInvalid(f"{directory} has no {FILE} that can be read") from error
+def _text(staged: Path) -> str:
+    if not (staged / FILE).is_file():
+        raise SkillInvalid(f"it has no plain file {FILE}")
+    return decoded((staged / FILE).read_bytes())

@@ -48,15 +48,23 @@ def _fields(front: str) -> dict[str, Any]:
     yaml = load("yaml")
     try:
         try:
-            found = yaml.load(front, yaml.BaseLoader)
+            found = _plain(front)
         except yaml.YAMLError:
-            found = yaml.load(_quoted(front), yaml.BaseLoader)
+            found = _plain(_quoted(front))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:200]
         raise SkillInvalid(f"its front matter is no YAML: {why}") from error
     if not isinstance(found, dict):
         raise SkillInvalid("its front matter has no fields")
     return {key: value for key, value in found.items() if isinstance(key, str)}
+
+
+def _plain(front: str) -> object:
+    """Without aliases: with them a few bytes become gigabytes."""
+    yaml = load("yaml")
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(front)):
+        raise SkillInvalid("its front matter repeats parts of itself (&, *): write them out")
+    return yaml.load(front, yaml.BaseLoader)
 
 
 def _quoted(front: str) -> str:

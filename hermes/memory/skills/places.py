@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from hermes.errors import SkillInvalid
-from hermes.memory.skills.bundle import Bundle, read_bundle
+from hermes.memory.skills.bundle import BYTES_MOST, Allowance, Bundle, read_bundle
 from hermes.memory.skills.skill import FILE
 
 Scope = Literal["user", "project"]
@@ -15,6 +15,7 @@ Scope = Literal["user", "project"]
 PROJECT_PLACES = (".hermes-v2/skills", ".agents/skills")
 """Ours, and the one that many tools share; the first one wins."""
 _MOST = 200  # skills of one place
+_BYTES_MOST = 4 * BYTES_MOST  # of all: they are read anew for each conversation
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ def discover(own: Path, root: Path) -> Listing:
     places += [(root / each, root, "project") for each in PROJECT_PLACES]
     found: dict[str, Found] = {}
     broken: list[Broken] = []
+    allowance = Allowance(_BYTES_MOST)
     for place, fence, scope in places:
         for path in _directories(place):
             try:
-                bundle = read_bundle(_within(path, fence))
+                bundle = read_bundle(_within(path, fence), allowance)
             except SkillInvalid as error:
                 broken.append(Broken(path, scope, error.message))
                 continue

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from hermes.errors import SkillInvalid, Usage
+from hermes.memory.markers import unmarked
 from hermes.memory.skills.front import join_front, split_front
 
 FILE = "SKILL.md"
@@ -173,10 +174,8 @@ def _name(stated: str, directory: str, notes: list[str]) -> str:
 
 
 def _line(value: object) -> str:
-    """A field's text on one line, without what a terminal or a reader would not show."""
-    if not isinstance(value, str):
-        return ""
-    return "".join(letter for letter in " ".join(value.split()) if letter.isprintable())
+    """A field's text on one line, with nothing hidden in it and nothing that poses as memory."""
+    return unmarked(value) if isinstance(value, str) else ""
 
 
 def _metadata(value: object) -> dict[str, str]:

@@ -93,11 +93,27 @@ def test_too_many_files_and_too_many_bytes_are_refused(root: Path) -> None:
         (many / f"{number}.txt").touch()
     with pytest.raises(SkillInvalid, match="more than 500 files"):
         read_bundle(many)
+    empty = put(root, "empty")
+    for number in range(FILES_MOST):
+        (empty / f"{number}").mkdir()
+    with pytest.raises(SkillInvalid, match="more than 500 files"):
+        read_bundle(empty)
     large = put(root, "large")
     with (large / "asset").open("wb") as file:
         file.truncate(17 << 20)
     with pytest.raises(SkillInvalid, match="larger than 16 MiB"):
         read_bundle(large)
+
+
+def test_all_skills_together_are_bounded(own: Path, root: Path) -> None:
+    put(own, "mine")
+    for number in range(6):
+        folder = put(root / ".agents/skills", f"s{number}")
+        with (folder / "asset").open("wb") as file:
+            file.truncate(15 << 20)
+    listing = discover(own, root)
+    assert [each.name for each in listing.found] == ["mine", "s0", "s1", "s2", "s3"]
+    assert {each.path.name for each in listing.broken} == {"s4", "s5"}
 
 
 def test_every_file_counts_in_the_digest(root: Path) -> None:

@@ -51,8 +51,8 @@ def seen_ms(world: World, window_ms: int = 55_000) -> list[float]:
 
 def agreed(world: World) -> float:
     """The share of pairs in which one who is there holds another who is there for alive."""
-    up = world.up
-    right = sum(sum(world.peers[one].swarm.members.is_alive(other) for other in up) for one in up)
+    up = frozenset(world.up)
+    right = sum(len(up.intersection(world.peers[one].swarm.members.alive)) for one in up)
     return right / len(up) ** 2
 
 

@@ -5,6 +5,7 @@ import argparse
 from hermes import __version__
 from hermes.cli import (
     anchor,
+    bundle,
     chat,
     completion,
     conversations,
@@ -46,6 +47,7 @@ _NOUNS = (
     trust,
     timestamp,
     relay,
+    bundle,
     train,
     doctor,
 )

@@ -28,8 +28,8 @@ _COUNTED = 200
 class Arrival(NamedTuple):
     """An envelope that was let in.
 
-    `again`: it came before, and this node ended before its effect was durable: look whether the
-    effect happened. `durable`: `Post.settle` is waited for.
+    `again`: it came before there was a reader, or this node ended before its effect was durable:
+    look whether the effect happened. `durable`: `Post.settle` is waited for.
     """
 
     envelope: Envelope
@@ -95,10 +95,10 @@ class Arrivals:
     async def deliver(self, envelope: Envelope, received: Received) -> bool:
         """Hand it to its reader; False when nobody reads this type, so that it may come again."""
         reader = self._readers.get(envelope.payload_type)
-        if reader is None:
+        if reader is None and not (received.keep and received.durable):
             await self.refuse("unclaimed", envelope.node_id)
             return False
-        if received.durable:
+        if received.durable or reader is None:
             await self._note(envelope, received, reader)
         elif self._first(envelope.id):
             await _hand(reader, Arrival(envelope, received.link, durable=False))
@@ -107,7 +107,10 @@ class Arrivals:
         return True
 
     async def _note(
-        self, envelope: Envelope, received: Received, reader: MemoryObjectSendStream[Arrival]
+        self,
+        envelope: Envelope,
+        received: Received,
+        reader: MemoryObjectSendStream[Arrival] | None,
     ) -> None:
         came = inbox.Arrived(envelope.id, envelope.node_id, envelope.expires_at)
         actions = self._step(came)
@@ -117,6 +120,8 @@ class Arrivals:
             match action:
                 case inbox.Note(seen):
                     await self._book.note(seen.id, seen.sender, seen.expires_at, received.data)
+                case inbox.Effect() if reader is None:
+                    self._interrupted.setdefault(envelope.payload_type, []).append(envelope)
                 case inbox.Effect():
                     await _hand(reader, Arrival(envelope, received.link, durable=True))
                 case inbox.Acknowledge():
@@ -174,8 +179,9 @@ class Arrivals:
         return True
 
 
-async def _hand(reader: MemoryObjectSendStream[Arrival], arrival: Arrival) -> None:
+async def _hand(reader: MemoryObjectSendStream[Arrival] | None, arrival: Arrival) -> None:
     try:
-        await reader.send(arrival)
+        if reader is not None:
+            await reader.send(arrival)
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
         return  # its reader went: what is durable comes again at the next start

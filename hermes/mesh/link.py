@@ -24,6 +24,7 @@ class Received(NamedTuple):
 
     `sender_hint`: who the link believes sent them, an x-only key in hex or "". `durable`: the
     sender waits until it is acknowledged. `marks`: what the link wants to hear of in `handled`.
+    `keep`: it will not come again soon: noted for a reader who is not there yet.
     """
 
     data: bytes
@@ -31,6 +32,7 @@ class Received(NamedTuple):
     link: str
     durable: bool = True
     marks: tuple[str, ...] = ()
+    keep: bool = False
 
 
 class Link(Protocol):

@@ -26,6 +26,7 @@ from nostr_sdk import (
 
 from hermes.errors import EnvelopeRefused
 from hermes.mesh.event import LIVE_WRAP, SEAL, WRAP, NostrEvent, Rumour, Tags
+from hermes.mesh.nostr_loop import quicken
 
 _TWO_DAYS_S = 2 * 24 * 3_600
 _DECODER = msgspec.json.Decoder(NostrEvent)
@@ -36,6 +37,7 @@ class NostrKeys:
     """Signs and wraps with one key."""
 
     def __init__(self, secret: bytes) -> None:
+        quicken()
         self.library = Keys(SecretKey.from_bytes(secret))
         self.public: str = self.library.public_key().to_hex()
 

@@ -25,15 +25,17 @@ from hermes.mesh.link import Delivery, Link, Received
 from hermes.store.mesh import MeshBook, Refusal, Undelivered
 
 ACK = "ack"
-_ACKS = 200
+MOST_ACKS = 200
 _FRESH_MS = 30_000
-_ACK_TTL_MS = 24 * 3_600_000
+ACK_TTL_MS = 24 * 3_600_000
 _SWEEP_S = 5.0
 _WEEK_MS = 7 * 24 * 3_600_000
 _MONTH_S = 31 * 24 * 3_600
 
 
-class _Acks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Acks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The payload of an `ack`: ids of envelopes whose effects are durable."""
+
     ids: tuple[str, ...]
 
 
@@ -125,11 +127,11 @@ class Post:
         if envelope.payload_type != ACK:
             return await self._in.deliver(envelope, received)
         try:
-            found = msgspec.json.decode(envelope.payload, type=_Acks)
+            found = msgspec.json.decode(envelope.payload, type=Acks)
         except (msgspec.DecodeError, RecursionError):
             await self._in.refuse("malformed", envelope.node_id)
         else:
-            await self._out.acknowledged(found.ids[:_ACKS], envelope.node_id)
+            await self._out.acknowledged(found.ids[:MOST_ACKS], envelope.node_id)
         return True
 
     async def present(self, node: str) -> None:
@@ -186,9 +188,7 @@ class Post:
             self._acks_due = anyio.Event()
             due, self._acks = self._acks, {}
             for (to, fresh), ids in due.items():
-                for first in range(0, len(ids), _ACKS):
-                    body = msgspec.json.encode(_Acks(tuple(ids[first : first + _ACKS])))
-                    envelope = self._sealed(Letter(to, ACK, body, ttl_ms=_ACK_TTL_MS))
+                for envelope in receipts(self._key, to, ids, self._clock.now_ms()):
                     # One that gets lost is asked for: the letter comes again.
                     await self._by_best_link(envelope, durable=not fresh)
 
@@ -199,3 +199,12 @@ class Post:
             await self._in.sweep()
             now = self._clock.now_ms()
             await self._book.sweep(now - _WEEK_MS, now // 1000 - _MONTH_S)
+
+
+def receipts(key: HotKey, to: str, ids: Sequence[str], now: int) -> list[Envelope]:
+    """Envelopes that say: these have had their effect."""
+    bodies = [
+        msgspec.json.encode(Acks(tuple(ids[first : first + MOST_ACKS])))
+        for first in range(0, len(ids), MOST_ACKS)
+    ]
+    return [seal(key, Letter(to, ACK, body, ttl_ms=ACK_TTL_MS), now, now) for body in bodies]

@@ -25,6 +25,7 @@ from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
+from hermes.node.bundles import Bundles
 from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
@@ -164,6 +165,7 @@ async def furnish(
             **mind.queries,
             **inquiries.queries(),
             **continuity.queries,
+            **Bundles(store, clock, continuity.warrants).queries(),
         }
         await continuity.warrants.look(report)
         model = settings.model or shelf.shipped

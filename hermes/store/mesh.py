@@ -25,6 +25,8 @@ _NOTE = """INSERT INTO inbox_seen (id, sender, expires, at, data) VALUES (?, ?, 
     ON CONFLICT (id) DO NOTHING"""
 _FINISH = "UPDATE inbox_seen SET finished = 1, data = NULL WHERE id = ? AND finished = 0"
 _SEEN = "SELECT id, sender, expires, finished, data FROM inbox_seen ORDER BY at, id"
+_FINISHED = """SELECT id, sender FROM inbox_seen WHERE finished = 1 AND expires > ?
+    ORDER BY at DESC LIMIT ?"""
 _FORGET = "DELETE FROM inbox_seen WHERE id = ?"
 _MARK = "INSERT INTO wraps_seen (id, created) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
 _MARKED = "SELECT id, created FROM wraps_seen WHERE created >= ? ORDER BY created, id"
@@ -135,6 +137,11 @@ class MeshBook:
         """What came and may come again, in the order in which it came."""
         rows = await self._database.read(_SEEN)
         return tuple(Incoming(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows)
+
+    async def finished(self, now: int, most: int = 10_000) -> tuple[tuple[str, str], ...]:
+        """Ids and senders of what had its effect and could still be sent again, newest first."""
+        rows = await self._database.read(_FINISHED, (now, most))
+        return tuple((row[0], row[1]) for row in rows)
 
     async def forget(self, ids: Sequence[str]) -> None:
         """These can never be valid again."""

@@ -4,25 +4,28 @@ Two rankings, by words (FTS5) and by likeness (vectors, where there are any), ar
 reciprocal rank; the score beside it says how good the fit is at all, whoever else is there.
 """
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from hermes.core.clock import Clock
+from hermes.memory.fit import covered, worths
+from hermes.memory.past import asks_past, bare, onward
 from hermes.memory.relevance import standing
-from hermes.memory.words import alike, begins_words, names, plain_words, stem, telling, telling_of
-from hermes.store.likely import Candidate, Weights, Word
+from hermes.memory.said import Held, Said, Sayings, day
+from hermes.memory.words import begins_words, names, telling
+from hermes.store.likely import Candidate, Word
 from hermes.store.memory import Memory
 from hermes.store.store import Store
 
 _K = 60  # of reciprocal rank fusion, as Cormack, Clarke and Büttcher have it
 _DEPTH = 50  # candidates of each ranking
+_MEMORIES = 20  # that are put beside what was said
+_SURE = 0.3  # of the best hit's score: below it nothing is looked up behind it
 _DAY_MS = 86_400_000
 _FADED = 0.7  # what is left of the score of a memory that has lost all its relevance
 _OF_LATE = 0.35  # the score of what is known best, whatever is asked: it fades below any threshold
-_NAMED = 2.0  # a name in the question says so much more: of another one it asks nothing
 _NUDGE = 0.15  # how far relevance moves a memory in the order: some ten places of one ranking
 
 
@@ -45,11 +48,25 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """A memory that was found, its score 0 to 1, and why."""
+    """A memory that was found, its score 0 to 1, and why; `until`: ms at which it ended."""
 
     memory: Memory
     score: float
     why: Reasons
+    until: int | None = None
+
+    @property
+    def content(self) -> str:
+        """What it says."""
+        return self.memory.content
+
+    @property
+    def line(self) -> str:
+        """What it says, and until when it held where it holds no longer."""
+        return self.content if self.until is None else f"until {day(self.until)}: {self.content}"
+
+
+Hit = Recalled | Said
 
 
 class Near(msgspec.Struct, frozen=True):
@@ -74,6 +91,64 @@ class Recaller:
         self._likely = store.likely
         self._clock = clock
         self._likeness = likeness
+        self._saids = store.saids
+        self._sayings = Sayings(store.saids)
+
+    async def ask(
+        self,
+        project_hash: str,
+        query: str,
+        limit: int = 5,
+        now: int | None = None,
+        *,
+        least: float = 0.0,
+    ) -> tuple[Hit, ...]:
+        """What answers a question: memories, and what the person said besides, best first.
+
+        A question about the past finds as well what holds no longer. Where the best hit names
+        somebody or something that the question does not, one hit about that is added.
+        """
+        at = self._clock.now_ms() if now is None else now
+        past = asks_past(query)
+        query = bare(query) if past else query
+        both = await self._both(project_hash, query, at, past=past)
+        found = [one for one in both if one.score >= least][:limit]
+        if limit > 1 and found and found[0].score >= _SURE:
+            name, more = onward(query, _words(found[0]), found[0].content)
+            further = await self._both(project_hash, more, at, past=past) if name else []
+            known = {one.content for one in found}
+            fresh = (one for one in further if name in _words(one) and one.content not in known)
+            if (new := next(fresh, None)) is not None:
+                found = [found[0], new, *found[1:]][:limit]
+        return tuple(found)
+
+    async def forgetting(self, memory: Memory) -> None:
+        """Hide what a person said of what is about to be forgotten."""
+        cids = await self._sayings.saying(memory.project_hash, memory.content)
+        await self._saids.hide(cids)
+
+    async def _both(self, project_hash: str, query: str, at: int, *, past: bool) -> list[Hit]:
+        found = await self.find(project_hash, query, _MEMORIES, at)
+        held = [Held(one.memory.id, one.content, one.memory.promoted_at) for one in found]
+        over = await self._over(project_hash, query, at) if past else ()
+        heard = await self._sayings.find(project_hash, query, held, at, past=past)
+        current = [one for one in found if one.memory.id not in heard.outdated]
+        return fused((*current, *over), heard.said)
+
+    async def _over(self, project_hash: str, query: str, at: int) -> tuple[Recalled, ...]:
+        """Memories that held once."""
+        stems = telling(query)
+        words = [Word(one, begins_words(one)) for one in stems]
+        _, weights = await self._likely.by_words(project_hash, words, 1, at)
+        worth = worths(stems, weights, names(query))
+        found = [
+            msgspec.structs.replace(
+                _judged(one, covered(worth, one.memory.content), (0, 0, 0.0), at),
+                until=one.memory.expires_at,
+            )
+            for one in await self._likely.over(project_hash, words, _MEMORIES, at)
+        ]
+        return tuple(sorted(found, key=lambda one: -one.score))
 
     async def find(
         self,
@@ -104,15 +179,15 @@ class Recaller:
         if unknown:
             known |= {c.memory.id: c for c in await self._likely.by_ids(project_hash, unknown, at)}
         fits = {one.memory: one.fit for one in near}
-        worth = _worths(stems, weights, names(query))
-        covered = {number: _covered(worth, c.memory.content) for number, c in known.items()}
+        worth = worths(stems, weights, names(query))
+        fitting = {number: covered(worth, c.memory.content) for number, c in known.items()}
         # The index finds and orders; how well both sides cover each other tells more than bm25.
-        best = sorted((c.memory.id for c in by_words), key=lambda one: -covered[one][0])
+        best = sorted((c.memory.id for c in by_words), key=lambda one: -fitting[one][0])
         text_ranks = {number: rank for rank, number in enumerate(best, 1)}
         found = [
             _judged(
                 one,
-                covered[number],
+                fitting[number],
                 (text_ranks.get(number, 0), ranks.get(number, 0), fits.get(number, 0.0)),
                 at,
             )
@@ -133,37 +208,6 @@ class Recaller:
         if self._likeness is None or not query.strip():
             return ()
         return await self._likeness.nearest(project_hash, query, _DEPTH)
-
-
-def _worths(stems: Sequence[str], weights: Weights, named: Collection[str]) -> Mapping[str, float]:
-    """What each word of the question says: a name and a rare one much, a frequent one little."""
-    total = weights.total
-    return {
-        one: math.log(1.0 + (max(0, total - having) + 0.5) / (having + 0.5))
-        * (_NAMED if one in named else 1.0)
-        for one, having in zip(stems, weights.having, strict=True)
-    }
-
-
-def _covered(worth: Mapping[str, float], content: str) -> tuple[float, tuple[str, ...]]:
-    """How well a question and a memory cover each other, and the words that they share."""
-    if not worth:
-        return 0.0, ()
-    said = plain_words(content)
-    plain = frozenset(map(stem, said))
-    shares = {
-        one: 1.0 if one in plain else max((alike(one, two) for two in plain), default=0.0)
-        for one in worth
-    }
-    shared = tuple(one for one, share in shares.items() if share)
-    if not shared:
-        return 0.0, ()
-    met = sum(worth[one] * share for one, share in shares.items())
-    of_question = met / sum(worth.values())
-    usual = sum(worth.values()) / len(worth)
-    others = sum(not any(alike(one, two) for one in shared) for two in telling_of(said))
-    of_memory = met / (met + usual * others)
-    return (of_question + of_memory) / 2, shared
 
 
 def _judged(
@@ -193,6 +237,21 @@ def _order(one: Recalled) -> tuple[float, float, int]:
     why = one.why
     fused = sum(1 / (_K + rank) for rank in (why.text_rank, why.vector_rank) if rank)
     return fused * (1 - _NUDGE + _NUDGE * why.relevance), one.score, one.memory.id
+
+
+def fused(memories: Sequence[Recalled], said: Sequence[Said]) -> list[Hit]:
+    """Both sources by reciprocal rank: in their own order, and by score; memories first."""
+    places: list[tuple[int, Hit]] = [*enumerate(memories, 1), *enumerate(said, 1)]
+    by_score = sorted(places, key=lambda one: -one[1].score)
+    ranked = [
+        (1 / (_K + place) + 1 / (_K + rank), isinstance(one, Recalled), one)
+        for rank, (place, one) in enumerate(by_score, 1)
+    ]
+    return [one for _, _, one in sorted(ranked, key=lambda one: one[:2], reverse=True)]
+
+
+def _words(one: Hit) -> tuple[str, ...]:
+    return one.words if isinstance(one, Said) else one.why.words
 
 
 def _of_late(one: Candidate, now: int) -> Recalled:

@@ -12,7 +12,7 @@ from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.load import load
 from hermes.memory.project import project_hash
-from hermes.memory.recall import Recalled, Recaller, ids
+from hermes.memory.recall import Hit, Recalled, Recaller, ids
 from hermes.node.desk import Query
 from hermes.store.memory import Memory
 from hermes.store.store import Store
@@ -52,8 +52,8 @@ class Memories:
         return _plain(await self._store.memory.get(identity))
 
     async def search(self, root: str, query: str, limit: int = 20) -> Json:
-        """Memories that fit the query, best first, with their scores."""
-        found = await self._recaller.find(await hash_of(root), query, limit)
+        """Memories and sentences of the person that fit the query, best first, with scores."""
+        found = await self._recaller.ask(await hash_of(root), query, limit)
         return [_scored(one) for one in found]
 
     async def list(self, root: str, limit: int = 50, offset: int = 0) -> Json:
@@ -63,6 +63,7 @@ class Memories:
 
     async def forget(self, id: int) -> Json:  # noqa: A002
         """Erase a memory's words for good."""
+        await self._recaller.forgetting(await self._store.memory.get(int(id)))
         return {"id": id, "erased": await self._store.memory.forget(int(id))}
 
     async def why(self, root: str, conversation: str = "", turns: int = 5) -> Json:
@@ -80,6 +81,12 @@ class Memories:
         }
 
 
+class Line(msgspec.Struct, frozen=True):
+    """What the tool Recall is told."""
+
+    content: str
+
+
 class Notebook:
     """What the tools Remember and Recall work on (`tools.recall.Memories`)."""
 
@@ -88,11 +95,12 @@ class Notebook:
         self._recaller = recaller
         self.add = store.memory.add
 
-    async def recall(self, project_hash: str, query: str, limit: int) -> Sequence[Memory]:
-        """Memories that fit, best first; each counts as used."""
-        found = await self._recaller.find(project_hash, query, limit)
-        await self._store.recalled.used(ids(found))
-        return [one.memory for one in found]
+    async def recall(self, project_hash: str, query: str, limit: int) -> Sequence[Line]:
+        """What answers the query, best first; each memory counts as used."""
+        found = await self._recaller.ask(project_hash, query, limit)
+        held = [one for one in found if isinstance(one, Recalled) and one.until is None]
+        await self._store.recalled.used(ids(held))
+        return [Line(one.line) for one in found]
 
 
 async def hash_of(root: str) -> str:
@@ -100,8 +108,20 @@ async def hash_of(root: str) -> str:
     return await anyio.to_thread.run_sync(partial(project_hash, Path(root)))
 
 
-def _scored(one: Recalled) -> dict[str, Json]:
-    return _plain(one.memory) | {"score": one.score, "why": msgspec.to_builtins(one.why)}
+def _scored(one: Hit) -> dict[str, Json]:
+    until = {} if one.until is None else {"until": rfc3339(one.until)}
+    if isinstance(one, Recalled):
+        why = msgspec.to_builtins(one.why)
+        return _plain(one.memory) | {"score": one.score, "why": why} | until
+    return {
+        "id": None,
+        "memory_type": "said",
+        "content": one.line,
+        "source_session_id": one.session,
+        "promoted_at": rfc3339(one.at),
+        "score": one.score,
+        "why": {"words": list(one.words), "cid": one.cid},
+    } | until
 
 
 def _secret_in(text: str) -> str:

@@ -20,6 +20,10 @@ _USES = "LEFT JOIN memory_uses AS u ON u.memory = m.id"
 _BY_WORDS = f"""SELECT {_COLUMNS} FROM memory_fts AS f
     JOIN project_memory AS m ON m.id = f.rowid {_USES}
     WHERE memory_fts MATCH ? AND {_LIVE} ORDER BY bm25(memory_fts), m.id DESC LIMIT ?"""  # noqa: S608 - constants
+_OVER = f"""SELECT {_COLUMNS} FROM memory_fts AS f
+    JOIN project_memory AS m ON m.id = f.rowid {_USES}
+    WHERE memory_fts MATCH ? AND m.project_hash = ? AND m.expires_at <= ?
+    ORDER BY bm25(memory_fts), m.id DESC LIMIT ?"""  # noqa: S608 - constants
 _BY_IDS = f"""SELECT {_COLUMNS} FROM project_memory AS m {_USES}
     WHERE m.id IN (SELECT value FROM json_each(?)) AND {_LIVE}"""  # noqa: S608 - constants
 _NEWEST = f"""SELECT {_COLUMNS} FROM project_memory AS m {_USES}
@@ -82,9 +86,17 @@ class Likely:
         """Memories with at least one of the words, the most telling first; and the weights."""
         if not words:
             return (), Weights(0, ())
-        expression = " OR ".join(f'"{word.text}"{"*" * word.beginning}' for word in words)
-        asked = (expression, project_hash, now / 1000, limit)
+        asked = (_any(words), project_hash, now / 1000, limit)
         return await self._database.look(partial(_look, words=words, asked=asked))
+
+    async def over(
+        self, project_hash: str, words: Sequence[Word], limit: int, now: int
+    ) -> tuple[Candidate, ...]:
+        """Memories that held once, with at least one of the words, the most telling first."""
+        if not words:
+            return ()
+        asked = (_any(words), project_hash, now / 1000, limit)
+        return tuple(map(_candidate, await self._database.read(_OVER, asked)))
 
     async def by_ids(
         self, project_hash: str, ids: Sequence[int], now: int
@@ -108,6 +120,10 @@ class Likely:
         """The live memories of all projects behind a number, in order."""
         rows = await self._database.read(_PAGE, (after, now / 1000, limit))
         return tuple(Written(*row) for row in rows)
+
+
+def _any(words: Sequence[Word]) -> str:
+    return " OR ".join(f'"{word.text}"{"*" * word.beginning}' for word in words)
 
 
 def _look(

@@ -34,6 +34,7 @@ from hermes.store.mesh import MeshBook
 from hermes.store.naming import Named, block_named
 from hermes.store.pairings import Pairings
 from hermes.store.recalled import RecalledBook
+from hermes.store.said import Saids
 from hermes.store.schema import plan
 from hermes.store.search import Search
 from hermes.store.skills import SkillTrust
@@ -68,6 +69,7 @@ class Store:
         self.memory = ProjectMemory(database, clock)
         self.likely = Likely(database)
         self.recalled = RecalledBook(database, clock)
+        self.saids = Saids(database, clock)
         self.search = Search(database)
         self.jobs = JobLedger(database, clock)
         self.blobs = Blobs(database)

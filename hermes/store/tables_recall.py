@@ -12,4 +12,7 @@ RECALL: tuple[str, ...] = (
         memory INTEGER PRIMARY KEY, uses INTEGER NOT NULL, last_used INTEGER NOT NULL)""",
     # In how many memories each word stands: a rare one says more.
     "CREATE VIRTUAL TABLE memory_terms USING fts5vocab (memory_fts, row)",
+    # Messages that say what was forgotten: they are not found again.
+    "CREATE TABLE unsaid (cid TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX memory_evidence_by ON memory_evidence (cid)",
 )

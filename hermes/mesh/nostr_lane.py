@@ -48,7 +48,7 @@ class Lane:
         self._most = most
         self._now: _Connection | None = None
         self._renewing = anyio.Lock()
-        self._places = anyio.CapacityLimiter(AT_ONCE)
+        self._places = anyio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
     async def relay(self, cost: int = 1) -> AsyncGenerator[Relay]:

@@ -4,11 +4,10 @@ import anyio
 import msgspec
 import pytest
 
-from hermes.core.clock import SystemClock
 from hermes.errors import EnvelopeRefused, RelayRefused
 from hermes.mesh.event import ENVELOPE, WRAP, Filter, Known
-from hermes.mesh.nostr_adapter import Wire
-from hermes.mesh.nostr_keys import genuine
+from hermes.mesh.nostr_keys import event_of, genuine
+from hermes.mesh.nostr_lane import Lane, new_client
 from hermes.testing.relays import local_relay, meddler
 
 NOTES = Filter(kinds=(1,))
@@ -174,20 +173,36 @@ async def test_missing_names_what_we_lack(wire, bob, relay):
     assert await wire.missing(NOTES, [Known(one.id, one.created_at) for one in made], relay) == ()
 
 
-async def test_a_lane_is_renewed_before_the_relay_cuts_it(alice, bob, relay):
-    connections = set()
-    async with Wire(alice, SystemClock()) as wire:
+async def test_a_lane_is_renewed_before_the_relay_cuts_it(wire, alice, relay):
+    lane = Lane(lambda: new_client(alice), relay, most=4)
+    used = []
+    for one in notes(alice, 10):
+        async with lane.relay() as connection:
+            await connection.send_event(event_of(one))
+            used.append(connection)
+    async with lane.relay() as held:
+        for _ in range(8):
+            async with lane.relay():
+                pass
+        await held.send_event(event_of(alice.sign(1, "by the old one", (), now())))
+    await lane.close()
+    assert [used.count(one) for one in dict.fromkeys(used)] == [4, 4, 2]
+    await wire.connect([relay])
+    assert len(await wire.fetch(NOTES, url=relay)) == 11
 
-        def count(way, frame):
-            if frame[0] == "REQ":
-                connections.add(frame[1])
-            return [frame]
 
-        async with meddler(relay, count) as seen:
-            await wire.connect([seen])
-            await wire.publish(bob.sign(1, "hey", (), now()))
-            for _ in range(210):  # two messages each; a lane takes 400
-                assert len(await wire.fetch(NOTES, url=seen)) == 1
+async def test_many_at_once_on_a_lane_that_is_renewed(wire, bob, relay):
+    await wire.connect([relay])
+    wire._stations[relay].mouth._most = 7
+    told = []
+
+    async def say(event):
+        told.append(await wire.publish(event))
+
+    async with anyio.create_task_group() as tasks:
+        for one in notes(bob, 60):
+            tasks.start_soon(say, one)
+    assert told == [{relay: ""}] * 60
 
 
 async def test_wraps_open_for_their_reader_alone(alice, bob):

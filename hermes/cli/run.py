@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 import anyio
+from anyio.abc import TaskStatus
 
 from hermes import errors
 from hermes.cli.parser import build_parser
@@ -56,14 +57,16 @@ async def _until_ended(arguments: argparse.Namespace, world: World) -> int:
     """Run a command; asked to end, it closes what it opened: a turn stays to be resumed."""
     code = TERMINATED
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_asked, tasks.cancel_scope)
+        # Before the command: one that ends in its own way listens after us, and so instead of us.
+        await tasks.start(_cancel_when_asked, tasks.cancel_scope)
         code = await arguments.run(arguments, world)
         tasks.cancel_scope.cancel()
     return code
 
 
-async def _cancel_when_asked(scope: anyio.CancelScope) -> None:
+async def _cancel_when_asked(scope: anyio.CancelScope, *, task_status: TaskStatus[None]) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+        task_status.started()
         async for _ in signals:
             scope.cancel()
             return

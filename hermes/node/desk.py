@@ -37,7 +37,7 @@ class Desk:
         self.bus = kit.bus
         self._kit = kit
         self._shards = shards
-        self._queries = queries
+        self._queries = dict(queries)
         self._facts = facts
         self._store = store
         self._model = model
@@ -82,6 +82,10 @@ class Desk:
         except msgspec.ValidationError as error:
             raise Usage(f"{name}: {error}") from error
         return await query(**msgspec.structs.asdict(given))
+
+    def offer(self, queries: Mapping[str, Query]) -> None:
+        """Answer these too: what only some owners run brings its own."""
+        self._queries |= queries
 
     def so_far(self, conversation: ConversationId) -> tuple[Event, ...]:
         """What was told of the turn that runs."""

@@ -79,6 +79,8 @@ class Rooms:
     continuity: Continuity
     mind: Mind
     draw: Callable[[], Coroutine[None, None, None]]
+    store: Store
+    alarms: Alarms
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
@@ -179,7 +181,7 @@ async def furnish(
 
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
-        yield Rooms(desk, shards, state, scheduler, warm, continuity, mind, draw)
+        yield Rooms(desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms)
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

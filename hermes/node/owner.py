@@ -23,7 +23,7 @@ class Owner:
     """A running owner."""
 
     def __init__(self, rooms: Rooms, tasks: TaskGroup) -> None:
-        self._rooms = rooms
+        self.rooms = rooms
         self._tasks = tasks
         self._open = anyio.CancelScope()
         self._left = anyio.Event()
@@ -46,21 +46,21 @@ class Owner:
         await self._serve(Wire(Lines(stream)), f"visitor {self._visits}")
 
     async def _serve(self, wire: Wire, name: str) -> None:
-        visitor = Visitor(self._rooms.desk, wire, name)
+        visitor = Visitor(self.rooms.desk, wire, name)
         self._here.add(visitor)
-        self._rooms.state.clients += 1
+        self.rooms.state.clients += 1
         try:
             await visitor.serve()
         except Exception as error:  # noqa: BLE001 - one visit is not the owner's end
-            self._rooms.desk.report("a visit", error)
+            self.rooms.desk.report("a visit", error)
         finally:
-            self._rooms.state.clients -= 1
+            self.rooms.state.clients -= 1
             self._here.discard(visitor)
             self._left.set()
 
     async def drain(self) -> None:
         """Wait until no turn runs: others may have come in while this process owned the store."""
-        while busy := self._rooms.shards.busy():
+        while busy := self.rooms.shards.busy():
             await busy[0].idle.wait()
 
     async def say_goodbye(self) -> None:

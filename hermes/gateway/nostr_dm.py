@@ -55,7 +55,11 @@ class NostrDm:
             await self._resume()
             self._tasks.start_soon(self._mail.run)
             self._tasks.start_soon(self._keep_house)
-            async for rumour in self._mail.messages:
+            await self._read()
+
+    async def _read(self) -> None:
+        with self._mail.messages as messages:
+            async for rumour in messages:
                 try:
                     await self._hear(rumour)
                 except HermesError as error:

@@ -19,20 +19,25 @@ _SOON_S = 10.0
 
 
 class Dms:
-    """The DM gateway of one node; `inbox`: the relays where its messages are looked for."""
+    """The DM gateway of one node.
 
-    def __init__(
+    `inbox`: the relays that clients are told to write to; `look_s`: seconds between two looks for
+    what was missed.
+    """
+
+    def __init__(  # noqa: PLR0913 - a composition root's
         self,
         door: Door,
         wire: Wire,
         clock: Clock,
         report: Callable[[str, BaseException], None],
         inbox: Sequence[str] = (),
+        look_s: float = 60.0,
     ) -> None:
         self._wire = wire
         self._clock = clock
         self._inbox = tuple(inbox)
-        self.gateway = NostrDm(door, wire, clock, report)
+        self.gateway = NostrDm(door, wire, clock, report, look_s)
 
     async def run(self) -> None:
         """Serve until cancelled; raises HermesError when the owner is gone for good."""

@@ -36,6 +36,7 @@ SCRIPTS = {
     "memory": "benchmarks.memory",
     "background": "benchmarks.background",
     "crash": "benchmarks.crash",
+    "catch_up": "benchmarks.catch_up",
     "mesh_simulated": "benchmarks.mesh_simulated",
     "train_sync": "benchmarks.train_sync",
 }

@@ -29,7 +29,9 @@ async def catch_up(
             yield page
         return
     for first in range(0, len(lacked), CHUNK):
-        part = Filter(ids=lacked[first : first + CHUNK])
+        # The whole wish goes along: relays show a wrap only to whom it is for.
+        ids = lacked[first : first + CHUNK]
+        part = msgspec.structs.replace(wish, ids=ids, limit=None)
         found = await wire.fetch(part, url=url)
         yield tuple(event for event in found if fits(event, wish))
 

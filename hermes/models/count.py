@@ -44,7 +44,7 @@ class Counter:
         try:
             counted = await self._counted(body)
         except ModelRefused:
-            self._able = False  # no llama.cpp
+            self._able = bool(self._known)  # it never counted: no llama.cpp; else only not this
             return estimate(request)
         except (ModelError, msgspec.MsgspecError):
             return estimate(request)

@@ -1,7 +1,9 @@
 """`hermes train sync`: one worker of several that train a model together, or their hub."""
 
 import argparse
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import msgspec
@@ -10,10 +12,12 @@ from hermes.cli.command import Commands, add_command, add_json, count
 from hermes.cli.output import print_json
 from hermes.cli.train_work import model_place, part, place, places
 from hermes.cli.world import World
+from hermes.config import Settings
 from hermes.core.event import Json
 from hermes.errors import Usage
 
 _TOKEN = "HERMES_V2_SYNC_TOKEN"  # noqa: S105 - a variable's name
+_KEY = "sync.key"
 _LARGEST = 1 << 20
 _EXAMPLE = "hermes train sync --data mine.jsonl --from ember --at /mnt/run --worker a --workers 4"
 
@@ -24,7 +28,9 @@ def add(verbs: Commands) -> None:
     command = add_command(verbs, "sync", says, _EXAMPLE, _sync)
     option = command.add_argument
     where = "where they meet: a directory that all see, HOST:PORT or unix:PATH of a hub"
-    option("--at", required=True, metavar="PLACE", help=where)
+    option("--at", metavar="PLACE", help=where)
+    roster = "meet over the mesh instead, without a hub: who takes part, with keys and endpoints"
+    option("--mesh", type=Path, metavar="ROSTER", help=roster)
     serve = "be the hub at --at and keep the rounds in DIR"
     option("--serve", type=Path, metavar="DIR", help=serve)
     tokens = f"the hub's workers: lines `NAME TOKEN`; a worker's own stands in {_TOKEN}"
@@ -60,6 +66,8 @@ def _add_dials(command: argparse.ArgumentParser) -> None:
 
 
 async def _sync(args: argparse.Namespace, world: World) -> int:
+    if bool(args.at) == bool(args.mesh) or (args.serve and args.mesh):
+        raise Usage("say where the workers meet: --at PLACE, or --mesh ROSTER", _EXAMPLE)
     return await (_serve if args.serve else _work)(args, world)
 
 
@@ -69,9 +77,11 @@ async def _work(args: argparse.Namespace, world: World) -> int:
     sync = await part("train_sync")
     origin = model_place(args.origin, world) if args.origin else None
     data, out = places(args.data, world), place(args.out, world)
-    args.at = _meeting(args.at, world)
+    args.at = _meeting(args.at, world) if args.at else ""
     token = world.environ.get(_TOKEN, "")
     options = await anyio.to_thread.run_sync(sync.options_of, args, data, out, origin, token)
+    if args.mesh:
+        options = dataclasses.replace(options, meet=await _over_mesh(args, world, out))
     report = await sync.work(options)
     given: dict[str, Json] = msgspec.to_builtins(report)
     if args.json:
@@ -82,6 +92,18 @@ async def _work(args: argparse.Namespace, world: World) -> int:
         for worker, reasons in report.refused.items():
             print(f"  refused {worker}: {', '.join(sorted(set(reasons)))}", file=world.stdout)
     return 0
+
+
+async def _over_mesh(args: argparse.Namespace, world: World, out: Path) -> Any:  # noqa: ANN401 - of a part that is loaded late
+    """What opens the way to the others; its key is this machine's, for training alone."""
+    settings: Settings = args.settings
+    sync, mesh = await part("train_sync"), await part("train_meeting")
+    roster = await anyio.to_thread.run_sync(sync.read_roster, place(args.mesh, world))
+    kept = settings.data_dir / "train" / _KEY
+    key = await anyio.to_thread.run_sync(sync.worker_key, kept)
+    home = out / "mesh" / roster.run
+    told = lambda where, error: world.note(f"  {where}: {error}")  # noqa: E731
+    return lambda limit: mesh.meeting(roster, args.worker, key, home, limit, told)
 
 
 async def _serve(args: argparse.Namespace, world: World) -> int:

@@ -10,10 +10,11 @@ from training.sizes import SIZES
 from training.sync.aggregate import Guard
 from training.sync.compress import Scheme
 from training.sync.outer import Outer
+from training.sync.roster import read_roster, worker_key
 from training.sync.round import Rounds
 from training.sync.start import MODEL, Options, serve, work
 
-__all__ = ["MODEL", "options_of", "parameters_of", "serve", "work"]
+__all__ = ["MODEL", "options_of", "parameters_of", "read_roster", "serve", "work", "worker_key"]
 
 
 def options_of(
@@ -24,7 +25,7 @@ def options_of(
     rounds = _rounds(given)
     return Options(
         shard=shard_of(data, origin, out),
-        place=given.at,
+        place=given.at or "",
         worker=given.worker,
         out=out,
         rounds=rounds,

@@ -6,6 +6,7 @@ torchrun each process calls `work`; all but rank 0 only follow.
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from training.sync.transport import Transport
 
 MODEL = "model.gguf"
 
+Meet = Callable[[int], AbstractAsyncContextManager[Transport]]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -40,7 +43,7 @@ class Options:
 
     Args:
         shard: this worker's conversations, as `write_shard` left them.
-        place: a directory; or `unix:PATH` or `HOST:PORT` of a hub.
+        place: a directory; or `unix:PATH` or `HOST:PORT` of a hub; not looked at with `meet`.
         worker: this worker's name.
         out: a directory for the model that the run ends with.
         rounds: the dials of the run; `outer` and `guard` alike for all workers.
@@ -50,6 +53,7 @@ class Options:
         inner_seconds: a slow worker sends what it has after this long; 0: no limit.
         rate: peak learning rate; 0: that of `size`, a third of it with `origin`.
         length: tokens of a row. rows: rows of a step.
+        meet: opens the way to the others, given the most bytes of a state: a run over the mesh.
     """
 
     shard: Path
@@ -67,6 +71,7 @@ class Options:
     rows: int = 12
     seed: int = 1
     device: str = ""
+    meet: Meet | None = None
 
 
 async def work(options: Options) -> Report:
@@ -126,8 +131,12 @@ def transport_of(options: Options, parameters: int) -> Transport:
 
 
 async def _take_part(options: Options, trained: Trained, model: Model) -> Report:
-    transport = transport_of(options, model.shape.parameters())
-    return await Worker(options.worker, trained, transport, options.rounds).run()
+    parameters = model.shape.parameters()
+    if options.meet is None:
+        transport = transport_of(options, parameters)
+        return await Worker(options.worker, trained, transport, options.rounds).run()
+    async with options.meet(largest_state(parameters)) as transport:
+        return await Worker(options.worker, trained, transport, options.rounds).run()
 
 
 def _model(options: Options, shard: Shard) -> Model:

@@ -47,6 +47,9 @@ def _one_line(text: str) -> str:
 
 
 def _flat(text: str) -> str:
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
     return " ".join("".join(c for c in text if not _hidden(c)).split())
 
 

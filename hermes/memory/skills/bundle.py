@@ -41,10 +41,7 @@ def read_bundle(directory: Path, allowance: Allowance | None = None) -> Bundle:
     Links within it, and whatever is neither file nor directory, are refused: what was approved
     must be what lies there.
     """
-    try:
-        contents = _contents(directory, allowance)
-    except OSError as error:
-        raise SkillInvalid(f"it cannot be read: {error.strerror}") from error
+    contents = _contents(directory, allowance)
     if FILE not in contents:
         raise SkillInvalid(f"it has no plain file {FILE}")
     skill = parse_skill(decoded(contents[FILE]), directory.name)
@@ -56,8 +53,8 @@ def copy_bundle(source: Path, target: Path) -> None:
 
     What can be run stays so; nothing else of a file's rights comes along.
     """
+    contents = _contents(source)
     try:
-        contents = _contents(source)
         for name, data in contents.items():
             file = target / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -69,15 +66,8 @@ def copy_bundle(source: Path, target: Path) -> None:
 
 def read_texts(bundle: Bundle) -> dict[str, str]:
     """Those of its files that are text, by path within it; raises SkillInvalid; blocking."""
-    try:
-        contents = _contents(bundle.path)
-    except OSError as error:
-        raise SkillInvalid(f"it cannot be read: {error.strerror}") from error
-    texts: dict[str, str] = {}
-    for name, data in sorted(contents.items()):
-        if b"\0" not in data:
-            texts[name] = data.decode(errors="replace")
-    return texts
+    contents = sorted(_contents(bundle.path).items())
+    return {name: data.decode(errors="replace") for name, data in contents if b"\0" not in data}
 
 
 def read_part(bundle: Bundle, name: str) -> str:
@@ -88,10 +78,7 @@ def read_part(bundle: Bundle, name: str) -> str:
     wanted = PurePosixPath(name.strip()).as_posix()
     if wanted not in bundle.files:
         raise SkillInvalid(f"{bundle.skill.name} has no file {name[:200]!r}")
-    try:
-        contents = _contents(bundle.path)
-    except OSError as error:
-        raise SkillInvalid(f"{wanted} cannot be read: {error.strerror}") from error
+    contents = _contents(bundle.path)
     if _digest(contents) != bundle.digest:
         raise SkillInvalid(f"{bundle.skill.name} changed just now")
     try:
@@ -114,7 +101,13 @@ def _digest(contents: Mapping[str, bytes]) -> str:
 
 
 def _contents(directory: Path, allowance: Allowance | None = None) -> dict[str, bytes]:
-    allowance = allowance or Allowance(BYTES_MOST)
+    try:
+        return _walked(directory, allowance or Allowance(BYTES_MOST))
+    except OSError as error:
+        raise SkillInvalid(f"it cannot be read: {error.strerror}") from error
+
+
+def _walked(directory: Path, allowance: Allowance) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     waiting, looked = [PurePosixPath()], 0
     room = min(BYTES_MOST, allowance.left)

@@ -14,6 +14,7 @@ _ROOM = {"full": 290, "lean": 360, "native": 0}
 """Bytes at most, which come on top of a profile's limit (DESIGN 3): who has no skill pays none."""
 _REST = 12  # bytes for how many are left
 _LONGEST = 120  # characters of a description
+_READ = 2_000  # characters of a request that are matched
 _HEAD = {
     "full": 'Skills: call Skill{name} before a task that one fits; name "" lists them.',
     "lean": 'Skills: MoreTools{"name": "Skill", "arguments": {"name": ...}} before such a task.',
@@ -28,7 +29,7 @@ def skill_lines(profile: Profile, skills: Sequence[Skill], text: str) -> tuple[s
         return ()
     if not offered:
         return (_HEAD[profile],)  # the person may name one
-    scores = {skill.name: fit(skill, text) for skill in offered}
+    scores = {skill.name: fit(skill, text[:_READ]) for skill in offered}
     ranked = sorted(offered, key=lambda skill: (-_rank(scores[skill.name]), skill.name))
     first = ranked[0]
     whole = f"How the person wants this done (skill {first.name}):\n{first.body}"

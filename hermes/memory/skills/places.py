@@ -47,10 +47,6 @@ class Listing:
     found: tuple[Found, ...] = ()
     broken: tuple[Broken, ...] = ()
 
-    def get(self, name: str) -> Found | None:
-        """The skill of this name."""
-        return next((each for each in self.found if each.name == name), None)
-
 
 def discover(own: Path, root: Path) -> Listing:
     """Find the skills that hold for a project; never raises; blocking.

@@ -89,19 +89,6 @@ def parse_skill(text: str, directory: str = "") -> Skill:
     )
 
 
-def read_skill(path: Path) -> Skill:
-    """Read a skill's directory (or its SKILL.md); blocking; raises SkillInvalid."""
-    file = path if path.name == FILE else path / FILE
-    try:
-        if file.is_symlink() or not file.is_file():
-            raise SkillInvalid(f"it has no plain file {FILE}")
-        with file.open("rb") as opened:
-            data = opened.read(FILE_MOST + 1)
-    except OSError as error:
-        raise SkillInvalid(f"{FILE} cannot be read: {error.strerror}") from error
-    return parse_skill(decoded(data), file.parent.name)
-
-
 def decoded(data: bytes) -> str:
     """A SKILL.md's bytes as text; raises SkillInvalid."""
     if len(data) > FILE_MOST:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.errors import SkillInvalid, Usage
+from hermes.memory.skills.bundle import read_bundle
 from hermes.memory.skills.skill import (
     Skill,
     parse_skill,
-    read_skill,
     render_skill,
     valid_name,
     write_skill,
@@ -166,7 +166,7 @@ def test_a_written_skill_lies_in_its_own_directory(tmp_path: Path) -> None:
     skill = Skill(name="run-tests", description="Run them.", body="make test")
     made = write_skill(tmp_path / "skills", skill)
     assert made == tmp_path / "skills" / "run-tests"
-    assert read_skill(made) == read_skill(made / "SKILL.md") == skill
+    assert read_bundle(made).skill == skill
     with pytest.raises(Usage, match="already"):
         write_skill(tmp_path / "skills", skill)
     assert [path.name for path in (tmp_path / "skills").iterdir()] == ["run-tests"]
@@ -187,5 +187,5 @@ def test_a_link_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.md").write_text(PDF)
     (tmp_path / "pdf-processing").mkdir()
     (tmp_path / "pdf-processing" / "SKILL.md").symlink_to(tmp_path / "secret.md")
-    with pytest.raises(SkillInvalid, match="no plain file"):
-        read_skill(tmp_path / "pdf-processing")
+    with pytest.raises(SkillInvalid, match="is a link"):
+        read_bundle(tmp_path / "pdf-processing")

@@ -11,7 +11,7 @@ MOST_SUBSCRIPTIONS = 200
 _MOST_FILTERS = 20
 MOST_NAME = 64
 _DOCUMENT = "application/nostr+json"
-_NIPS = (1, 9, 11, 13, 17, 40, 42, 45, 59, 77)
+_NIPS = (1, 9, 11, 13, 17, 40, 42, 45, 59, 70, 77)
 
 
 def document(rules: Rules, key: str) -> bytes:

@@ -23,12 +23,12 @@ from nostr_sdk import (
 
 from hermes.core.clock import Clock
 from hermes.errors import StoreError
-from hermes.store.relay_events import Name, RelayEvents
+from hermes.store.relay_events import Name, RelayEvents, Status
 from hermes.store.relay_filter import Wanted
 from relay.about import MOST_FOUND
 from relay.counters import Counters
 from relay.filters import FilterInvalid, read_filter
-from relay.note import erasure, kept, read_note
+from relay.note import Note, erasure, kept, read_note
 from relay.sieve import Sieve
 
 MOST_NAMES = 50_000
@@ -38,6 +38,7 @@ _STATUS = {
     "absent": DatabaseEventStatus.NOT_EXISTENT,
 }
 _REJECTED = {"erased": RejectedReason.DELETED, "absent": RejectedReason.REPLACED}
+_COUNTED = {"kept": "stored", "erased": "taken back", "absent": "replaced"}
 _NO_SIGNATURE = "00" * 64
 
 
@@ -63,10 +64,8 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
             persistent=True, event_expiration=True, full_text_search=False, request_to_vanish=False
         )
 
-    async def save_event(self, event: Event) -> SaveEventStatus:
-        """Store a verified event; returns once it is on disk."""
-        data = event.as_json()
-        note = read_note(data)
+    async def keep(self, note: Note, data: str) -> Status:
+        """Store a verified event; returns once it is on disk. Raises StoreError."""
         row, erased = kept(note, data), erasure(note)
         for id_ in (row.id, *(erased.ids if erased else ())):
             self._sieve.add(id_)
@@ -75,26 +74,33 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
             status = await self._events.keep(row, erased)
         except StoreError as error:
             self._counters.events[type(error).__name__] += 1
-            raise NostrSdkError.Generic(error.message) from error
+            raise
         self._counters.committed(time.perf_counter() - began)
+        self._counters.events[_COUNTED[status]] += 1
+        return status
+
+    async def status(self, id_: str) -> Status:
+        """Whether an event is here, or was taken back. Raises StoreError."""
+        name = bytes.fromhex(id_)
+        return await self._events.status(name) if self._sieve.may_hold(name) else "absent"
+
+    async def save_event(self, event: Event) -> SaveEventStatus:
+        """Store a verified event; returns once it is on disk."""
+        data = event.as_json()
+        try:
+            status = await self.keep(read_note(data), data)
+        except StoreError as error:
+            raise NostrSdkError.Generic(error.message) from error
         if status == "kept":
-            self._counters.events["stored"] += 1
             return SaveEventStatus.success()
-        self._counters.events["taken back" if status == "erased" else "replaced"] += 1
         return SaveEventStatus.rejected(_REJECTED[status])
 
     async def check_id(self, event_id: EventId) -> DatabaseEventStatus:
         """Whether an event is here, or was taken back."""
-        id_ = bytes.fromhex(event_id.to_hex())
-        if not self._sieve.may_hold(id_):
-            return DatabaseEventStatus.NOT_EXISTENT
         try:
-            status = await self._events.status(id_)
+            return _STATUS[await self.status(event_id.to_hex())]
         except StoreError as error:
             raise NostrSdkError.Generic(error.message) from error
-        if status == "kept":
-            self._counters.events["duplicate"] += 1
-        return _STATUS[status]
 
     async def event_by_id(self, event_id: EventId) -> Event | None:
         """One event."""

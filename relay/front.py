@@ -12,9 +12,10 @@ import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
 from relay.callers import Caller, Callers
+from relay.conversation import Conversation
 from relay.counters import Counters
-from relay.frames import Frame, FrameTooLarge, split
 from relay.head import MOST_HEAD, Head, HeadInvalid, answer, read_head
+from relay.intake import Intake
 from relay.line import Line
 
 Answer = Callable[[Head, bool], Awaitable[bytes]]
@@ -23,9 +24,6 @@ Joined = Callable[[Caller, str], Line]
 """Our part in a conversation, given its caller and the address `host:port` that he reached."""
 
 _HEAD_S = 10.0
-_PIECE = 64 << 10
-_MOST_FRAME = 2 << 20  # LocalRelay declines politely what is too large, up to 5 MB
-_OPENED = b"HTTP/1.1 101 "
 
 
 class Front:
@@ -38,10 +36,12 @@ class Front:
         counters: Counters,
         answers: Answer,
         joined: Joined,
+        intake: Intake | None,
     ) -> None:
         self.most, self.most_each = 500, 60
         self._back = back
         self._joined = joined
+        self._intake = intake
         self._callers = callers
         self._counters = counters
         self._answers = answers
@@ -93,58 +93,9 @@ class Front:
             line = self._joined(self._callers.enter(pipe, address), _place(client))
             try:
                 await back.send(data)
-                await self._converse(client, back, line)
+                await Conversation(client, back, line, self._counters).run(self._intake)
             finally:
                 self._callers.leave(pipe)
-
-    async def _converse(self, client: SocketStream, back: SocketStream, line: Line) -> None:
-        data = b""
-        while b"\r\n\r\n" not in data and len(data) < MOST_HEAD:
-            data += await back.receive()
-        head, _, rest = data.partition(b"\r\n\r\n")
-        await client.send(head + b"\r\n\r\n")
-        if not head.startswith(_OPENED):
-            return
-        await client.send(line.greeting())
-        speaking = anyio.Lock()
-
-        async def upward(frames: list[Frame]) -> None:
-            passed = b""
-            for frame in frames:
-                if (answered := line.upward(frame)) is None:
-                    passed += frame.raw
-                else:
-                    async with speaking:
-                        await client.send(answered)
-            if passed:
-                await back.send(passed)
-
-        async def downward(frames: list[Frame]) -> None:
-            async with speaking:
-                await client.send(b"".join(map(line.downward, frames)))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._each, back, bytearray(rest), downward, tasks.cancel_scope)
-            tasks.start_soon(self._each, client, bytearray(), upward, tasks.cancel_scope)
-
-    async def _each(
-        self,
-        source: SocketStream,
-        data: bytearray,
-        use: Callable[[list[Frame]], Awaitable[None]],
-        both: anyio.CancelScope,
-    ) -> None:
-        """Use frames as they come, until either end goes: that ends both ways."""
-        try:
-            while True:
-                if frames := split(data, _MOST_FRAME):
-                    await use(frames)
-                data += await source.receive(_PIECE)
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            both.cancel()
-        except FrameTooLarge:
-            self._counters.turned_away["frame too large"] += 1
-            both.cancel()
 
 
 def _place(stream: SocketStream) -> str:

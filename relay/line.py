@@ -19,6 +19,7 @@ from relay.meters import Policy
 
 _HEAD = 24
 _ASKED = re.compile(rb'\s*\[\s*"(AUTH|COUNT|NEG-OPEN)"')
+_EVENT = re.compile(rb'\s*\[\s*"EVENT"')
 _CLAIMED = re.compile(rb'\["(AUTH|OK|CLOSED)"')
 _PREFIX = re.compile(
     rb'"blocked: (auth-required|pow|rate-limited|restricted|invalid|error|unsupported): '
@@ -34,7 +35,7 @@ class Line:
     def __init__(
         self, caller: Caller, policy: Policy, names: Collection[str], clock: Clock
     ) -> None:
-        self._caller = caller
+        self.caller = caller
         self._policy = policy
         self._names = names
         self._clock = clock
@@ -44,6 +45,10 @@ class Line:
         """What the caller hears first."""
         return _said("AUTH", self._challenge)
 
+    def is_event(self, frame: Frame) -> bool:
+        """Whether the caller hands in an event."""
+        return frame.is_text and _EVENT.match(frame.content(_HEAD)) is not None
+
     def upward(self, frame: Frame) -> bytes | None:
         """Our answer to what the caller says; None: it goes on to LocalRelay."""
         asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
@@ -51,7 +56,7 @@ class Line:
             return None
         if asked[1] == b"AUTH":
             return self._login(frame.content())
-        if self._caller.keys & self._policy.rules.served:
+        if self.caller.keys & self._policy.rules.served:
             return None
         return _declined(frame.content(), "NEG-ERR" if asked[1] == b"NEG-OPEN" else "CLOSED")
 
@@ -76,8 +81,8 @@ class Line:
             key = proved(bytes(event).decode(), self._challenge, self._names, now)
         except (LoginRefused, UnicodeDecodeError) as refused:
             return _settled(id_, f"auth-required: {refused}")
-        if len(self._caller.keys) < _MOST_KEYS:
-            self._caller.keys |= {key}
+        if len(self.caller.keys) < _MOST_KEYS:
+            self.caller.keys |= {key}
         return _settled(id_, "")
 
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
-from nostr_sdk import LocalRelay, LocalRelayBuilder, NostrDatabase, RateLimit
+from nostr_sdk import Event, LocalRelay, LocalRelayBuilder, NostrDatabase, RateLimit
 
 from relay.about import MOST_FOUND, MOST_NAME, MOST_SUBSCRIPTIONS
 from relay.gate import QueryGate, WriteGate
@@ -32,8 +32,28 @@ class Made(Protocol):
         ...
 
 
+class Local:
+    """A running LocalRelay: its address, and the way to its subscribers."""
+
+    def __init__(self, relay: LocalRelay, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self._relay: LocalRelay | None = relay
+
+    def hand_on(self, event: Event) -> None:
+        """Give an event to those who wait for such."""
+        if self._relay is not None:
+            self._relay.notify_event(event)
+
+    def end(self) -> None:
+        """Shut it down and let go of it: it lives on as long as anybody holds it."""
+        if self._relay is not None:
+            self._relay.shutdown()
+            self._relay = None
+
+
 @asynccontextmanager
-async def local_relay(database: NostrDatabase, made: Made) -> AsyncIterator[tuple[str, int]]:
+async def local_relay(database: NostrDatabase, made: Made) -> AsyncIterator[Local]:
     """Run LocalRelay and yield its address, inside of `loop_lent` only."""
     # Nobody else may hold on to the gates: that they go shows that the library is done.
     writing, asking = made(WriteGate), made(QueryGate)
@@ -52,11 +72,12 @@ async def local_relay(database: NostrDatabase, made: Made) -> AsyncIterator[tupl
     )
     del writing, asking
     await relay.run()
+    local = Local(relay, *await _address(relay))
+    del relay
     try:
-        yield await _address(relay)
+        yield local
     finally:
-        relay.shutdown()
-        del relay
+        local.end()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_wait, let_go)
 

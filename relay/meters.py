@@ -59,13 +59,19 @@ class Policy:
         self.rules = rules
         self._meters = Meters()
 
-    def admit(self, seen: Seen, now: int) -> Verdict:
-        """Decide about one event and charge for it; `now` in ms."""
-        verdict = judge(self.rules, seen, now // 1000)
-        if not verdict.accepted:
-            return verdict
+    def judge(self, seen: Seen, now: int) -> Verdict:
+        """Decide about one event, unverified yet; `now` in ms."""
+        return judge(self.rules, seen, now // 1000)
+
+    def charge(self, verdict: Verdict, now: int) -> Verdict:
+        """Have a verified event paid for."""
         lacking = self._meters.pay(tuple(verdict.charges), now)
         return verdict if lacking is None else unpaid(self.rules, lacking)
+
+    def admit(self, seen: Seen, now: int) -> Verdict:
+        """Decide about one verified event and charge for it; `now` in ms."""
+        verdict = self.judge(seen, now)
+        return self.charge(verdict, now) if verdict.accepted else verdict
 
     def may_ask(self, source: str, now: int) -> bool:
         """Whether an address may ask once more; `now` in ms."""

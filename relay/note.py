@@ -35,6 +35,11 @@ class Note(msgspec.Struct, frozen=True):
         """Whether it is handed on and never stored."""
         return self.kind in _EPHEMERAL
 
+    @property
+    def protected(self) -> bool:
+        """Whether only its author may hand it in. Source: NIP-70."""
+        return any(tag[:1] == ("-",) for tag in self.tags)
+
     def values(self, name: str) -> Iterator[str]:
         """The values of all tags of one name."""
         return (tag[1] for tag in self.tags if len(tag) > 1 and tag[0] == name)
@@ -59,7 +64,7 @@ def kept(note: Note, data: str) -> Kept:
         bytes.fromhex(note.pubkey),
         note.created_at,
         note.kind,
-        _expires(note),
+        expires(note),
         _address(note),
         data,
     )
@@ -74,7 +79,8 @@ def erasure(note: Note) -> Erasure | None:
     return Erasure(ids[:_MOST_ERASED], addresses[:_MOST_ERASED])
 
 
-def _expires(note: Note) -> int | None:
+def expires(note: Note) -> int | None:
+    """When an event is due to be forgotten, in seconds. Source: NIP-40."""
     text = note.first("expiration")
     # Python's own conversion takes more than digits; LocalRelay does not.
     return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_TIME else None

@@ -20,6 +20,7 @@ from relay.counters import Counters
 from relay.database import SqliteEvents
 from relay.front import Front
 from relay.head import Head, answer
+from relay.intake import Intake
 from relay.line import Line
 from relay.local import local_relay
 from relay.login import place_of
@@ -115,13 +116,19 @@ async def open_relay(
             local_relay(database, lambda kind: kind(policy, callers, counters, clock)) as back,
             anyio.create_task_group() as tasks,
         ):
+            intake = (
+                Intake(database, policy, counters, clock, back.hand_on)
+                if isinstance(database, SqliteEvents)
+                else None
+            )
             own = {place_of(place.advertise)} - {""}
             front = Front(
-                back,
+                (back.host, back.port),
                 callers,
                 counters,
                 _Answers(policy, counters, events),
                 lambda caller, name: Line(caller, policy, own | _also(name), clock),
+                intake,
             )
             tasks.start_soon(listener.serve, front.receive)
             if events is not None:

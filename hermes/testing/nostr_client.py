@@ -110,8 +110,9 @@ class RawClient:
         """The stored events; raises LookupError with the relay's words when it declines."""
         name = await self.subscribe(*filters)
         found = []
-        while (frame := await self.hear())[0] == "EVENT":
-            found.append(frame[2])
+        while (frame := await self.hear())[0] == "EVENT" or frame[1] != name:
+            # What is new may still come for a subscription that was closed a moment ago.
+            found += [frame[2]] if frame[1] == name else []
         if frame[0] != "EOSE":
             raise LookupError(frame[-1])
         await self.say(["CLOSE", name])

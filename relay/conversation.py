@@ -1,0 +1,107 @@
+"""One WebSocket between a caller and LocalRelay: frames go by, events are taken at the door."""
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import msgspec
+from anyio.abc import SocketStream, TaskGroup
+
+from relay.counters import Counters
+from relay.frames import Frame, FrameTooLarge, split, text_frame
+from relay.head import MOST_HEAD
+from relay.intake import Intake, Unreadable
+from relay.line import Line
+
+_PIECE = 64 << 10
+_MOST_FRAME = 2 << 20  # what is too large is declined politely up to here
+_OPENED = b"HTTP/1.1 101 "
+_AT_ONCE = 64  # events of one connection that wait for the disk together
+_UNREADABLE = text_frame(b'["NOTICE","invalid: this is no event"]')
+
+
+class Conversation:
+    """`intake` None: events go on to LocalRelay, which keeps them in a database of its own."""
+
+    def __init__(
+        self, client: SocketStream, back: SocketStream, line: Line, counters: Counters
+    ) -> None:
+        self._client = client
+        self._back = back
+        self._line = line
+        self._counters = counters
+        self._speaking = anyio.Lock()
+        self._slots = anyio.Semaphore(_AT_ONCE)
+        self._tasks: TaskGroup
+
+    async def run(self, intake: Intake | None) -> None:
+        """Until either side goes; LocalRelay has got the request already."""
+        data = b""
+        while b"\r\n\r\n" not in data and len(data) < MOST_HEAD:
+            data += await self._back.receive()
+        head, _, rest = data.partition(b"\r\n\r\n")
+        await self._client.send(head + b"\r\n\r\n")
+        if not head.startswith(_OPENED):
+            return
+        await self._client.send(self._line.greeting())
+
+        async def upward(frames: list[Frame]) -> None:
+            await self._upward(frames, intake)
+
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._each, self._back, bytearray(rest), self._downward)
+            self._tasks.start_soon(self._each, self._client, bytearray(), upward)
+
+    async def _each(
+        self,
+        source: SocketStream,
+        data: bytearray,
+        use: Callable[[list[Frame]], Awaitable[None]],
+    ) -> None:
+        """Use frames as they come, until either end goes: that ends both ways."""
+        try:
+            while True:
+                if frames := split(data, _MOST_FRAME):
+                    await use(frames)
+                data += await source.receive(_PIECE)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            pass
+        except FrameTooLarge:
+            self._counters.turned_away["frame too large"] += 1
+        self._tasks.cancel_scope.cancel()
+
+    async def _upward(self, frames: list[Frame], intake: Intake | None) -> None:
+        for frame in frames:
+            if intake is not None and self._line.is_event(frame):
+                await self._slots.acquire()
+                self._tasks.start_soon(self._take, frame.content(), intake)
+                continue
+            await self._settled()
+            if (answered := self._line.upward(frame)) is None:
+                await self._back.send(frame.raw)
+            else:
+                await self._say(answered)
+
+    async def _downward(self, frames: list[Frame]) -> None:
+        await self._say(b"".join(map(self._line.downward, frames)))
+
+    async def _take(self, data: bytes, intake: Intake) -> None:
+        try:
+            answer = await intake.take(data, self._line.caller)
+            said = text_frame(msgspec.json.encode(answer))
+        except Unreadable:
+            said = _UNREADABLE
+        finally:
+            self._slots.release()
+        await self._say(said)
+
+    async def _settled(self) -> None:
+        """Wait for the events before: who asks next has to see them."""
+        for _ in range(_AT_ONCE):
+            await self._slots.acquire()
+        for _ in range(_AT_ONCE):
+            self._slots.release()
+
+    async def _say(self, data: bytes) -> None:
+        async with self._speaking:
+            if data:
+                await self._client.send(data)

@@ -1,0 +1,124 @@
+"""Takes events at the door: judged, verified, on disk in a group with others, then handed on.
+
+LocalRelay takes one event at a time from a connection and asks three times over its threads'
+border for each; here those of one connection are committed together, too. What it hands on to
+subscribers is LocalRelay's part again.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from nostr_sdk import Event, NostrSdkError
+
+from hermes.core.clock import Clock
+from hermes.errors import StoreError
+from relay.callers import Caller
+from relay.counters import Counters
+from relay.database import SqliteEvents
+from relay.meters import Policy
+from relay.note import Note, expires, read_note
+from relay.policy import Seen, Verdict
+
+_DUPLICATE = "duplicate: already have this event"
+_SAYS = {
+    "kept": "",
+    "erased": "blocked: this event was deleted",
+    "absent": "blocked: something newer, or its deletion, is here",
+}
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, tag="OK"):
+    """NIP-01's OK."""
+
+    id: str
+    took: bool
+    says: str = ""
+
+
+class Unreadable(Exception):
+    """What was sent is no event, not even one with an id."""
+
+
+class Intake:
+    """Takes events for a database; `hand_on` reaches the subscribers."""
+
+    def __init__(
+        self,
+        database: SqliteEvents,
+        policy: Policy,
+        counters: Counters,
+        clock: Clock,
+        hand_on: Callable[[Event], None],
+    ) -> None:
+        self._database = database
+        self._policy = policy
+        self._counters = counters
+        self._clock = clock
+        self._hand_on = hand_on
+
+    async def take(self, data: bytes, caller: Caller) -> Answer:
+        """Take `["EVENT", {...}]`; answers once it is on disk. Raises Unreadable."""
+        try:
+            raw = bytes(msgspec.json.decode(data, type=tuple[str, msgspec.Raw])[1])
+            note = read_note(raw)
+        except (ValueError, RecursionError) as error:
+            self._counters.events["malformed"] += 1
+            raise Unreadable from error
+        now = self._clock.now_ms()
+        seen = Seen(note, len(raw), caller.address, caller.vouched(self._policy.rules.served))
+        verdict = self._policy.judge(seen, now)
+        if not verdict.accepted:
+            return self._refused(note, verdict)
+        event = _verified(raw)
+        if event is None:
+            return self._refused(note, Verdict("malformed", "invalid: its id or signature is off"))
+        if (unfit := _unfit(note, caller, now // 1000)) is not None:
+            return self._refused(note, unfit)
+        return await self._known(note) or await self._charged(note, event, verdict)
+
+    async def _charged(self, note: Note, event: Event, verdict: Verdict) -> Answer:
+        charged = self._policy.charge(verdict, self._clock.now_ms())
+        return await self._kept(note, event) if charged.accepted else self._refused(note, charged)
+
+    async def _known(self, note: Note) -> Answer | None:
+        try:
+            status = await self._database.status(note.id)
+        except StoreError:
+            return Answer(note.id, took=False, says="error: database error")
+        if status == "absent":
+            return None
+        self._counters.events["duplicate" if status == "kept" else "taken back"] += 1
+        return Answer(note.id, status == "kept", _DUPLICATE if status == "kept" else _SAYS[status])
+
+    async def _kept(self, note: Note, event: Event) -> Answer:
+        if note.ephemeral:
+            self._counters.events["live"] += 1
+            self._hand_on(event)
+            return Answer(note.id, took=True)
+        try:
+            status = await self._database.keep(note, event.as_json())
+        except StoreError:
+            return Answer(note.id, took=False, says="error: database error")
+        if status == "kept":
+            self._hand_on(event)
+        return Answer(note.id, status == "kept", _SAYS[status])
+
+    def _refused(self, note: Note, verdict: Verdict) -> Answer:
+        self._counters.events[verdict.reason] += 1
+        return Answer(note.id, took=False, says=verdict.says)
+
+
+def _unfit(note: Note, caller: Caller, now: int) -> Verdict | None:
+    if note.protected and note.pubkey not in caller.keys:
+        return Verdict("not admitted", "auth-required: only its author may hand this in")
+    if (due := expires(note)) is not None and due <= now:
+        return Verdict("stale", "invalid: this event has expired")
+    return None
+
+
+def _verified(raw: bytes) -> Event | None:
+    try:
+        event = Event.from_json(raw.decode())
+        return event if event.verify() else None
+    except (NostrSdkError, UnicodeDecodeError):
+        return None

@@ -76,13 +76,10 @@ async def memories_of(store: Store, past: History) -> list[tuple[int, str]]:
 
 
 async def found_by(recaller: Recaller, asked: Sequence[Question], least: float) -> list[list[str]]:
-    """The contents of the best five memories for each question."""
+    """The best five memories and sentences for each question."""
     names = await anyio.to_thread.run_sync(hashes, 1 + max(q.project for q in asked))
     return [
-        [
-            one.memory.content
-            for one in await recaller.find(names[q.project], q.text, 5, least=least)
-        ]
+        [one.line for one in await recaller.ask(names[q.project], q.text, 5, least=least)]
         for q in asked
     ]
 
@@ -112,6 +109,11 @@ def recall_rows(asked: Sequence[Question], found: Sequence[Sequence[str]]) -> li
     ]
 
 
+def leaks(past: History, found: Sequence[Sequence[str]]) -> int:
+    """How many hits hold a secret that somebody typed."""
+    return sum(any(one in text for one in past.secrets) for texts in found for text in texts)
+
+
 def in_bytes(texts: Sequence[str], budget: int) -> list[str]:
     """As many of the texts as fit, each on one line and none too long."""
     chosen, left = [], budget
@@ -124,7 +126,16 @@ def in_bytes(texts: Sequence[str], budget: int) -> list[str]:
 
 
 async def ours(recaller: Recaller, asked: Sequence[Question]) -> list[list[str]]:
-    """The lines that a prompt would get, in order."""
+    """The lines that Recall gives, in order."""
+    names = await anyio.to_thread.run_sync(hashes, 1 + max(q.project for q in asked))
+    return [
+        [one.line for one in await recaller.ask(names[q.project], q.text, 20, least=LEAST)]
+        for q in asked
+    ]
+
+
+async def markers(recaller: Recaller, asked: Sequence[Question]) -> list[list[str]]:
+    """The memories alone, as a prompt has them."""
     names = await anyio.to_thread.run_sync(hashes, 1 + max(q.project for q in asked))
     lines = []
     for q in asked:
@@ -199,7 +210,7 @@ async def measure(
         start = time.perf_counter()
         found = await found_by(recaller, asked, 0.0)
         each = 1000 * (time.perf_counter() - start) / len(asked)
-        lines = await ours(recaller, asked)
+        lines, marked = await ours(recaller, asked), await markers(recaller, asked)
         searched = await anyio.to_thread.run_sync(by_search, path, asked)
         newest = await anyio.to_thread.run_sync(by_age, path, asked)
     grown = (after["file_bytes"] - before["file_bytes"]) / 1024
@@ -215,10 +226,17 @@ async def measure(
         told("  that fell for a trap", sum(state.baits.values()), "memories", baits),
         told("  that nobody meant to tell", len(state.junk), "memories"),
         at_most("  with a secret in them", state.secrets, "memories", 0),
-        told("a question of recall takes", each, "ms"),
+        at_most("a question of recall takes", each, "ms", 30),
+        at_most("  secrets in what it finds", leaks(past, found), "hits", 0),
         *recall_rows(asked, found),
         *comparison(
-            asked, {"ours": lines, "FTS5 over messages": searched, "newest messages": newest}
+            asked,
+            {
+                "ours": lines,
+                "memories alone": marked,
+                "FTS5 over messages": searched,
+                "newest messages": newest,
+            },
         ),
     ]
 

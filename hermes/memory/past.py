@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from hermes.memory.values import look
-from hermes.memory.words import names, stem, telling
+from hermes.memory.words import names, plain_words, stem, telling
 
 _PAST = re.compile(
     r"(?i)\b(?:previously|formerly|originally|initially|used to|earlier|back then|in the past|"
@@ -39,7 +39,9 @@ def onward(question: str, covered: Collection[str], content: str) -> tuple[str, 
     asked = telling(question)
     left = [one for one in asked if one not in covered]
     named = [one for one in (*look(content).names, *names(content)) if not one[0].isdigit()]
-    new = [one for one in dict.fromkeys(named) if one not in {*asked, *map(stem, asked)}]
+    new = [one for one in dict.fromkeys(named) if one not in asked]
     if not left or not new or len(new) > _MOST:
         return "", ""
-    return new[0], f"of {new[0].capitalize()}, {' '.join(left)}"
+    # The word itself: a stem would lose another ending.
+    word = next((one for one in plain_words(content) if stem(one) == new[0]), new[0])
+    return stem(word), f"of {word.capitalize()}, {' '.join(left)}"

@@ -22,7 +22,7 @@ from hermes.store.store import Store
 _K = 60  # of reciprocal rank fusion, as Cormack, Clarke and Büttcher have it
 _DEPTH = 50  # candidates of each ranking
 _MEMORIES = 20  # that are put beside what was said
-_SURE = 0.3  # of the best hit's score: below it nothing is looked up behind it
+_SURE = 0.2  # of the best hit's score: below it nothing is looked up behind it
 _DAY_MS = 86_400_000
 _FADED = 0.7  # what is left of the score of a memory that has lost all its relevance
 _OF_LATE = 0.35  # the score of what is known best, whatever is asked: it fades below any threshold
@@ -114,13 +114,18 @@ class Recaller:
         both = await self._both(project_hash, query, at, past=past)
         found = [one for one in both if one.score >= least][:limit]
         if limit > 1 and found and found[0].score >= _SURE:
-            name, more = onward(query, _words(found[0]), found[0].content)
-            further = await self._both(project_hash, more, at, past=past) if name else []
             known = {one.content for one in found}
-            fresh = (one for one in further if name in _words(one) and one.content not in known)
-            if (new := next(fresh, None)) is not None:
-                found = [found[0], new, *found[1:]][:limit]
-        return tuple(found)
+            behind = await self._behind(project_hash, query, found[0], at, past=past)
+            found[1:1] = [one for one in behind if one.content not in known][:1]
+        return tuple(found[:limit])
+
+    async def _behind(
+        self, project_hash: str, query: str, seed: Hit, at: int, *, past: bool
+    ) -> list[Hit]:
+        """What is known of whom a hit names, about what the hit leaves open; best first."""
+        name, more = onward(query, _words(seed), seed.content)
+        found = await self._both(project_hash, more, at, past=past) if name else []
+        return [one for one in found if name in _words(one)]
 
     async def forgetting(self, memory: Memory) -> None:
         """Hide what a person said of what is about to be forgotten."""

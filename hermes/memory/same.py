@@ -39,21 +39,20 @@ def bearing(
     both = mine.keys() & theirs.keys()
     if later.retracts:
         return "replaces" if both or _most(later.stems, earlier.stems) else ""
-    if _says_over(later, earlier):
+    apart = bool(mine and theirs and not both)  # the rules know both, as of two things
+    if _says_over(later, earlier, apart=apart):
         return "replaces"
     if both or earlier.stems <= later.stems:
         alike = all(mine[key] == theirs[key] for key in both)
         return "repeats" if alike else "replaces"
-    if mine and theirs:
-        return ""  # the rules know both, as of two things
-    return _by_question(later, earlier, covers, worth)
+    return "" if apart else _by_question(later, earlier, covers, worth)
 
 
-def _says_over(later: Statement, earlier: Statement) -> bool:
+def _says_over(later: Statement, earlier: Statement, *, apart: bool) -> bool:
     """Whether it names the earlier value as over, or corrects something of its look."""
     if later.old and later.old <= earlier.stems and (later.stems - later.old) & earlier.stems:
         return True
-    return later.changed and corrects(later.look, earlier.look)
+    return not apart and later.changed and corrects(later.look, earlier.look)
 
 
 def _by_question(

@@ -5,16 +5,16 @@ strangers' floods are taken at a pace. Who may write is not known here. Source: 
 """
 
 from collections import Counter
-from collections.abc import Callable
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from hermes.core.clock import Clock
-from hermes.errors import EnvelopeRefused, HermesError, RelayRefused
+from hermes.errors import EnvelopeRefused, RelayRefused
 from hermes.gateway.dm_book import Book
 from hermes.mesh.event import WRAP, Filter, Known, NostrEvent, Rumour
-from hermes.mesh.nostr_adapter import CHUNK, Wire
+from hermes.mesh.nostr_adapter import Wire
+from hermes.mesh.nostr_catch_up import catch_up
 
 TEXT, FILE = 14, 15
 """Kinds of rumours that are messages."""
@@ -22,32 +22,21 @@ _DAY_S = 24 * 3_600
 _BACK_S = 3 * _DAY_S  # a wrap lies about its time by two days at most
 _OLDEST_S, _EARLIEST_S = 30 * _DAY_S, _DAY_S
 _CONTENT_MOST = 64 * 1024
-_WINDOW = 40_000  # relays reconcile 50,000 at most
 _KNOWN = 120_000
 _BURST, _PER_S, _PAUSE_S = 100.0, 400.0, 0.05
-_WITHOUT = 10  # looks between two whole fetches from a relay that cannot reconcile
 
 
 class Mail:
     """Everything that is sent to our key; `run` must run beside whoever reads `messages`."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        book: Book,
-        clock: Clock,
-        report: Callable[[str, BaseException], None],
-        look_s: float = 60.0,
-    ) -> None:
+    def __init__(self, wire: Wire, book: Book, clock: Clock, look_s: float = 60.0) -> None:
         self._wire = wire
         self._book = book
         self._clock = clock
-        self._report = report
         self._look_s = look_s
         self._known: dict[str, int] = {}
         self._handled: dict[str, int] = {}
         self._since = 0
-        self._round = 0
         self._room, self._then = _BURST, 0.0
         self._uncounted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -109,38 +98,19 @@ class Mail:
 
     async def _look(self) -> None:
         """Fetch what relays have and we have not seen, and hand it over in its order."""
-        found: dict[str, NostrEvent] = {}
-        for url in self._wire.urls:
-            try:
-                found |= await self._missing(url)
-            except RelayRefused:
-                continue  # the wire keeps its record, and `hermes doctor` tells of it
-            except HermesError as error:
-                self._report("looking for direct messages", error)
-        self._round += 1
         rumours: list[Rumour] = []
-        for event in found.values():
-            await self._pace()
-            if (rumour := self._opened(event)) is not None:
-                rumours.append(rumour)
+        for url in self._wire.urls:
+            known = [Known(id_, at) for id_, at in self._known.items() if at >= self._since]
+            try:
+                async for events in catch_up(self._wire, self._filter(), known, url):
+                    for event in events:
+                        await self._pace()
+                        if (rumour := self._opened(event)) is not None:
+                            rumours.append(rumour)
+            except RelayRefused:
+                continue  # the wire keeps its record, and it is asked again
         for rumour in sorted(rumours, key=lambda one: (one.created_at, one.id)):
             await self._send.send(rumour)
-
-    async def _missing(self, url: str) -> dict[str, NostrEvent]:
-        wish = self._filter()
-        known = [Known(id_, at) for id_, at in self._known.items() if at >= self._since]
-        try:
-            ids = await self._wire.missing(wish, known[-_WINDOW:], url)
-        except RelayRefused:
-            if self._round % _WITHOUT:
-                raise
-            return {event.id: event for event in await self._wire.fetch(wish, url=url)}
-        fresh = [id_ for id_ in ids if id_ not in self._known]
-        found: dict[str, NostrEvent] = {}
-        for start in range(0, len(fresh), CHUNK):
-            part = Filter(kinds=(WRAP,), ids=tuple(fresh[start : start + CHUNK]))
-            found |= {event.id: event for event in await self._wire.fetch(part, url=url)}
-        return found
 
     def _filter(self) -> Filter:
         return Filter(kinds=(WRAP,), tags={"p": (self._wire.keys.public,)}, since=self._since)

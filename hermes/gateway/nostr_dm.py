@@ -4,6 +4,7 @@ Strangers get nothing, not even a refusal. Does not guard against who holds a pa
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 from anyio.abc import TaskGroup
@@ -25,6 +26,7 @@ from hermes.store.dms import Received
 
 _NOTE_S = 1.0
 _LOOK_ROUNDS = 30
+_LEAVE_S = 1.0
 
 
 class NostrDm:
@@ -41,7 +43,7 @@ class NostrDm:
         self._door = door
         self._report = report
         self._book = Book(door)
-        self._mail = Mail(wire, self._book, clock, report, look_s)
+        self._mail = Mail(wire, self._book, clock, look_s)
         self._out = Outgoing(wire, self._book, clock)
         self._office = Office(self._book, self._out, clock, report)
         self._talks: dict[str, tuple[Talk, anyio.CancelScope]] = {}
@@ -55,7 +57,11 @@ class NostrDm:
             await self._resume()
             self._tasks.start_soon(self._mail.run)
             self._tasks.start_soon(self._keep_house)
-            await self._read()
+            try:
+                await self._read()
+            finally:
+                with anyio.move_on_after(_LEAVE_S, shield=True), suppress(HermesError):
+                    await self._mail.note()
 
     async def _read(self) -> None:
         with self._mail.messages as messages:
@@ -74,7 +80,9 @@ class NostrDm:
             talk = await self._talk(message.sender)
             if talk is None:
                 continue
-            if message.kind == "control" and not message.text.startswith("/"):
+            if message.kind == "code":
+                await self._out.say(message.sender, [], [message.id])
+            elif message.kind == "control" and not message.text.startswith("/"):
                 said = "Hermes was restarted before your answer had an effect: please repeat it."
                 await self._out.say(message.sender, [said], [message.id])
             else:
@@ -82,35 +90,43 @@ class NostrDm:
 
     async def _hear(self, rumour: Rumour) -> None:
         talk = await self._talk(rumour.pubkey)
-        if (code := code_in(rumour.content)) and await self._pair(code, rumour, talk):
-            return
-        if talk is None:
+        if code := code_in(rumour.content):
+            await self._code(code, rumour, talk)
+        elif talk is None:
             self._mail.refuse(rumour, "not paired")
-            return
-        if len({tag[1] for tag in rumour.tags if tag[:1] == ("p",)} - {rumour.pubkey}) > 1:
+        elif len({tag[1] for tag in rumour.tags if tag[:1] == ("p",)} - {rumour.pubkey}) > 1:
             self._mail.refuse(rumour, "a group")
-            return
-        text = _file_told(rumour) if rumour.kind == FILE else rumour.content.strip()
-        kind = "file" if rumour.kind == FILE else talk.kind_of(text)
-        sent = rumour.created_at * 1_000
-        message = Received(rumour.id, rumour.pubkey, sent, kind, text)
-        if not text or not await self._book.take(message):
-            self._mail.refuse(rumour, "replayed" if text else "empty")
-            return
-        self._mail.handled(rumour)
-        talk.hear(message)
+        elif text := _file_told(rumour) if rumour.kind == FILE else rumour.content.strip():
+            kind = "file" if rumour.kind == FILE else talk.kind_of(text)
+            if (message := await self._taken(rumour, kind, text)) is not None:
+                talk.hear(message)
+        else:
+            self._mail.refuse(rumour, "empty")
 
-    async def _pair(self, code: str, rumour: Rumour, talk: Talk | None) -> bool:
-        """Let a key in; True when a code was all that there was to the message."""
-        if not await self._book.pair(code, rumour.pubkey):
-            return False
+    async def _taken(self, rumour: Rumour, kind: str, text: str) -> Received | None:
+        """Keep a message; None: it came before."""
+        message = Received(rumour.id, rumour.pubkey, rumour.created_at * 1_000, kind, text)
+        if not await self._book.take(message):
+            self._mail.refuse(rumour, "replayed")
+            return None
         self._mail.handled(rumour)
+        return message
+
+    async def _code(self, code: str, rumour: Rumour, talk: Talk | None) -> None:
+        """Let a key in by a code; a code is never said to the agent, whatever becomes of it."""
+        if not await self._book.pair(code, rumour.pubkey):
+            if talk is None:
+                self._mail.refuse(rumour, "not paired")
+            elif await self._taken(rumour, "code", ""):
+                said = "That code is not open; you are paired already."
+                await self._out.say(rumour.pubkey, [said], [rumour.id])
+            return
+        await self._taken(rumour, "code", "")
         person = await self._book.person(rumour.pubkey)
         if person is not None:
             if talk is not None:
                 talk.move(person)
-            await self._out.say(person.key, [dm_say.welcome(person)])
-        return True
+            await self._out.say(person.key, [dm_say.welcome(person)], [rumour.id])
 
     async def _talk(self, key: str) -> Talk | None:
         """The talk with a paired key; None: a stranger."""

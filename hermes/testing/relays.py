@@ -6,7 +6,7 @@ A meddler sees every message either way, as the JSON array it is, and says what 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -17,6 +17,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,
+    Event,
     Message,
     Ping,
     Request,
@@ -30,7 +31,18 @@ Meddle = Callable[[str, Frame], list[Frame | str | None]]
 """Given "up" (to the relay) or "down" and a message: what goes on in its place, a text as it
 is; None hangs up."""
 _PIECE = 65_536
-_End = tuple[ByteStream, WSConnection]
+
+
+class _End(NamedTuple):
+    """One side of a meddler; both directions may want to write to it."""
+
+    stream: ByteStream
+    wire: WSConnection
+    lock: anyio.Lock
+
+    async def send(self, event: Event) -> None:
+        async with self.lock:
+            await self.stream.send(self.wire.send(event))
 
 
 @asynccontextmanager
@@ -73,10 +85,8 @@ async def _between(near: ByteStream, far: ByteStream, host: str, meddle: Meddle)
     if [type(event) for event in server.events()] == [Request]:
         await near.send(server.send(AcceptConnection()))
         async with anyio.create_task_group() as tasks:
-            for way, source, sink in (
-                ("up", (near, server), (far, client)),
-                ("down", (far, client), (near, server)),
-            ):
+            one, other = _End(near, server, anyio.Lock()), _End(far, client, anyio.Lock())
+            for way, source, sink in (("up", one, other), ("down", other, one)):
                 tasks.start_soon(_pump, source, sink, partial(meddle, way), tasks.cancel_scope)
 
 
@@ -93,11 +103,11 @@ async def _pump(
     text = ""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
         while True:
-            source[1].receive_data(await source[0].receive(_PIECE))
-            for event in source[1].events():
+            source.wire.receive_data(await source.stream.receive(_PIECE))
+            for event in source.wire.events():
                 match event:
                     case Ping():
-                        await source[0].send(source[1].send(event.response()))
+                        await source.send(event.response())
                     case TextMessage():
                         text += event.data
                         if event.message_finished:
@@ -113,4 +123,4 @@ async def _pass(frames: list[Frame | str | None], sink: _End) -> None:
         if frame is None:
             raise anyio.EndOfStream
         text = frame if isinstance(frame, str) else msgspec.json.encode(frame).decode()
-        await sink[0].send(sink[1].send(Message(text)))
+        await sink.send(Message(text))

@@ -102,7 +102,7 @@ async def test_an_address_that_cannot_be_opened_is_reported_and_ends_nothing(sto
     async with running(store, tmp_path, None, calendar="nonsense") as (queries, _, reports):
         with pytest.raises(NotAvailable):
             await queries["timestamp.status"]()
-        assert "no address of a calendar" in str(reports[0])
+        assert "no address of the calendar" in str(reports[0])
 
 
 async def test_a_batch_closes_when_its_time_has_come_and_not_before(store, tmp_path):

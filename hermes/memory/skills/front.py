@@ -14,6 +14,8 @@ from hermes.load import load
 
 _FENCE = re.compile(r"---[ \t]*")
 _LOOSE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):[ \t]+([^\s\"'\[{|>&*!#].*)")
+_NESTING = re.compile(r"[\[{]|[-?](?= )")
+_NESTING_MOST = 500  # the reader's time grows with the square of how deep they nest
 _MOST = 16 * 1024  # characters of front matter
 
 
@@ -33,6 +35,8 @@ def split_front(text: str) -> tuple[dict[str, Any], str]:
     front = "\n".join(lines[1:end])
     if len(front) > _MOST:
         raise SkillInvalid(f"its front matter is longer than {_MOST} characters")
+    if len(_NESTING.findall(front)) > _NESTING_MOST:
+        raise SkillInvalid("its front matter is no YAML that a person writes: too many brackets")
     fields = _fields(front)
     return fields, "\n".join(lines[end + 1 :]).strip()
 
@@ -61,10 +65,26 @@ def _fields(front: str) -> dict[str, Any]:
 
 def _plain(front: str) -> object:
     """Without aliases: with them a few bytes become gigabytes."""
-    yaml = load("yaml")
-    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(front)):
+    loader = load("yaml").BaseLoader(front)
+    node = loader.get_single_node()
+    if node is None:
+        return None
+    if _repeats(node):
         raise SkillInvalid("its front matter repeats parts of itself (&, *): write them out")
-    return yaml.load(front, yaml.BaseLoader)
+    return loader.construct_document(node)
+
+
+def _repeats(node: Any) -> bool:  # noqa: ANN401 - a node of the library's tree
+    """Whether a part of the tree stands in it twice, as an alias does."""
+    waiting, seen = [node], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            return True
+        seen.add(id(part))
+        for inner in part.value if isinstance(part.value, list) else ():
+            waiting += inner if isinstance(inner, tuple) else [inner]
+    return False
 
 
 def _quoted(front: str) -> str:

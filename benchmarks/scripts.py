@@ -37,6 +37,7 @@ SCRIPTS = {
     "background": "benchmarks.background",
     "crash": "benchmarks.crash",
     "catch_up": "benchmarks.catch_up",
+    "relay": "benchmarks.relay",
     "mesh_simulated": "benchmarks.mesh_simulated",
     "train_sync": "benchmarks.train_sync",
 }

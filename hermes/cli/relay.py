@@ -101,9 +101,14 @@ def _answer_all(plugin: ModuleType, rules: Rules, world: World) -> None:
 
 
 async def _unit(args: argparse.Namespace, world: World) -> int:
-    rules = await _rules_of(args, world)
+    text = await anyio.to_thread.run_sync(_filled, args, world, await _rules_of(args, world))
+    print_text(text, world.stdout)
+    return 0
+
+
+def _filled(args: argparse.Namespace, world: World, rules: Rules) -> str:
     command = shutil.which("hermes", path=world.environ.get("PATH")) or sys.argv[0]
-    text = unit(
+    return unit(
         args.which,
         command=str(world.cwd / command),
         listen="{}:{}".format(*_address(args.listen or args.settings.mesh.listen or _LISTEN)),
@@ -116,8 +121,6 @@ async def _unit(args: argparse.Namespace, world: World) -> int:
             for name in ("event_bytes", "future_s", "live_s", "tags", "tag_bytes")
         },
     )
-    print_text(text, world.stdout)
-    return 0
 
 
 async def _rules_of(args: argparse.Namespace, world: World) -> Rules:

@@ -110,7 +110,7 @@ class RawClient:
         """The stored events; raises LookupError with the relay's words when it declines."""
         name = await self.subscribe(*filters)
         found = []
-        while (frame := await self.hear())[0] == "EVENT" or frame[1] != name:
+        while (frame := await self.hear())[0] == "EVENT":
             # What is new may still come for a subscription that was closed a moment ago.
             found += [frame[2]] if frame[1] == name else []
         if frame[0] != "EOSE":

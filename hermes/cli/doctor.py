@@ -15,6 +15,7 @@ from hermes.cli import (
     doctor_files,
     doctor_identity,
     doctor_machine,
+    doctor_mesh,
     doctor_model,
     doctor_skills,
     doctor_vectors,
@@ -33,12 +34,17 @@ _QUICK: tuple[Look, ...] = (
     doctor_machine.look,
     doctor_files.look,
     doctor_identity.look,
+    doctor_mesh.look,
     doctor_anchor.look,
     doctor_skills.look,
     doctor_vectors.look,
     doctor_model.look,
 )
-_SLOW: tuple[Look, ...] = (doctor_model.look_closer, doctor_anchor.look_closer)
+_SLOW: tuple[Look, ...] = (
+    doctor_model.look_closer,
+    doctor_anchor.look_closer,
+    doctor_mesh.look_closer,
+)
 _LONGEST_S = 60.0
 
 

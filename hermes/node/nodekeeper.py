@@ -99,7 +99,7 @@ class NodeKeeper:
         async with anyio.create_task_group() as tasks:
             mesh = self._settings.mesh
             if mesh.relays or mesh.listen:
-                parts = load("meshing").Meshing(self._settings, rooms, self._clock)
+                parts = load("meshing").Meshing(self._settings, owner, self._clock)
                 rooms.desk.offer(parts.queries())
                 for name, live in parts.parts():
                     tasks.start_soon(watch.keep, name, live)

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 import msgspec
 
-from hermes.errors import HermesError
+from hermes.errors import HermesError, IdentityError
 
 _FIRST_S, _MOST_S = 1.0, 60.0
+_MISSING_S = 3.0  # what a person has to mend first: a locked identity is looked for more often
 _STEADY_S = 60.0
 
 Say = Callable[[str], None]
@@ -57,7 +58,10 @@ class Watch:
             try:
                 await live(lambda says: self._set(name, runs=True, says=says))
             except Exception as error:  # noqa: BLE001 - the edge: the other parts go on
-                self._fell(name, _telling(error))
+                telling = _telling(error)
+                self._fell(name, telling)
+                if isinstance(telling, IdentityError):
+                    pause = _MISSING_S / 2
             if anyio.current_time() - began > _STEADY_S:
                 pause = _FIRST_S
             await anyio.sleep(pause)

@@ -33,6 +33,7 @@ from hermes.store.merkle_log import MerkleLog
 from hermes.store.mesh import MeshBook
 from hermes.store.naming import Named, block_named
 from hermes.store.pairings import Pairings
+from hermes.store.peers import Peers
 from hermes.store.recalled import RecalledBook
 from hermes.store.said import Saids
 from hermes.store.schema import plan
@@ -88,6 +89,7 @@ class Store:
         self.history = History(database, clock)
         self.mesh = MeshBook(database, clock)
         self.pairings = Pairings(database, clock)
+        self.peers = Peers(database, clock)
         self.dms = Dms(database, clock)
 
     @classmethod

@@ -34,7 +34,7 @@ _TAGGED = "seq IN (SELECT event FROM event_tags WHERE name = ? AND value IN ({})
 
 def condition(wanted: Wanted, now: int) -> Condition:
     """The rows that a filter wants; what expired before `now` (seconds) is never among them."""
-    terms = [("(expires IS NULL OR expires > ?)", (now,))]
+    terms: list[tuple[str, tuple[SqlValue, ...]]] = [("(expires IS NULL OR expires > ?)", (now,))]
     lists: tuple[tuple[str, tuple[SqlValue, ...] | None], ...] = (
         ("id", wanted.ids),
         ("pubkey", wanted.authors),

@@ -42,7 +42,14 @@ _ELSEWHERE = re.compile(
     r"(?:project|repo|repository|codebase|company|firm|team|projekt|firma|projet|proyecto)\b|"
     r"\W*my (?:last|old|previous|former|other) (?:company|employer|firm|team|job|boss|project)\b)"
 )
+# Wider than what the historian takes for a refusal: here nothing has to be understood.
+_NOT_KEPT = re.compile(
+    r"(?i)\b(?:not|no|never|\w+n'?t)\b[^.:;]{0,25}\b(?:(?:keep|store|save|remember|note|record|"
+    r"write|repeat)\w* (?:this|that|it)|(?:your|the|my) (?:notes?|record|memory|notebook))\b|"
+    r"\bforget (?:that )?(?:i|we) (?:ever )?(?:said|told|mentioned)\b"
+)
 _LEAST_WORDS, _MOST = 3, 300
+_LEAD, _TELLS = 8, 4
 _KEPT = 4_096
 
 
@@ -99,7 +106,7 @@ class Reader:
 
 def _statements(text: str, at: int) -> list[Statement]:
     own = sentences(text)
-    if any(map(REFUSED.search, own)):
+    if any(REFUSED.search(one) or _NOT_KEPT.search(one) for one in own):
         return []
     return [made for one in own if (made := _statement(one, at)) is not None]
 
@@ -109,18 +116,31 @@ def _statement(sentence: str, at: int) -> Statement | None:
     if match := FORGET.match(bare):
         about = next((words for words in match.groups() if words), "")
         return _made(sentence, Marked(about), None, retracts=True) if about else None
-    found = marked(bare.rstrip("?") if sentence.endswith("?") else bare)
+    found = _led(marked(bare.rstrip("?") if sentence.endswith("?") else bare))
     core = found.text
     if doubtful(sentence if sentence.endswith("?") and not found.force else core):
         return None
     if not len(core.split()) >= _LEAST_WORDS or len(sentence) > _MOST:
         return None
     ends = ends_at(core, at)
-    if asking(core) or guessed(core) or pointing(core) or (ends is None and one_off(core)):
+    if asking(core) or guessed(core) or _points(core) or (ends is None and one_off(core)):
         return None
     if (passing(core) and ends is None) or _is_order(found) or _ELSEWHERE.match(core):
         return None
     return _made(sentence, found, ends, retracts=False)
+
+
+def _led(found: Marked) -> Marked:
+    """Without an order that only leads to what is stated: "put this in your notes: …"."""
+    lead, colon, rest = found.text.partition(": ")
+    if not colon or not _ORDER.match(lead) or len(lead.split()) > _LEAD:
+        return found
+    return marked(rest)._replace(force=found.force or "told")
+
+
+def _points(core: str) -> bool:
+    """Whether it only says something of what stood elsewhere: with many words it says more."""
+    return pointing(core) and len(telling(core)) < _TELLS
 
 
 def _is_order(found: Marked) -> bool:

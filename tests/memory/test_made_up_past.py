@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from benchmarks.memory import Nobody, found_by, memories_of, promote, recall_rows
+from benchmarks.memory import Nobody, found_by, leaks, memories_of, promote, recall_rows
 from hermes.config import Settings
 from hermes.memory.dreamer import Dreamer
 from hermes.memory.historian import Historian
@@ -18,12 +18,12 @@ from hermes.store.store import Store
 from hermes.testing.history.keep import Dial, keep
 from hermes.testing.history.past import make
 from hermes.testing.history.questions import questions
-from hermes.testing.history.score import kept
+from hermes.testing.history.score import kept, says
 
 SEED = 5
 SIZE = (400, 60, 3)
 # Floors: of what is kept, what holds; of current facts, those found; of old ones, those found.
-LIMITS = {"first": (0.9, 0.93, 0.05), "other": (0.7, 0.85, 0.15)}
+LIMITS = {"first": (0.9, 0.95, 0.02), "other": (0.7, 0.92, 0.1)}
 
 
 @pytest.fixture(scope="module", params=["first", "other"])
@@ -90,6 +90,21 @@ async def test_current_facts_are_found_and_old_ones_are_not(store, past, limits)
     rows = recall_rows(asked, found)
     assert rows[0].value >= 100 * limits[1], rows
     assert rows[-1].value <= 100 * limits[2], rows
+
+
+async def test_no_secret_and_nothing_planted_is_found(store, past):
+    asked = questions(past)
+    found = await found_by(Recaller(store, Dial(past.now)), asked, 0.0)
+    planted = [one for one in past.traps if one.where in {"tool", "assistant", "private"}]
+    assert planted
+    assert leaks(past, found) == 0
+    assert not [
+        (question.text, text)
+        for question, texts in zip(asked, found, strict=True)
+        for text in texts
+        for trap in planted
+        if trap.project == question.project and says(text, trap.words)
+    ]
 
 
 async def test_another_look_changes_nothing(store, past):

@@ -64,6 +64,8 @@ async def test_a_sentence_that_no_rule_knows_is_found_with_its_date(store, dial)
         "Suppose the kiln smells of resin.",
         "Maybe the kiln smells of resin.",
         "Off the record: the kiln smells of resin.",
+        "the kiln smells of resin, but forget I said so",
+        "You needn't keep this: the kiln smells of resin.",
         "Translate into German: the kiln smells of resin.",
         "> the kiln smells of resin",
         "```\nthe kiln smells of resin\n```",
@@ -76,6 +78,21 @@ async def test_a_sentence_that_no_rule_knows_is_found_with_its_date(store, dial)
 async def test_what_is_not_stated_is_never_found(store, dial, text):
     await _say(store, dial, text)
     assert await _lines(store, dial, "what does the kiln smell of?") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Put this in your notebook: the kiln smells of resin.",
+        "It is official, as of this spring the kiln smells of resin.",
+        "from now on the kiln smells of resin",
+        "Übrigens: the kiln smells of resin",
+    ],
+)
+async def test_what_only_leads_to_a_statement_hides_none(store, dial, text):
+    await _say(store, dial, text)
+    (line,) = await _lines(store, dial, "what does the kiln smell of?")
+    assert line == f"said 2026-11-17: {text}"
 
 
 async def test_only_typed_words_of_public_talk_here_are_found(store, dial):

@@ -78,11 +78,10 @@ async def _work(args: argparse.Namespace, world: World) -> int:
     origin = model_place(args.origin, world) if args.origin else None
     data, out = places(args.data, world), place(args.out, world)
     args.at = _meeting(args.at, world) if args.at else ""
+    meet = await _over_mesh(args, world, out) if args.mesh else None
     token = world.environ.get(_TOKEN, "")
     options = await anyio.to_thread.run_sync(sync.options_of, args, data, out, origin, token)
-    if args.mesh:
-        options = dataclasses.replace(options, meet=await _over_mesh(args, world, out))
-    report = await sync.work(options)
+    report = await sync.work(dataclasses.replace(options, meet=meet))
     given: dict[str, Json] = msgspec.to_builtins(report)
     if args.json:
         print_json(given, world.stdout)
@@ -101,6 +100,7 @@ async def _over_mesh(args: argparse.Namespace, world: World, out: Path) -> Any: 
     roster = await anyio.to_thread.run_sync(sync.read_roster, place(args.mesh, world))
     kept = settings.data_dir / "train" / _KEY
     key = await anyio.to_thread.run_sync(sync.worker_key, kept)
+    mesh.check_place(roster, args.worker, key)
     home = out / "mesh" / roster.run
     told = lambda where, error: world.note(f"  {where}: {error}")  # noqa: E731
     return lambda limit: mesh.meeting(roster, args.worker, key, home, limit, told)

@@ -22,6 +22,8 @@ from hermes.mesh.blob_warrant import Verb, write_warrant
 _OK, _PART, _BAD_RANGE, _UNKNOWN = 200, 206, 416, 404
 _MOST_SAID = 200
 _FIRST_PAUSE_S = 0.1
+_LONGEST_S = 300.0
+"""For one chunk with all its tries: who feeds us a byte now and then is given up."""
 _FAILURES = (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError)
 _REASONS = {401: "not authorised", 403: "stranger", 404: "unknown", 413: "too large", 507: "full"}
 
@@ -84,6 +86,11 @@ class BlobClient:
         A line that breaks costs what was on its way: the rest is asked for by Range, as long as
         each try brings something.
         """
+        with anyio.move_on_after(_LONGEST_S):
+            return await self._got(digest)
+        raise BlobUnreachable(f"{self.url} gave no chunk whole in {_LONGEST_S:g} s")
+
+    async def _got(self, digest: str) -> bytes:
         held = bytearray()
         pause, left = _FIRST_PAUSE_S, self._tries
         while True:
@@ -132,6 +139,11 @@ class BlobClient:
         return answer, True
 
     async def _patiently(self, method: str, digest: str, data: bytes = b"") -> _Answer:
+        with anyio.move_on_after(_LONGEST_S):
+            return await self._tried(method, digest, data)
+        raise BlobUnreachable(f"{self.url} did not answer in {_LONGEST_S:g} s")
+
+    async def _tried(self, method: str, digest: str, data: bytes) -> _Answer:
         pause = _FIRST_PAUSE_S
         for left in reversed(range(self._tries)):
             try:

@@ -4,6 +4,7 @@ Apart from what is served. It bounds what a stranger can make it keep: one head 
 piece of a body; time is bounded by its caller.
 """
 
+import re
 from collections.abc import AsyncIterator
 
 import anyio
@@ -15,6 +16,7 @@ from hermes.errors import BlobRefused
 _HEAD_MOST = 8_192
 _READ = 1 << 16
 _LINGER_S = 1.0
+_RANGE = re.compile(r"bytes=([0-9]{0,12})-([0-9]{0,12})")
 _TEXT = "text/plain; charset=utf-8"
 
 Headers = list[tuple[str, str]]
@@ -100,3 +102,19 @@ class Exchange:
 
     async def _send(self, event: h11.Event) -> None:
         await self._stream.send(self._http.send(event) or b"")
+
+
+def range_of(text: str, size: int) -> tuple[int, int]:
+    """Start and stop of the one range that a header asks for; raises BlobRefused.
+
+    Several ranges at once are refused: nobody needs them of a chunk.
+    """
+    found = _RANGE.fullmatch(text)
+    first, last = found.groups() if found else ("", "")
+    if first:
+        start, stop = int(first), int(last) + 1 if last else size
+    else:
+        start, stop = size - min(size, int(last or 0)), size
+    if not found or not start < min(stop, size):
+        raise BlobRefused("bad range", f"of {size} bytes, ask bytes=FIRST-LAST")
+    return start, min(stop, size)

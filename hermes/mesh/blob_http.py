@@ -18,7 +18,7 @@ from hermes.chain.listening import Door
 from hermes.core.clock import Clock
 from hermes.core.rate import Rate
 from hermes.errors import BlobRefused, HermesError
-from hermes.mesh.blob_exchange import Exchange
+from hermes.mesh.blob_exchange import Exchange, range_of
 from hermes.mesh.blob_seal import MOST_CHUNK
 from hermes.mesh.blob_warrant import Gate, Verb
 from hermes.store.blob_chunks import Chunks
@@ -46,7 +46,6 @@ _STATUS = {
 }
 _PATH = re.compile(r"/([0-9a-f]{64})(?:\.[A-Za-z0-9]{1,8})?")
 _HEX = re.compile(r"[0-9a-f]{64}")
-_RANGE = re.compile(r"bytes=([0-9]{0,12})-([0-9]{0,12})")
 _BINARY = "application/octet-stream"
 
 
@@ -227,22 +226,6 @@ async def open_endpoint(
             yield endpoint
         finally:
             tasks.cancel_scope.cancel()
-
-
-def range_of(text: str, size: int) -> tuple[int, int]:
-    """Start and stop of the one range that a header asks for; raises BlobRefused.
-
-    Several ranges at once are refused: nobody needs them of a chunk.
-    """
-    found = _RANGE.fullmatch(text)
-    first, last = found.groups() if found else ("", "")
-    if first:
-        start, stop = int(first), int(last) + 1 if last else size
-    else:
-        start, stop = size - min(size, int(last or 0)), size
-    if not found or not start < min(stop, size):
-        raise BlobRefused("bad range", f"of {size} bytes, ask bytes=FIRST-LAST")
-    return start, min(stop, size)
 
 
 def _header(request: h11.Request, name: bytes) -> str:

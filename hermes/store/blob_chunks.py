@@ -121,7 +121,7 @@ class Chunks:
                 yield incoming
                 await incoming.close(digest)
             async with self._lock:
-                await _aside(os.replace, aside, self._root / owner / digest)
+                await _aside(_settle, aside, self._root / owner / digest)
                 kept = owner not in self._owners.get(digest, ())
                 self._sizes[digest] = size
                 self._owners.setdefault(digest, set()).add(owner)
@@ -172,7 +172,8 @@ class Chunks:
 
     async def sweep(self, before: int) -> int:
         """Remove what others left here before a moment (ms); how many chunks that were."""
-        old = await _aside(self._old, before)
+        others = [(o, name) for name, all_of in self._owners.items() for o in all_of - {OWN}]
+        old = await _aside(self._old, others, before)
         return sum([await self.remove(owner, name) for owner, name in old])
 
     async def _reserve(self, owner: str, cost: int) -> None:
@@ -206,13 +207,20 @@ class Chunks:
                     self._owners.setdefault(file.name, set()).add(owner.name)
                     self._used[owner.name] = self.used(owner.name) + _cost(size)
 
-    def _old(self, before: int) -> list[tuple[str, str]]:
-        return [
-            (owner, name)
-            for name, owners in self._owners.items()
-            for owner in owners - {OWN}
-            if (self._root / owner / name).stat().st_mtime_ns < before * 1_000_000
-        ]
+    def _old(self, chunks: list[tuple[str, str]], before: int) -> list[tuple[str, str]]:
+        files = [(one, self._root / one[0] / one[1]) for one in chunks]
+        limit = before * 1_000_000
+        return [one for one, file in files if file.exists() and file.stat().st_mtime_ns < limit]
+
+
+def _settle(aside: Path, place: Path) -> None:
+    """Give a written file its name, and bring that to the disk, too."""
+    aside.replace(place)
+    number = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @asynccontextmanager

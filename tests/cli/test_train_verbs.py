@@ -11,6 +11,13 @@ from tests.training import small_model  # noqa: E402 - after the skip
 from training.export import export  # noqa: E402
 from training.sizes import SIZES as KNOWN  # noqa: E402
 
+NOBODY = """relays = ["ws://127.0.0.1:9"]
+[workers]
+a.key = "1111111111111111111111111111111111111111111111111111111111111111"
+a.blobs = "http://127.0.0.1:7450"
+b.key = "2222222222222222222222222222222222222222222222222222222222222222"
+b.blobs = "http://127.0.0.1:7451"
+"""
 NARROW = ("--intent", "FileRead", "--count", "60", "--vocabulary", "700")
 
 
@@ -38,6 +45,11 @@ def test_the_sizes_are_the_trainers():
         ("export gone --out x.gguf", 1, "gone is no checkpoint"),
         ("export own.jsonl --out x.gguf", 1, "own.jsonl is no checkpoint"),
         ("export ember --type q9 --out x.gguf", 2, "invalid choice"),
+        ("sync --worker a --data own.jsonl", 2, "say where the workers meet"),
+        ("sync --at p --mesh own.jsonl --worker a", 2, "say where the workers meet"),
+        ("sync --mesh p --serve rounds", 2, "say where the workers meet"),
+        ("sync --mesh own.jsonl --worker a --data own.jsonl", 2, "is no roster"),
+        ("sync --mesh nobody.toml --worker a --data own.jsonl", 2, "machine's key"),
         ("sync --at place", 2, "a worker needs --worker NAME and --data FILE"),
         ("sync --at place --worker a --data own.jsonl", 2, "no vocabulary of their own"),
         ("sync --at place --serve rounds", 2, "a hub needs --tokens FILE"),
@@ -53,6 +65,7 @@ def test_the_sizes_are_the_trainers():
 def test_what_cannot_be_is_said(shell, words, code, said, tmp_path, capsys):
     line = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     (tmp_path / "own.jsonl").write_text(json.dumps(line) + "\n")
+    (tmp_path / "nobody.toml").write_text(NOBODY)
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "checkpoint.pt").touch()
     before = sorted(tmp_path.iterdir())

@@ -13,7 +13,8 @@ from hermes.core.clock import SystemClock
 from hermes.errors import BlobRefused, BlobUnreachable
 from hermes.identity.hot import HotKey
 from hermes.mesh.blob_client import BlobClient
-from hermes.mesh.blob_http import Endpoint, Limits, open_endpoint, range_of
+from hermes.mesh.blob_exchange import range_of
+from hermes.mesh.blob_http import Endpoint, Limits, open_endpoint
 from hermes.mesh.blob_seal import MOST_CHUNK, digest_of
 from hermes.mesh.blob_warrant import Gate, read_warrant, write_warrant
 from hermes.store.blob_chunks import Chunks

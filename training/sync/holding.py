@@ -8,7 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 import anyio
 from anyio.abc import TaskGroup
 
-from hermes.errors import BlobRefused, BlobUnreachable, StoreError
+from hermes.errors import (
+    BlobRefused,
+    BlobUnreachable,
+    StoreError,
+    SyncRefused,
+    SyncUnreachable,
+)
 from hermes.mesh.blob_client import BlobClient
 from hermes.mesh.blob_seal import Reference
 from hermes.mesh.blobs import Blobs
@@ -16,6 +22,8 @@ from training.sync.replica import Replica
 from training.sync.words import Entry
 
 _AGAIN_S = 0.5
+_SAME_FOR_ALL = {"too large", "malformed", "forged", "cut off", "unknown version"}
+"""Why a blob is refused by whoever reads it: other refusals are this machine's own."""
 
 
 class Holding:
@@ -33,7 +41,7 @@ class Holding:
         self._fetching: set[str] = set()
         self.held: frozenset[str] = frozenset()
 
-    def sources(self, first: str) -> tuple[BlobClient, ...]:
+    def _asked(self, first: str) -> tuple[BlobClient, ...]:
         """Whom to ask, its author before the others."""
         names = sorted(self._sources, key=lambda name: (name != first, name))
         return tuple(self._sources[name] for name in names)
@@ -62,6 +70,21 @@ class Holding:
             tasks.start_soon(self._fetch, number, entry)
         return False
 
+    async def read(self, reference: Reference, limit: int) -> bytes:
+        """A blob's bytes, as soon as anybody has them.
+
+        SyncRefused where nobody could take it, SyncUnreachable where only this machine cannot.
+        """
+        while True:
+            try:
+                return await self._blobs.read(reference, self._asked(""), limit)
+            except BlobRefused as error:
+                if error.reason in _SAME_FOR_ALL:
+                    raise SyncRefused(error.message) from error
+                raise SyncUnreachable(error.message, error.remedy) from error
+            except BlobUnreachable:
+                await anyio.sleep(_AGAIN_S)
+
     async def forget(self) -> None:
         """Give up blobs of forgotten rounds."""
         needed = {entry.blob.root for _, entry in self._replica.entries()}
@@ -75,7 +98,7 @@ class Holding:
         try:
             while number >= self._replica.floor:
                 try:
-                    await self._blobs.mirror(entry.blob, self.sources(entry.worker))
+                    await self._blobs.mirror(entry.blob, self._asked(entry.worker))
                 except BlobUnreachable:
                     await anyio.sleep(_AGAIN_S)
                 except BlobRefused as error:

@@ -24,7 +24,7 @@ from training.sync.mail import LinkMail
 from training.sync.mesh import Mesh, Place
 from training.sync.roster import Roster, check_place
 
-__all__ = ["meeting"]
+__all__ = ["check_place", "meeting"]
 
 _REMEDY = "give the roster a free address of this machine"
 _TRIES = 2

@@ -14,10 +14,11 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from hermes.errors import BlobRefused, BlobUnreachable, SyncRefused, SyncUnreachable
+from hermes.errors import BlobRefused, SyncRefused, SyncUnreachable
 from hermes.mesh.blob_client import BlobClient
 from hermes.mesh.blob_seal import Reference
 from hermes.mesh.blobs import Blobs
+from training.sync.company import Company
 from training.sync.council import Council
 from training.sync.holding import Holding
 from training.sync.mail import Mail
@@ -25,7 +26,6 @@ from training.sync.replica import Replica
 from training.sync.transport import STATE, Look, check_name
 from training.sync.words import (
     MOST_WORKERS,
-    Ask,
     Entry,
     Here,
     Offer,
@@ -33,15 +33,10 @@ from training.sync.words import (
     Tell,
     Value,
     Word,
-    read_word,
-    write_word,
 )
 
 _DELTA, _HERE = "delta.", "here."
-_AGAIN_S = 0.5
 _ROUNDS = 10**8
-_SAME_FOR_ALL = {"too large", "malformed", "forged", "cut off", "unknown version"}
-"""Why a blob is refused by whoever reads it: other refusals are this machine's own."""
 
 
 class Place(NamedTuple):
@@ -78,20 +73,20 @@ class Mesh:
         silence_s: float = 10.0,
         patience_s: float = 300.0,
     ) -> None:
-        self._me, self._mail, self._blobs = place.me, place.mail, place.blobs
-        self._others = tuple(sorted(place.sources))
-        roster = (place.me, *self._others)
+        self._me, self._blobs = place.me, place.blobs
+        others = tuple(sorted(place.sources))
+        roster = (place.me, *others)
         if len(roster) > MOST_WORKERS:
             raise SyncRefused(f"a run over the mesh has at most {MOST_WORKERS} workers")
-        self._limit = place.limit
-        self._beat_s, self._silence_s, self._patience_s = beat_s, silence_s, patience_s
+        self._limit, self._patience_s = place.limit, patience_s
         self._replica = Replica(place.home / "run.json", frozenset(roster))
         self._holding = Holding(place.blobs, place.sources, self._replica, self._came)
         self._council = Council(place.me, roster, self._replica, self)
+        self._company = Company(
+            place.mail, others, self._replica, self._hear, beat_s=beat_s, silence_s=silence_s
+        )
         self._changed = anyio.Event()
         self._writing = anyio.Lock()
-        self._done = False
-        self._heard: dict[str, tuple[float, Ask]] = {}
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -100,8 +95,7 @@ class Mesh:
         await self._tasks.__aenter__()
         for number, entry in self._replica.entries():
             await self._holding.look(number, entry, self._tasks)
-        self._tasks.start_soon(self._listen)
-        self._tasks.start_soon(self._beat)
+        self._company.begin(self._tasks)
         return self
 
     async def __aexit__(
@@ -112,7 +106,7 @@ class Mesh:
     ) -> None:
         try:
             if error is None:
-                await self._stay()
+                await self._company.stay()
         finally:
             self._tasks.cancel_scope.cancel()
             await self._tasks.__aexit__(None, None, None)
@@ -144,23 +138,12 @@ class Mesh:
         number = _checked(round_number)
         if check_name(name).startswith(_HERE):
             return b""
-        reference = self._reference(number, name)
+        reference = self._replica.blob(number, name)
         if reference is None:
             raise SyncRefused(f"there is no {name} of round {number}")
-        sources = self._holding.sources("")
-        problem = ""
         with anyio.move_on_after(self._patience_s):
-            while True:
-                try:
-                    return await self._blobs.read(reference, sources, min(limit, self._limit))
-                except BlobRefused as error:
-                    if error.reason in _SAME_FOR_ALL:
-                        raise SyncRefused(error.message) from error
-                    raise SyncUnreachable(error.message, error.remedy) from error
-                except BlobUnreachable as error:
-                    problem = error.message
-                await anyio.sleep(_AGAIN_S)
-        raise SyncUnreachable(f"{name} of round {number} cannot be had: {problem}")
+            return await self._holding.read(reference, min(limit, self._limit))
+        raise SyncUnreachable(f"nobody has {name} of round {number} to give")
 
     async def look(self, round_number: int, seen: Look | None = None, wait_s: float = 0) -> Look:
         """The round as it stands here, or once it differs from `seen`."""
@@ -195,10 +178,8 @@ class Mesh:
     # What the council asks of its member.
 
     async def say(self, word: Word, to: Sequence[str]) -> None:
-        """Send to other workers; each on its own, as one may be slow to reach."""
-        data = write_word(word)
-        for name in to:
-            self._tasks.start_soon(self._mail.send, name, data)
+        """Send to other workers."""
+        self._company.say(word, to)
 
     async def learn(self, news: Tell) -> None:
         """Take in news: fetch what is wanted, forget what nobody needs, tell who waits."""
@@ -240,7 +221,7 @@ class Mesh:
         await self.learn(news)
         if news.offers:
             await self.keep()  # before anybody hears of it: it must be the only one
-        await self.say(news, self._others)
+        await self.say(news, self._company.others)
         return True
 
     async def _decide(self, slot: Slot, value: Value) -> Value:
@@ -251,15 +232,6 @@ class Mesh:
             "start more of its workers; each goes on where it was",
         )
 
-    def _reference(self, number: int, name: str) -> Reference | None:
-        if name == STATE:
-            state = self._replica.decided.get(Slot(number, "state"), ())
-            return next((one.blob for one in state), None)
-        worker = name.removeprefix(_DELTA)
-        settled = self._replica.decided.get(Slot(number, "settled"), ())
-        counted = next((one.blob for one in settled if one.worker == worker), None)
-        return counted or self._replica.offers(number).get(worker)
-
     async def _came(self) -> None:
         await self._council.holds_more()
         self._tell_waiting()
@@ -268,38 +240,11 @@ class Mesh:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def _listen(self) -> None:
-        async for sender, data in self._mail.received():
-            try:
-                word = read_word(data)
-            except SyncRefused:
-                continue  # nobody of the roster writes such; the next message may be sound
-            match word:
-                case Ask():
-                    self._heard[sender] = anyio.current_time(), word
-                    for news in self._replica.answer(word):
-                        await self.say(news, [sender])
-                case Tell():
-                    await self.learn(word)
-                case _:
-                    await self._council.hear(sender, word)
-
-    async def _beat(self) -> None:
-        while True:
-            await self.say(self._replica.ask(done=self._done), self._others)
-            await anyio.sleep(self._beat_s)
-
-    async def _stay(self) -> None:
-        """Until all who were heard of lately are done, too, and know what is known here."""
-        self._done = True
-        while True:
-            mine = self._replica.ask(done=True)
-            lately = anyio.current_time() - self._silence_s
-            if all(asked == mine for when, asked in self._heard.values() if when > lately):
-                break
-            await anyio.sleep(self._beat_s / 2)
-        for name in self._others:  # the last word: nobody need wait for this worker's silence
-            await self._mail.send(name, write_word(mine))
+    async def _hear(self, sender: str, word: Word) -> None:
+        if isinstance(word, Tell):
+            await self.learn(word)
+        else:
+            await self._council.hear(sender, word)
 
 
 def _checked(number: int) -> int:

@@ -13,7 +13,7 @@ import msgspec
 
 from hermes.errors import SyncRefused
 from hermes.mesh.blob_seal import Reference
-from training.sync.transport import Look
+from training.sync.transport import STATE, Look
 from training.sync.votes import Vote
 from training.sync.words import Ask, Decision, Entry, Here, Offer, Slot, Tell, Value, tells
 
@@ -74,6 +74,7 @@ class Replica:
                 file.flush()
                 os.fsync(file.fileno())
             aside.replace(self._path)
+            _sync(self._path.parent)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -91,6 +92,16 @@ class Replica:
     def offers(self, number: int) -> dict[str, Reference]:
         """Who delivered in a round, and what."""
         return self._offers.get(number, {})
+
+    def blob(self, number: int, name: str) -> Reference | None:
+        """What lies under `state` or `delta.WORKER`: as decided, else as offered."""
+        if name == STATE:
+            state = self.decided.get(Slot(number, "state"), ())
+            return next((one.blob for one in state), None)
+        worker = name.partition(".")[2]
+        settled = self.decided.get(Slot(number, "settled"), ())
+        counted = next((one.blob for one in settled if one.worker == worker), None)
+        return counted or self.offers(number).get(worker)
 
     def states(self) -> tuple[int, ...]:
         """The rounds whose states are decided, in order."""
@@ -184,3 +195,12 @@ class Replica:
         for number, offers in self._offers.items():
             for worker, blob in offers.items():
                 yield Offer(number, Entry(worker, blob))
+
+
+def _sync(directory: Path) -> None:
+    """Bring a new name to the disk: without it, power that fails brings the old votes back."""
+    number = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -44,8 +44,8 @@ def command_in(text: str) -> Command | None:
     line = text.strip()
     if not line.startswith("/") or line[1:2] in {"", " ", "/"}:
         return None
-    name = line[1:].split(maxsplit=1)[0]
-    return Command(name.lower().rstrip(".!")) if name.isascii() and name.isalpha() else None
+    name = line[1:].split(maxsplit=1)[0].rstrip(".!").lower()
+    return Command(name) if name.isascii() and name.isalpha() else None
 
 
 def reply_in(text: str) -> Reply | None:

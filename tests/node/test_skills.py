@@ -20,6 +20,8 @@ from hermes.node.law import Law
 from hermes.node.skills import Skills
 from hermes.policy.decision import Call
 from hermes.store.store import Store
+from hermes.testing.acts import say as say_words
+from hermes.testing.endpoint import serve
 
 SKILL = """---
 name: {name}
@@ -304,3 +306,21 @@ async def test_without_a_name_the_tool_says_what_there_is(house):
         await say(client, house, "quiet")
         assert await opened(client, house, "") == "good: For good work."
         assert "Do it well." in await opened(client, house, "quiet")
+
+
+async def test_their_tool_is_offered_where_there_are_any(house):
+    in_project(house, "release-notes")
+    async with serve([say_words("ok")] * 3) as server, house.client() as client:
+
+        async def offered(where=""):
+            model = f"{server.base_url}#m"
+            asked = house.request("go", model=model, profile="full", conversation_id=where)
+            events = await play(client, asked)
+            tools = server.requests[-1].body["tools"]
+            return events[0].conversation_id, {tool["function"]["name"] for tool in tools}
+
+        where, tools = await offered()
+        assert "Skill" not in tools
+        await say(client, house, "release-notes")
+        assert "Skill" not in (await offered(where))[1]  # its prefix stays as it was
+        assert "Skill" in (await offered())[1]

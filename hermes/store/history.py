@@ -196,13 +196,13 @@ def _parts(data: bytes) -> _Parts:
 def _said(row: Row, results: dict[str, tuple[bool, str]]) -> Said:
     _, cid, session, turn, role, at, text, data, ours, request, *_ = row
     if role == "user":
-        return Said(cid, session, turn, role, at, _typed(text, request) if ours else "")
+        return Said(cid, session, turn, role, at, typed_part(text, request) if ours else "")
     calls = _parts(data).calls if role == "assistant" and data is not None else ()
     did = [Did(c.id, c.name, c.arguments, *results.get(c.id, (False, ""))) for c in calls]
     return Said(cid, session, turn, role, at, "", tuple(did))
 
 
-def _typed(text: str, request: bytes | None) -> str:
+def typed_part(text: str, request: bytes | None) -> str:
     """The words that a person typed; all of them where no turn is known."""
     if request is None:
         return str(text)

@@ -16,6 +16,7 @@ _PIECE = 64 << 10
 _MOST_FRAME = 2 << 20  # what is too large is declined politely up to here
 _OPENED = b"HTTP/1.1 101 "
 _AT_ONCE = 64  # events of one connection that wait for the disk together
+_GRACE_S = 2.0  # for a login that is on its way: clients ask before they have read our challenge
 _UNREADABLE = text_frame(b'["NOTICE","invalid: this is no event"]')
 
 
@@ -76,10 +77,21 @@ class Conversation:
                 self._tasks.start_soon(self._take, frame.content(), intake)
                 continue
             await self._settled()
-            if (answered := self._line.upward(frame)) is None:
-                await self._back.send(frame.raw)
-            else:
-                await self._say(answered)
+            if self._line.early(frame):
+                self._tasks.start_soon(self._later, frame)
+                continue
+            await self._answer(frame)
+
+    async def _answer(self, frame: Frame) -> None:
+        if (answered := self._line.upward(frame)) is None:
+            await self._back.send(frame.raw)
+        else:
+            await self._say(answered)
+
+    async def _later(self, frame: Frame) -> None:
+        with anyio.move_on_after(_GRACE_S):
+            await self._line.known.wait()
+        await self._answer(frame)
 
     async def _downward(self, frames: list[Frame]) -> None:
         await self._say(b"".join(map(self._line.downward, frames)))

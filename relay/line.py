@@ -1,4 +1,4 @@
-"""One connection's conversation, as far as the front door joins in: pure but for its caller.
+"""One connection's conversation, as far as the front door joins in; does no input or output.
 
 It answers AUTH itself (LocalRelay cannot, behind a door), keeps COUNT and NEG-OPEN from those
 who did not prove who they are (LocalRelay asks no policy there), and takes back the "blocked:"
@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Collection
 
+import anyio
 import msgspec
 
 from hermes.core.clock import Clock
@@ -26,6 +27,7 @@ _PREFIX = re.compile(
 )
 _UNKNOWN = (b'"error: unknown"', b'"blocked: something newer, or its deletion, is here"')
 _MOST_KEYS = 16
+_MOST_EARLY = 8
 _NEED = "auth-required: prove who you are (NIP-42)"
 
 
@@ -40,6 +42,9 @@ class Line:
         self._names = names
         self._clock = clock
         self._challenge = secrets.token_hex(16)
+        self.known = anyio.Event()
+        """Set once somebody served here has proved who he is."""
+        self._waiting = 0
 
     def greeting(self) -> bytes:
         """What the caller hears first."""
@@ -48,6 +53,14 @@ class Line:
     def is_event(self, frame: Frame) -> bool:
         """Whether the caller hands in an event."""
         return frame.is_text and _EVENT.match(frame.content(_HEAD)) is not None
+
+    def early(self, frame: Frame) -> bool:
+        """Whether this should wait for a login; a few may, and only before the first."""
+        asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
+        if asked is None or asked[1] == b"AUTH" or self.caller.keys or self._waiting >= _MOST_EARLY:
+            return False
+        self._waiting += 1
+        return True
 
     def upward(self, frame: Frame) -> bytes | None:
         """Our answer to what the caller says; None: it goes on to LocalRelay."""
@@ -83,6 +96,8 @@ class Line:
             return _settled(id_, f"auth-required: {refused}")
         if len(self.caller.keys) < _MOST_KEYS:
             self.caller.keys |= {key}
+        if key in self._policy.rules.served:
+            self.known.set()
         return _settled(id_, "")
 
 

@@ -133,6 +133,14 @@ async def test_count_and_reconcile_are_for_those_who_are_known(relay, author, st
         assert (await client.hear())[:2] == [word, "n"]
 
 
+async def test_a_question_before_the_login_waits_for_it(relay, author):
+    await author.post(1)
+    async with raw_client(relay.url) as client:
+        await client.say(["COUNT", "c", {"authors": [author.key]}])
+        assert (await client.prove(author.keys, relay.url))[0]
+        assert await client.hear() == ["COUNT", "c", {"count": 1}]
+
+
 @pytest.mark.parametrize("fault", ["challenge", "relay", "other host", "kind", "stale", "forged"])
 async def test_logins_that_prove_nothing(relay, fault):
     keys = Keys.generate()

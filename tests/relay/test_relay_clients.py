@@ -6,7 +6,6 @@ from datetime import timedelta
 import anyio
 import msgspec
 import pytest
-from conftest import key_of
 from nostr_sdk import (
     ClientBuilder,
     EventBuilder,
@@ -22,6 +21,7 @@ from nostr_sdk import (
     UnwrappedGift,
     nip17_make_private_msg,
 )
+from relay_people import key_of
 
 from relay.rules import Rules
 from relay.server import open_relay

@@ -10,8 +10,8 @@ from pathlib import Path
 import anyio
 import msgspec
 import pytest
-from conftest import NOW, Author, FixedClock, author_at, key_of
 from nostr_sdk import Keys
+from relay_people import NOW, Author, FixedClock, author_at, key_of
 
 from hermes.errors import StoreCorrupt, StoreOwned
 from hermes.testing.nostr_client import Closed, raw_client, signed

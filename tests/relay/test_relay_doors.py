@@ -3,8 +3,8 @@
 import anyio
 import msgspec
 import pytest
-from conftest import NOW, Author, author_at, key_of
 from nostr_sdk import Keys
+from relay_people import NOW, Author, author_at, key_of
 
 from hermes.errors import NotAvailable
 from hermes.testing.nostr_client import Closed, raw_client, signed, worked

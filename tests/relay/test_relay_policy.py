@@ -6,10 +6,10 @@ import sys
 
 import msgspec
 import pytest
-from conftest import key_of
 from hypothesis import given
 from hypothesis import strategies as st
 from nostr_sdk import Keys
+from relay_people import key_of
 
 from hermes.testing.nostr_client import signed, worked
 from relay.frames import split, text_frame

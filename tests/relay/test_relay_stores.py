@@ -1,7 +1,7 @@
 """In the manner of relay-tester: what NIP-01, 09, 40 and 45 promise, one check a test."""
 
 import pytest
-from conftest import NOW
+from relay_people import NOW
 
 D = "d"
 

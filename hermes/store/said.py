@@ -15,7 +15,7 @@ import msgspec
 from hermes.core.clock import Clock
 from hermes.core.ids import Cid
 from hermes.store.database import Database
-from hermes.store.history import typed_part as typed_part
+from hermes.store.history import typed_part
 from hermes.store.history_rows import REACHED
 from hermes.store.likely import Weights, Word
 from hermes.store.statement import Row, Statement
@@ -146,7 +146,7 @@ def _look(database: sqlite3.Connection, wanted: _Wanted) -> Sought:
             row[0]
             for row in database.execute(_NEWEST, (match, _SCANNED, wanted.roots, wanted.limit))
         ]
-    typed = typed_part(database, seqs)
+    typed = _own(database, seqs)
     vouching = database.execute(_VOUCHED, (_array(one.cid for one in typed),))
     told = database.execute(_TOLD, (wanted.memories,))
     return Sought(
@@ -174,7 +174,7 @@ def _split(words: Sequence[Word], having: Sequence[int]) -> tuple[list[str], lis
     return rare, frequent[:2]
 
 
-def typed_part(database: sqlite3.Connection, seqs: Sequence[int]) -> tuple[Typed, ...]:
+def _own(database: sqlite3.Connection, seqs: Sequence[int]) -> tuple[Typed, ...]:
     """The person's own part of messages, without what was undone."""
     rows = database.execute(_TALK, (_array(dict.fromkeys(seqs)),)).fetchall()
     by_talk: dict[str, list[Row]] = defaultdict(list)

@@ -99,8 +99,9 @@ def test_keys_that_are_none(one):
 def test_lengths_that_are_none(size):
     with pytest.raises(ValueError, match="1 to 65,535 bytes"):
         pure.pad("x" * size)
-    with pytest.raises(NostrSdkError):
-        library_encrypt(ANN, public(BOB), "x" * size)
+    if size < 1_000_000:  # the library copies text byte by byte
+        with pytest.raises(NostrSdkError):
+            library_encrypt(ANN, public(BOB), "x" * size)
 
 
 @pytest.mark.parametrize("one", INVALID["decrypt"], ids=lambda one: one["note"])

@@ -2,6 +2,7 @@
 
 import argparse
 
+from hermes.cli import pairings
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
@@ -32,18 +33,10 @@ def add(commands: Commands) -> None:
         "hermes peers invite --name laptop",
         _invite,
     )
-    pair = add_command(
-        verbs,
-        "pair",
-        "print a one-time code that lets a person write direct messages",
-        "hermes peers pair --name phone",
-        _pair,
+    invite.add_argument("--name", default="", help="what you call it")
+    invite.add_argument(
+        "--minutes", type=count, default=_MINUTES, help=f"how long it holds ({_MINUTES})"
     )
-    for command in (invite, pair):
-        command.add_argument("--name", default="", help="what you call it")
-        command.add_argument(
-            "--minutes", type=count, default=_MINUTES, help=f"how long it holds ({_MINUTES})"
-        )
     join = add_command(verbs, "join", "become a member", "hermes peers join hermes1...", _join)
     join.add_argument("code", metavar="CODE", help="what hermes peers invite printed elsewhere")
     revoke = add_command(
@@ -51,8 +44,9 @@ def add(commands: Commands) -> None:
     )
     revoke.add_argument("node", metavar="NPUB", help="the node's key")
     revoke.add_argument("--reason", default="", help="why; everybody is told")
-    for command in (shown, invite, pair, join, revoke):
+    for command in (shown, invite, join, revoke):
         add_json(command)
+    pairings.add(verbs)
 
 
 async def _list(args: argparse.Namespace, world: World) -> int:
@@ -67,19 +61,6 @@ async def _list(args: argparse.Namespace, world: World) -> int:
 async def _invite(args: argparse.Namespace, world: World) -> int:
     made = await _ask(args, world, "peers.invite", name=args.name, minutes=args.minutes)
     return _code(args, world, made, "on the other node: hermes peers join CODE")
-
-
-async def _pair(args: argparse.Namespace, world: World) -> int:
-    made = await _ask(
-        args,
-        world,
-        "pairings.offer",
-        root=str(world.root),
-        cwd=str(world.cwd),
-        name=args.name,
-        minutes=args.minutes,
-    )
-    return _code(args, world, made, "send it as a direct message to this node's npub")
 
 
 async def _join(args: argparse.Namespace, world: World) -> int:

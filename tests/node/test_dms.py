@@ -2,11 +2,16 @@
 
 import anyio
 import pytest
-from dm_house import phone, seconds, serving
+from dm_house import NODE_SECRET, phone, seconds, serving
 from house import call
 
 from hermes.config import Limits
+from hermes.errors import RelayRefused
+from hermes.mesh.event import Filter
+from hermes.mesh.nostr_keys import NostrKeys
 from hermes.testing.relays import local_relay
+from relay.rules import Rules
+from relay.server import Place, open_relay
 
 
 @pytest.fixture
@@ -163,3 +168,26 @@ async def test_replayed_and_tampered(relay, talking):
             await post.refusal(reason)
         assert await person.ask("hello") == "Twice."
         assert [one.content for one in person.got[1:]] == ["Once.", "Twice."]
+
+
+async def test_over_our_own_relay(tmp_path, house):
+    """It takes a stranger's first words, and shows post to nobody else."""
+    rules = Rules(owners=frozenset({NostrKeys(NODE_SECRET).public}))
+    house = type(house)(house.base, model=house.script({"text": "Word. " * 3_000}))
+    async with (
+        open_relay(Place(tmp_path / "relay"), rules) as running,
+        serving(house, running.url, inbox=(running.url,), look_s=0.5) as post,
+        phone(running.url) as person,
+        phone(running.url) as nosy,
+    ):
+        await post.pair(person)
+        with pytest.raises(RelayRefused):
+            await nosy.wire.fetch(
+                Filter(kinds=(1059,), tags={"p": (person.keys.public,)}), url=running.url
+            )
+        await person.say("tell me")
+        parts = [await person.hear() for _ in range(7)]
+        assert [one.split()[0] for one in parts] == [f"({n}/7)" for n in range(1, 8)]
+        (inbox,) = await person.wire.fetch(Filter(kinds=(10050,)), url=running.url)
+        assert inbox.tags == (("relay", running.url),)
+        assert post.faults == []

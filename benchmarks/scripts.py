@@ -38,6 +38,7 @@ SCRIPTS = {
     "crash": "benchmarks.crash",
     "catch_up": "benchmarks.catch_up",
     "relay": "benchmarks.relay",
+    "dm": "benchmarks.dm",
     "mesh_simulated": "benchmarks.mesh_simulated",
     "train_sync": "benchmarks.train_sync",
 }

@@ -5,13 +5,23 @@ subscription it matched first. When its reader lags behind some two thousand eve
 lost, silently: what must not be lost is fetched again by `nostr_wraps`.
 """
 
+import math
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
 import anyio
 import msgspec
-from nostr_sdk import Client, Event, NostrSdkError, RelayOptions, RelayStatus, ReqTarget
+from nostr_sdk import (
+    Client,
+    Event,
+    NostrSdkError,
+    RelayMessageEnum,
+    RelayOptions,
+    RelayStatus,
+    ReqTarget,
+)
 from nostr_sdk import Filter as LibraryFilter
 
 from hermes.errors import RelayRefused
@@ -21,6 +31,7 @@ from hermes.mesh.nostr_lane import RETRY_S, relay_url, words
 
 CHANNEL = 4_096
 _NAME = "ear"
+_FIRST_S, _MOST_S = 0.2, 60.0
 
 
 class Heard(NamedTuple):
@@ -30,6 +41,13 @@ class Heard(NamedTuple):
     url: str
 
 
+class _Closed(NamedTuple):
+    """How often a relay closed the subscription, and when it is asked again (loop time)."""
+
+    times: int
+    due: float
+
+
 class Ear:
     """Made by `Wire.subscribe`; iterate over it. `lies` counts events that did not hold."""
 
@@ -37,6 +55,7 @@ class Ear:
         self._client = client
         self._filters = [library_filter(one) for one in filters]
         self._notes = client.notifications()
+        self._closed: dict[str, _Closed] = {}
         self.lies = 0
 
     async def add(self, url: str) -> None:
@@ -74,14 +93,54 @@ class Ear:
         return self._all()
 
     async def _all(self) -> AsyncIterator[Heard]:
-        while (note := await self._notes.next()) is not None and not note.is_shutdown():
+        while True:
+            note = None
+            with anyio.move_on_after(self._patience()) as waiting:  # cancelling loses nothing
+                note = await self._notes.next()
+            if waiting.cancelled_caught:
+                await self._ask_again()
+                continue
+            if note is None or note.is_shutdown():
+                return
             if not note.is_new_event():
+                self._mind(str(note.relay_url), note.message.as_enum())
                 continue
             value = checked(note.event, self._filters)
             if value is None:
                 self.lies += 1
             else:
                 yield Heard(value, str(note.relay_url))
+
+    def _mind(self, url: str, message: RelayMessageEnum) -> None:
+        """A relay that closes the subscription is asked again: the library forgets to at times.
+
+        Measured: it subscribes anew once it has proved who it is, but not where the relay's
+        refusal comes after its proof; one in ten ears stayed deaf.
+        """
+        if message.is_closed() and message.subscription_id == _NAME:
+            before = self._closed.get(url, _Closed(0, 0.0))
+            pause = min(_FIRST_S * 2**before.times, _MOST_S)
+            self._closed[url] = _Closed(before.times + 1, anyio.current_time() + pause)
+        elif message.is_end_of_stored_events() and message.subscription_id == _NAME:
+            self._closed.pop(url, None)
+
+    def _patience(self) -> float:
+        due = min((one.due for one in self._closed.values()), default=math.inf)
+        return max(0.0, due - anyio.current_time())
+
+    async def _ask_again(self) -> None:
+        now = anyio.current_time()
+        for url, one in tuple(self._closed.items()):
+            if one.due <= now:
+                self._closed[url] = _Closed(one.times, now + _MOST_S)
+                await self._ask_anew(url)
+
+    async def _ask_anew(self, url: str) -> None:
+        address = relay_url(url)
+        with suppress(NostrSdkError):  # it is not in use any more, or down: it comes back
+            if (relay := await self._client.relay(address)) is not None:
+                await relay.unsubscribe(_NAME)  # the library holds it for open still
+                await self._client.subscribe(ReqTarget.single(address, self._filters), id=_NAME)
 
 
 def library_filter(wish: Filter) -> LibraryFilter:

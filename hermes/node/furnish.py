@@ -81,6 +81,7 @@ class Rooms:
     draw: Callable[[], Coroutine[None, None, None]]
     store: Store
     alarms: Alarms
+    bundles: Bundles
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
@@ -167,7 +168,7 @@ async def furnish(
             **mind.queries,
             **inquiries.queries(),
             **continuity.queries,
-            **Bundles(store, clock, continuity.warrants).queries(),
+            **(bundles := Bundles(store, clock, continuity.warrants)).queries(),
         }
         await continuity.warrants.look(report)
         model = settings.model or shelf.shipped
@@ -181,7 +182,9 @@ async def furnish(
 
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
-        yield Rooms(desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms)
+        yield Rooms(
+            desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms, bundles
+        )
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

@@ -91,6 +91,7 @@ class Meshing:
                 presence.learnt = partial(self._learn, tasks, wire, post)
                 fleet.post, fleet.met = post, partial(self._meet, wire, presence)
                 self._gathering.mesh = Mesh(wire, post, fleet, presence)
+                self._rooms.bundles.post = post
                 tasks.start_soon(fleet.run)
                 tasks.start_soon(presence.run)
                 up = sum(not why for why in reached.values())
@@ -98,7 +99,7 @@ class Meshing:
                 try:
                     await anyio.sleep_forever()
                 finally:
-                    self._gathering.mesh = None
+                    self._gathering.mesh = self._rooms.bundles.post = None
 
     async def _talk(self, say: Say) -> None:
         """Direct messages, on a wire of their own: neither falls with the other."""

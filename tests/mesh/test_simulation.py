@@ -23,19 +23,25 @@ from hermes.testing.mesh_sim.peer import Peer
 from hermes.testing.mesh_sim.world import World
 
 MACHINES = ("detector", "gossip", "swarm", "lease", "routing", "outbox", "inbox", "intents")
-LIVE = "hermes.node.meshing"
+LIVE = {
+    "hermes.node.meshing": ("detector", "gossip", "swarm", "outbox", "inbox"),
+    "hermes.node.homes": ("lease", "routing", "intents"),
+}
 """What drives the machines in a live node."""
 
 
-def used_by(module):
-    """Every module of hermes.mesh that a module of ours reaches by the names it holds."""
+def used_by(module, through="hermes.mesh."):
+    """Every module of hermes.mesh that a module of ours reaches by the names it holds.
+
+    `through`: the modules whose own names are followed further.
+    """
     found, ahead = set(), [module]
     while ahead:
         one = ahead.pop()
         for value in vars(one).values():
             name = getattr(value, "__name__", "") if isinstance(value, type(sys)) else ""
             name = name or getattr(value, "__module__", None) or ""
-            if name.startswith("hermes.mesh.") and name not in found:
+            if name.startswith(("hermes.mesh.", through)) and name not in found:
                 found.add(name)
                 ahead.append(sys.modules[name])
     return found
@@ -58,10 +64,16 @@ def test_the_simulator_runs_the_machines_of_the_house():
         assert steps == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec(LIVE) is None, reason="no live mesh node here yet")
-def test_the_live_node_runs_the_same():
-    live = used_by(importlib.import_module(LIVE))
-    assert {f"hermes.mesh.{name}" for name in MACHINES} <= live
+@pytest.mark.parametrize("module", LIVE)
+def test_the_live_node_runs_the_same(module):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip("no shards on a live node yet")
+    live = used_by(importlib.import_module(module), "hermes.node.")
+    assert {f"hermes.mesh.{name}" for name in LIVE[module]} <= live & simulated()
+
+
+def test_every_machine_has_a_live_driver():
+    assert sorted(MACHINES) == sorted(name for names in LIVE.values() for name in names)
 
 
 def happened(seed):

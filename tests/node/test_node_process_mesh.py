@@ -62,6 +62,7 @@ def states(rows):
     return {row["state"] for row in rows}
 
 
+@pytest.mark.slow
 def test_nodes_meet_by_a_code_part_by_death_and_by_revocation():
     with machine() as desk, machine(listens=False, relays=[desk.url]) as laptop:
         desk.found()
@@ -91,6 +92,7 @@ def test_nodes_meet_by_a_code_part_by_death_and_by_revocation():
             assert second.end(signal.SIGTERM)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_code_lets_in_one_node():
     with machine() as desk, machine(relays=[desk.url]) as one, machine(relays=[desk.url]) as two:
         for each in (desk, one, two):

@@ -33,6 +33,10 @@ class Book:
         found = await self._door.query("dm.person", key=key)
         return msgspec.convert(found, Pairing) if found else None
 
+    async def look(self, key: str, message: str) -> tuple[bool, bool]:
+        """Whether a key is paired, and whether a message came before."""
+        return await self._ask("dm.look", tuple[bool, bool], sender=key, message=message)
+
     async def pair(self, code: str, key: str) -> bool:
         """Let a key in by a code; False: the code is not open."""
         return await self._ask("dm.pair", bool, digest=code_digest(code), key=key)

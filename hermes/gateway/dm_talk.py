@@ -26,6 +26,7 @@ from hermes.gateway import dm_say
 from hermes.gateway.dm_asking import Asking
 from hermes.gateway.dm_book import Book
 from hermes.gateway.dm_out import Outgoing
+from hermes.gateway.dm_ticket import Ticket
 from hermes.gateway.dm_turns import Told, is_gone, request_of, turn_named
 from hermes.gateway.dm_words import Command, command_in, reply_in
 from hermes.gateway.render_text import clean, one_line
@@ -58,8 +59,8 @@ class Talk:
         self._book = book
         self._out = out
         self._asking = Asking(person.key, door, out, clock)
-        self._queue: deque[Received] = deque()
-        self._urgent: deque[Received] = deque()
+        self._queue: deque[Ticket] = deque()
+        self._urgent: deque[Ticket] = deque()
         self._more, self._pressed, self._moved = anyio.Event(), anyio.Event(), anyio.Event()
         self._running = self._stop_wanted = self._full = False
         self._own: deque[TurnId] = deque(maxlen=_OWN)
@@ -76,14 +77,14 @@ class Talk:
             return "turn" if command == _NEW else "control"
         return "control" if self._asking.open and reply_in(text) else "turn"
 
-    def hear(self, message: Received) -> None:
-        """Take a message that is kept; in the order in which they came."""
-        if message.kind == "control" or len(self._queue) >= _WAITING:
-            self._urgent.append(message)
+    def hear(self, ticket: Ticket) -> None:
+        """Take a message; in the order in which they came."""
+        if ticket.message.kind == "control" or len(self._queue) >= _WAITING:
+            self._urgent.append(ticket)
             self._pressed.set()
         else:
-            self._own.append(turn_named(message.id))
-            self._queue.append(message)
+            self._own.append(turn_named(ticket.message.id))
+            self._queue.append(ticket)
             self._more.set()
 
     def move(self, person: Pairing) -> None:
@@ -104,34 +105,38 @@ class Talk:
                 self._full = False
                 self._more = anyio.Event()
                 await self._more.wait()
-            message = self._queue.popleft()
+            ticket = self._queue.popleft()
             self._running = True
             try:
-                await self._turn(message)
+                await self._turn(ticket)
             except HermesError as error:
-                await self._excuse(error, message)
+                await self._excuse(error, ticket)
             finally:
                 self._running = self._stop_wanted = False
 
-    async def _excuse(self, error: HermesError, message: Received) -> None:
+    async def _excuse(self, error: HermesError, ticket: Ticket) -> None:
         """Say what went wrong; where even that fails, the message is taken up at the next start."""
         if is_gone(error):
             raise error
         try:
-            await self._say(f"✗ {error.message}\n{error.remedy}", message)
+            if await ticket.stands():
+                await self._say(f"✗ {error.message}\n{error.remedy}", ticket.message)
         except HermesError as worse:
             if is_gone(worse):
                 raise
             self._report("answering a direct message", worse)
 
-    async def _turn(self, message: Received) -> None:
+    async def _turn(self, ticket: Ticket) -> None:
+        message = ticket.message
         if command_in(message.text) == _NEW:
-            await self._go_to(ConversationId(""))
-            await self._say("A new conversation.", message)
+            if await ticket.stands():
+                await self._go_to(ConversationId(""))
+                await self._say("A new conversation.", message)
             return
         told = Told(self._began, self._say, self._asking)
         await told.run(self._door, request_of(message, self.person.desk))
-        await self._out.say(self.person.key, told.texts, [message.id])
+        if await ticket.stands():
+            await self._out.say(self.person.key, told.texts, [message.id])
 
     async def _began(self, conversation: ConversationId) -> None:
         if conversation != self.person.desk.conversation:
@@ -151,11 +156,12 @@ class Talk:
             while not self._urgent:
                 self._pressed = anyio.Event()
                 await self._pressed.wait()
-            message = self._urgent.popleft()
+            ticket = self._urgent.popleft()
             try:
-                await self._act_on(message)
+                if await ticket.stands():
+                    await self._act_on(ticket.message)
             except HermesError as error:
-                await self._excuse(error, message)
+                await self._excuse(error, ticket)
 
     async def _act_on(self, message: Received) -> None:
         command = command_in(message.text)
@@ -191,7 +197,7 @@ class Talk:
         self._stop_wanted = self._running and not stopped
         told = [] if self._running else ["Nothing runs."]
         told += [f"{len(dropped)} waiting messages were dropped."] if dropped else []
-        done = [message.id, *(one.id for one in dropped)]
+        done = [message.id, *[one.message.id for one in dropped if await one.stands()]]
         await self._out.say(self.person.key, [" ".join(told)] if told else [], done)
 
     async def _say(self, text: str, message: Received | None = None) -> None:

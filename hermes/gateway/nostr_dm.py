@@ -17,6 +17,7 @@ from hermes.gateway.dm_code import code_in
 from hermes.gateway.dm_mail import FILE, Mail
 from hermes.gateway.dm_out import Outgoing
 from hermes.gateway.dm_talk import Office, Talk
+from hermes.gateway.dm_ticket import Ticket
 from hermes.gateway.dm_turns import is_gone
 from hermes.gateway.render_text import clean, one_line
 from hermes.gateway.terminal_door import Door
@@ -86,57 +87,63 @@ class NostrDm:
                 said = "Hermes was restarted before your answer had an effect: please repeat it."
                 await self._out.say(message.sender, [said], [message.id])
             else:
-                talk.hear(message)
+                talk.hear(Ticket(message, kept=True))
 
     async def _hear(self, rumour: Rumour) -> None:
-        talk = await self._talk(rumour.pubkey)
         if code := code_in(rumour.content):
-            await self._code(code, rumour, talk)
-        elif talk is None:
+            await self._code(code, rumour)
+            return
+        paired, came = await self._book.look(rumour.pubkey, rumour.id)
+        talk = await self._talk(rumour.pubkey) if paired else None
+        text = _file_told(rumour) if rumour.kind == FILE else rumour.content.strip()
+        if talk is None:
+            self._end(rumour.pubkey)
             self._mail.refuse(rumour, "not paired")
+        elif came:
+            self._mail.refuse(rumour, "replayed")
         elif len({tag[1] for tag in rumour.tags if tag[:1] == ("p",)} - {rumour.pubkey}) > 1:
             self._mail.refuse(rumour, "a group")
-        elif text := _file_told(rumour) if rumour.kind == FILE else rumour.content.strip():
-            kind = "file" if rumour.kind == FILE else talk.kind_of(text)
-            if (message := await self._taken(rumour, kind, text)) is not None:
-                talk.hear(message)
-        else:
+        elif not text:
             self._mail.refuse(rumour, "empty")
+        else:
+            kind = "file" if rumour.kind == FILE else talk.kind_of(text)
+            ticket = Ticket(_received(rumour, kind, text))
+            talk.hear(ticket)
+            await self._keep_message(ticket, rumour)
 
-    async def _taken(self, rumour: Rumour, kind: str, text: str) -> Received | None:
-        """Keep a message; None: it came before."""
-        message = Received(rumour.id, rumour.pubkey, rumour.created_at * 1_000, kind, text)
-        if not await self._book.take(message):
+    async def _keep_message(self, ticket: Ticket, rumour: Rumour) -> bool:
+        """Write a message down; False: it came before, or its sender was just unpaired."""
+        kept = False
+        try:
+            kept = await self._book.take(ticket.message)
+        finally:
+            ticket.settle(kept=kept)
+        if kept:
+            self._mail.handled(rumour)
+        else:
             self._mail.refuse(rumour, "replayed")
-            return None
-        self._mail.handled(rumour)
-        return message
+        return kept
 
-    async def _code(self, code: str, rumour: Rumour, talk: Talk | None) -> None:
+    async def _code(self, code: str, rumour: Rumour) -> None:
         """Let a key in by a code; a code is never said to the agent, whatever becomes of it."""
-        if not await self._book.pair(code, rumour.pubkey):
-            if talk is None:
-                self._mail.refuse(rumour, "not paired")
-            elif await self._taken(rumour, "code", ""):
-                said = "That code is not open; you are paired already."
-                await self._out.say(rumour.pubkey, [said], [rumour.id])
-            return
-        await self._taken(rumour, "code", "")
-        person = await self._book.person(rumour.pubkey)
-        if person is not None:
-            if talk is not None:
+        let_in = await self._book.pair(code, rumour.pubkey)
+        talk, ticket = await self._talk(rumour.pubkey), Ticket(_received(rumour, "code", ""))
+        if talk is None:
+            self._mail.refuse(rumour, "not paired")
+        elif await self._keep_message(ticket, rumour):
+            said = "That code is not open; you are paired already."
+            if let_in and (person := await self._book.person(rumour.pubkey)):
                 talk.move(person)
-            await self._out.say(person.key, [dm_say.welcome(person)], [rumour.id])
+                said = dm_say.welcome(person)
+            await self._out.say(rumour.pubkey, [said], [rumour.id])
 
     async def _talk(self, key: str) -> Talk | None:
         """The talk with a paired key; None: a stranger."""
-        person = await self._book.person(key)
-        known = self._talks.get(key)
-        if person is None:
-            self._end(key)
-            return None
-        if known is not None:
+        if known := self._talks.get(key):
             return known[0]
+        person = await self._book.person(key)
+        if person is None:
+            return None
         talk = Talk(person, self._door, self._office)
         scope = anyio.CancelScope()
         self._talks[key] = talk, scope
@@ -148,6 +155,7 @@ class NostrDm:
             await talk.run()
 
     def _end(self, key: str) -> None:
+        """Let go of whoever is not paired any more."""
         if known := self._talks.pop(key, None):
             known[1].cancel()
 
@@ -160,11 +168,16 @@ class NostrDm:
             try:
                 await self._mail.note()
                 for key in list(self._talks) if rounds % _LOOK_ROUNDS == 0 else ():
-                    await self._talk(key)
+                    if await self._book.person(key) is None:
+                        self._end(key)
             except HermesError as error:
                 if is_gone(error):
                     raise
                 self._report("the books of direct messages", error)
+
+
+def _received(rumour: Rumour, kind: str, text: str) -> Received:
+    return Received(rumour.id, rumour.pubkey, rumour.created_at * 1_000, kind, text)
 
 
 def _file_told(rumour: Rumour) -> str:

@@ -39,6 +39,7 @@ class Doorbell:
             "pairings.list": self.list,
             "pairings.revoke": self.revoke,
             "dm.person": self.person,
+            "dm.look": dms.look,
             "dm.pair": pairings.pair,
             "dm.place": self.place,
             "dm.take": self.take,

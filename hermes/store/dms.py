@@ -16,6 +16,8 @@ from hermes.store.statement import Statement, Unmet
 _TAKE = f"""INSERT INTO dm_received (id, sender, sent, at, kind, text)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS ({IS_PAIRED.replace("?", "?2")})
     ON CONFLICT (id) DO NOTHING"""
+_LOOK = f"""SELECT EXISTS ({IS_PAIRED}),
+    EXISTS (SELECT 1 FROM dm_received WHERE id = ?)"""  # noqa: S608 - constants
 _UNFINISHED = """SELECT id, sender, sent, kind, text FROM dm_received WHERE finished = 0
     ORDER BY at, sent, id"""
 _FINISH = "UPDATE dm_received SET finished = 1, text = NULL WHERE id = ?"
@@ -73,6 +75,11 @@ class Dms:
         except Unmet:
             return False
         return True
+
+    async def look(self, sender: str, message: str) -> tuple[bool, bool]:
+        """Whether a key is paired, and whether a message came before."""
+        paired, came = (await self._database.read(_LOOK, (sender, message)))[0]
+        return bool(paired), bool(came)
 
     async def unfinished(self) -> tuple[Received, ...]:
         """What was kept and has no answer yet, in the order in which it came."""

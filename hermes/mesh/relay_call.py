@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
+from anyio.abc import ByteStream
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, RejectConnection, Request
 from wsproto.utilities import RemoteProtocolError
@@ -29,10 +30,7 @@ async def call(url: str) -> tuple[bool, str]:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = WSConnection(ConnectionType.CLIENT)
     # httpx and its like do not speak WebSocket; the library of relays tells no headers.
-    stream = await anyio.connect_tcp(
-        host, port, tls=tls is not None, ssl_context=tls, tls_standard_compatible=False
-    )
-    async with stream:
+    async with await _dial(host, port, tls) as stream:
         await stream.send(connection.send(Request(host=parts.netloc, target=target)))
         read = 0
         while read < _MOST:
@@ -49,6 +47,12 @@ async def call(url: str) -> tuple[bool, str]:
                     case RejectConnection():
                         return False, _date(event.headers)
     return False, ""
+
+
+async def _dial(host: str, port: int, tls: ssl.SSLContext | None) -> ByteStream:
+    if tls is None:
+        return await anyio.connect_tcp(host, port)
+    return await anyio.connect_tcp(host, port, ssl_context=tls, tls_standard_compatible=False)
 
 
 def _context() -> ssl.SSLContext:

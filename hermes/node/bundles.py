@@ -19,6 +19,7 @@ from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.identity.agent import Agent
 from hermes.load import load
+from hermes.mesh.link import Received
 from hermes.node.desk import Query
 from hermes.store.mesh import Refusal
 from hermes.store.store import Store
@@ -39,7 +40,7 @@ class Identity(Protocol):
 class PostOffice(Protocol):
     """What takes letters in (`hermes.mesh.post.Post`)."""
 
-    async def take(self, received: object, /) -> bool:
+    async def take(self, received: Received, /) -> bool:
         """Take one letter."""
         ...
 

@@ -164,7 +164,7 @@ class Fleet:
                 case _:
                     news = msgspec.json.decode(envelope.data, type=News)
                     await self._learn(news.statements)
-        except (msgspec.DecodeError, ProofInvalid, Unmet):
+        except (msgspec.DecodeError, RecursionError, ProofInvalid, Unmet):
             pass  # nonsense, or a code that was used: its sender hears nothing
         except HermesError:
             return  # the signer may be locked: it comes again at the next start

@@ -92,6 +92,35 @@ def test_it_ends_cleanly_when_asked(env, sign):
     assert not list(Path(env["XDG_RUNTIME_DIR"], "hermes-v2").iterdir())
 
 
+def test_it_ends_in_time_while_a_turn_runs_and_the_turn_goes_on_elsewhere(env):
+    """The guest whose turn it was becomes the owner, and is told of the write that was cut off."""
+    sleeps = {"name": "Bash", "arguments": {"command": "touch began; sleep 60"}}
+    path = Path(env["HOME"], "script.jsonl")
+    path.write_text(json.dumps({"tool_calls": [sleeps]}) + '\n{"text": "over"}\n')
+    with node(env) as running:
+        guest = subprocess.Popen(
+            [HERMES, "chat", "-m", "go", "--yes", "--json", "--model", f"scripted:{path}"],
+            env=env,
+            cwd=env["PWD"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            for line in guest.stdout:
+                if json.loads(line)["type"] == "tool_started":
+                    break
+            code, seconds = running.end(signal.SIGTERM)
+            assert code == 0, running.said
+            assert seconds < 5
+            last = [json.loads(line) for line in guest.stdout][-1]
+            assert last["type"] == "turn_finished"
+            assert last["text"] == "over"
+        finally:
+            guest.kill()
+            guest.communicate()
+
+
 def test_a_second_one_says_who_runs(env):
     with node(env) as running:
         second = hermes(env, "node")

@@ -16,7 +16,7 @@ from hermes.errors import ModelFileInvalid
 from hermes.models.gguf_header import Header, HeaderCut, HeaderWrong, read_header
 
 SHIPPED = "ember.gguf"
-EXACT = 56  # % of freely worded requests that it gets exactly right (its card)
+EXACT = 57  # % of freely worded requests that it gets exactly right (its card)
 _HEADS = (1 << 20, 1 << 23, 1 << 26)  # enough for a small model, a large vocabulary, any sane one
 _SHORTEST = 24
 _MAGIC = b"GGUF"

@@ -14,8 +14,8 @@ from hermes.scrub.fakes import Fakes
 from hermes.scrub.finding import Finding
 from hermes.scrub.keys import seed_words
 from hermes.scrub.personal import luhn
-from training.curate.quality import is_correction
 from hermes.scrub.scrub import Piece, findings, scrub
+from training.curate.quality import is_correction
 
 ALNUM = string.ascii_letters + string.digits
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

@@ -25,7 +25,7 @@ class Dms:
     what was missed.
     """
 
-    def __init__(  # noqa: PLR0913 - a composition root's
+    def __init__(
         self,
         door: Door,
         wire: Wire,

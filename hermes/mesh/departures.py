@@ -145,23 +145,26 @@ class Departures:
     async def _transmit_all(self) -> None:
         while True:
             order = await self._orders.receive()
+            failed = False
             try:
-                await self._transmit(order)
+                failed = await self._transmit(order)
             finally:
                 self._ordered.discard(order.letter.id)
+            if failed:  # only now: what is still ordered is not ordered again
+                await self.feed(outbox.Failed(order.letter.id))
 
-    async def _transmit(self, order: outbox.Transmit) -> None:
+    async def _transmit(self, order: outbox.Transmit) -> bool:
+        """Try once; whether the next link is to be tried at once."""
         letter = order.letter
         data = await self._book.sealed(letter.id)
         if data is None:
-            return
+            return False
         delivery = await self._links[order.link].send(
             letter.to, data, expires_at=letter.expires_at, durable=True
         )
         if delivery.taken:
             self._why[letter.id] = "no acknowledgement came"
-            return
+            return False
         self._why[letter.id] = f"{order.link}: {delivery.reason}"
         # Once round all links at once; then with pauses, or dead links would be asked in a loop.
-        if order.tries + 1 < len(self._state.links):
-            await self.feed(outbox.Failed(letter.id))
+        return order.tries + 1 < len(self._state.links)

@@ -312,3 +312,23 @@ async def test_a_clock_an_hour_ahead_loses_nothing(office, clock):
         clock.ahead_ms = 3_000_000  # the same letter, sent again fifty minutes later
         await bert.take(Received(write(sealed), ANNE.public, "test"))
         assert (await next_of(turns)).envelope == sealed
+
+
+async def test_a_link_that_knows_no_way_costs_no_pause(tmp_path, cable):
+    """The next best link is tried at once: here no pause would ever end."""
+
+    class Still:
+        def now_ms(self):
+            return 1_800_000_000_000
+
+    nowhere = Cable().end(ANNE.public, "a better one")
+    good = cable.end(ANNE.public)
+    bert = cable.end(BERT.public)
+    async with (
+        Store.open(tmp_path / "anne.db", Still()) as store,
+        Post(ANNE, store.mesh, (nowhere, good), Still(), admits) as anne,
+    ):
+        await anne.send(letter())
+        with anyio.fail_after(10):
+            await anext(bert.receive())
+        assert nowhere.sent == 1

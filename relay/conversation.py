@@ -77,6 +77,9 @@ class Conversation:
                 self._tasks.start_soon(self._take, frame.content(), intake)
                 continue
             await self._settled()
+            if self._line.is_login(frame):
+                self._tasks.start_soon(self._welcome, self._line.upward(frame))
+                continue
             if self._line.early(frame):
                 self._tasks.start_soon(self._later, frame)
                 continue
@@ -87,6 +90,11 @@ class Conversation:
             await self._back.send(frame.raw)
         else:
             await self._say(answered)
+
+    async def _welcome(self, answer: bytes | None) -> None:
+        with anyio.move_on_after(_GRACE_S):
+            await self._line.quiet.wait()
+        await self._say(answer or b"")
 
     async def _later(self, frame: Frame) -> None:
         with anyio.move_on_after(_GRACE_S):

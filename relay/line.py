@@ -21,7 +21,8 @@ from relay.meters import Policy
 _HEAD = 24
 _ASKED = re.compile(rb'\s*\[\s*"(AUTH|COUNT|NEG-OPEN)"')
 _EVENT = re.compile(rb'\s*\[\s*"EVENT"')
-_CLAIMED = re.compile(rb'\["(AUTH|OK|CLOSED)"')
+_QUESTION = re.compile(rb'\s*\[\s*"REQ"')
+_CLAIMED = re.compile(rb'\["(AUTH|OK|CLOSED|EOSE)"')
 _PREFIX = re.compile(
     rb'"blocked: (auth-required|pow|rate-limited|restricted|invalid|error|unsupported): '
 )
@@ -45,6 +46,10 @@ class Line:
         self.known = anyio.Event()
         """Set once somebody served here has proved who he is."""
         self._waiting = 0
+        self._open: set[str] = set()  # asked before the login, and not answered yet
+        self.quiet = anyio.Event()
+        """Set while no question from before the login is open."""
+        self.quiet.set()
 
     def greeting(self) -> bytes:
         """What the caller hears first."""
@@ -62,10 +67,20 @@ class Line:
         self._waiting += 1
         return True
 
+    def is_login(self, frame: Frame) -> bool:
+        """Whether the caller says who he is: that is answered once we are `quiet`.
+
+        Clients ask again for what was closed before they hear that they are known, and for
+        nothing that is closed after.
+        """
+        asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
+        return asked is not None and asked[1] == b"AUTH"
+
     def upward(self, frame: Frame) -> bytes | None:
         """Our answer to what the caller says; None: it goes on to LocalRelay."""
         asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
         if asked is None:
+            self._note(frame)
             return None
         if asked[1] == b"AUTH":
             return self._login(frame.content())
@@ -78,10 +93,28 @@ class Line:
         claimed = _CLAIMED.match(frame.content(_HEAD)) if frame.is_text else None
         if claimed is None:
             return frame.raw
+        if claimed[1] in {b"EOSE", b"CLOSED"}:
+            self._answered(frame)
+        if claimed[1] == b"EOSE":
+            return frame.raw
         if claimed[1] == b"AUTH":
             return b""  # nobody can answer its challenge: its address is hidden
         said = _PREFIX.sub(rb'"\1: ', frame.content(), count=1)
         return text_frame(said.replace(*_UNKNOWN))
+
+    def _note(self, frame: Frame) -> None:
+        """A question from somebody who has not logged in."""
+        if self.caller.keys or len(self._open) >= _MOST_EARLY or not frame.is_text:
+            return
+        if _QUESTION.match(frame.content(_HEAD)) and (name := _name_in(frame)):
+            self._open.add(name)
+            self.quiet = anyio.Event()
+
+    def _answered(self, frame: Frame) -> None:
+        if self._open:
+            self._open.discard(_name_in(frame))
+            if not self._open:
+                self.quiet.set()
 
     def _login(self, data: bytes) -> bytes:
         try:
@@ -103,6 +136,16 @@ class Line:
 
 class _Named(msgspec.Struct, frozen=True):
     id: str
+
+
+def _name_in(frame: Frame) -> str:
+    """The subscription that a message is about; "" where there is none."""
+    try:
+        return msgspec.json.decode(
+            msgspec.json.decode(frame.content(), type=list[msgspec.Raw])[1], type=str
+        )
+    except (ValueError, IndexError, RecursionError):
+        return ""
 
 
 def _declined(data: bytes, word: str) -> bytes:

@@ -21,11 +21,11 @@ def test_the_shipped_model_remembers_and_recalls(stranger):
 
 
 def test_what_is_remembered_is_there_in_another_conversation(stranger):
-    model = stranger.script(call("Remember", content="The walrus key is 77."), {"text": "ok"})
+    model = stranger.script(call("Remember", content="The walrus is called Ottokar."), {"text": "ok"})
     assert stranger.ask("go", *model, "--yes").code == 0
-    model = stranger.script(call("Recall", query="walrus key"), {"text": "ok"})
+    model = stranger.script(call("Recall", query="walrus called"), {"text": "ok"})
     done = stranger.ask("go", *model)
-    assert "The walrus key is 77." in done.of("tool_finished")[0]["result"]
+    assert "The walrus is called Ottokar." in done.of("tool_finished")[0]["result"]
 
 
 def test_memory_stays_with_its_project(stranger):

@@ -27,7 +27,8 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/lines.py
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(MAKE) test
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 fix: setup
 	$(BIN)/ruff check --fix .

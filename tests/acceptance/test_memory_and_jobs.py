@@ -21,7 +21,8 @@ def test_the_shipped_model_remembers_and_recalls(stranger):
 
 
 def test_what_is_remembered_is_there_in_another_conversation(stranger):
-    model = stranger.script(call("Remember", content="The walrus is called Ottokar."), {"text": "ok"})
+    told = call("Remember", content="The walrus is called Ottokar.")
+    model = stranger.script(told, {"text": "ok"})
     assert stranger.ask("go", *model, "--yes").code == 0
     model = stranger.script(call("Recall", query="walrus called"), {"text": "ok"})
     done = stranger.ask("go", *model)

@@ -150,7 +150,9 @@ async def test_who_has_other_weights_than_most_begins_again(tmp_path, state_ever
     assert forged.told
     assert len(digests(reports)) == 1
     assert "other weights" in reports["w0"].refused["w2"][0]
-    assert reports["w2"].replayed > 0
+    # From a state that the others have left by then, or from the newest, with a round missed.
+    again = reports["w2"]
+    assert again.replayed or again.contributed < reports["w0"].contributed
 
 
 async def test_another_runs_place_is_refused(tmp_path):

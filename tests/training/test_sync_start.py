@@ -1,45 +1,25 @@
 """What `hermes train sync` calls: from options to a model file, over a directory and a hub."""
 
-from contextlib import AsyncExitStack
-
 import anyio
 import pytest
 
 torch = pytest.importorskip("torch")
-from mesh_hall import free, unreported  # noqa: E402 - after the skip
-
-from hermes.errors import SyncRefused  # noqa: E402
-from hermes.identity.hot import HotKey  # noqa: E402
-from hermes.testing.relays import local_relay  # noqa: E402
+from hermes.errors import SyncRefused  # noqa: E402 - after the skip
 from training.chat import pieces  # noqa: E402
 from training.curriculum import conversation  # noqa: E402
 from training.dataset import write_shard  # noqa: E402
 from training.gguf_weights import load_gguf  # noqa: E402
 from training.sizes import sized  # noqa: E402
-from training.sync.meeting import meeting as meeting_of  # noqa: E402
-from training.sync.roster import Peer, Roster  # noqa: E402
 from training.sync.round import Rounds  # noqa: E402
 from training.sync.start import MODEL, Options, address_of, serve, work  # noqa: E402
 from training.tokenizer_build import build  # noqa: E402
 
 NAMES = ("w0", "w1")
-KEYS = {"w0": b"\1" * 32, "w1": b"\2" * 32}
-
-
-def roster_of(keys):
-    """What makes the roster of a relay."""
-    peers = {name: Peer(key.public, f"http://{free()}") for name, key in keys.items()}
-    return lambda relay: Roster(peers, (relay,))
-
-
-def meet(roster, name, home, limit):
-    key = HotKey(KEYS[name])
-    return meeting_of(roster, name, key, home / "mesh" / name, limit, unreported, silence_s=5)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("meeting", ["directory", "hub", "mesh"])
+@pytest.mark.parametrize("meeting", ["directory", "hub"])
 async def test_two_workers_make_one_model(tmp_path, meeting):
     talks = [conversation(seed) for seed in range(60)]
     tokenizer = build(("".join(text for text, _ in pieces(one)) for one in talks), 600)
@@ -48,10 +28,8 @@ async def test_two_workers_make_one_model(tmp_path, meeting):
     size = sized("1m", len(tokenizer)).shape.parameters()
     tokens = {name: f"token of {name}" for name in NAMES}
     reports = {}
-    roster = roster_of({name: HotKey(key) for name, key in KEYS.items()})
 
     async def one(name, place):
-        mesh = meeting == "mesh"
         options = Options(
             shard=tmp_path / name,
             place=place,
@@ -63,15 +41,11 @@ async def test_two_workers_make_one_model(tmp_path, meeting):
             inner_steps=2,
             rows=1,
             seed=int(name[1:]),
-            meet=(lambda limit: meet(roster(place), name, tmp_path, limit)) if mesh else None,
         )
         reports[name] = await work(options)
 
     place = str(tmp_path / "run") if meeting == "directory" else f"unix:{tmp_path / 'hub.sock'}"
-    async with AsyncExitStack() as stack:
-        if meeting == "mesh":
-            place = await stack.enter_async_context(local_relay())
-        tasks = await stack.enter_async_context(anyio.create_task_group())
+    async with anyio.create_task_group() as tasks:
         if meeting == "hub":
             listening = anyio.Event()
             tasks.start_soon(

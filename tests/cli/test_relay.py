@@ -49,6 +49,7 @@ def test_nothing_slips_into_a_unit(shell):
     assert shell.run("relay", "unit", "strfry.conf", "--url", 'x"\nplugin = "evil') == 2
 
 
+@pytest.mark.slow
 def test_it_runs_until_it_is_asked_to_end(tmp_path):
     env = os.environ | {"HERMES_V2_HOME": str(tmp_path)}
     words = [sys.executable, "-m", "hermes.cli.main", "relay", "--listen", "127.0.0.1:0"]

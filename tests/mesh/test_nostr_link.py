@@ -192,6 +192,7 @@ async def test_a_peer_dialled_directly_is_better_than_a_relay(node, relay, clock
             assert wire.urls == (own,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speaks", [True, False])
 async def test_missed_events_are_brought_with_and_without_negentropy(wire, bob, relay, speaks):
     def deaf(way, frame):

@@ -86,6 +86,7 @@ async def test_doubled_and_resent_it_has_one_effect(office, cable):
         assert refused == {"replayed"}
 
 
+@pytest.mark.slow
 async def test_a_lossy_link_delivers_in_the_end(office, cable):
     chance = random.Random(7)
     cable.treat = lambda _to, data: [] if chance.random() < 2 / 3 else [data]

@@ -10,11 +10,11 @@ from hermes.cli import anchor_proof, handoff
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.fee_rate import fee_rate
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import ChainError
+from hermes.node.new_file import check_free, write_new
 
 _STATES = ("sent", "seen", "mined", "settled", "final")
 _UNDER_WAY = ("draft", "sent", "seen")

@@ -14,12 +14,12 @@ import msgspec
 from hermes.cli.anchor_words import words_of
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import ProofInvalid, Usage
 from hermes.load import load
+from hermes.node.new_file import check_free, write_new
 
 _BUNDLE_MOST = 8 << 20
 _HEADERS_MOST = 1 << 28  # the headers of sixty years

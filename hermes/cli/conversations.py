@@ -7,7 +7,6 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from hermes.cli import new_file
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
@@ -16,6 +15,7 @@ from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.gateway.export import to_json, to_markdown
+from hermes.node import new_file
 
 _LONGEST_IMPORT = 200_000_000
 _COLUMNS = (

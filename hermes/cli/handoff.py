@@ -16,13 +16,13 @@ import msgspec
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.fee_rate import fee_rate
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
 from hermes.cli.stamp_files import read_some
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import ChainError, HermesError, Refused, Usage
 from hermes.models.engine_process import command_of
+from hermes.node.new_file import check_free, write_new
 
 _MOST = 48 << 20
 _SIGNER = "hermes.chain.recovery_signer"

@@ -7,7 +7,6 @@ import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.identity_init import new_lock, record
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.piped import piped
 from hermes.cli.secrets import passphrase, typed, unseen
 from hermes.cli.world import World
@@ -20,6 +19,7 @@ from hermes.identity.nip49 import export_key
 from hermes.identity.shares import join, split
 from hermes.identity.vault_file import VaultFile, load_key_file
 from hermes.identity.words import secret_of, split_words, words_of
+from hermes.node.new_file import check_free, write_new
 
 _WORDS = 24
 _LONGEST = 16_384

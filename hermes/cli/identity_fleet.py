@@ -8,13 +8,13 @@ import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.identity_soul import open_signer, opened
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table
 from hermes.cli.world import World
 from hermes.core.clock import from_rfc3339, rfc3339
 from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.identity.npub import npub_of, read_npub
+from hermes.node.new_file import check_free, write_new
 
 _COLUMNS = (
     ("npub", "NODE", 63),

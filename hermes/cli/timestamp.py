@@ -15,7 +15,6 @@ import anyio.to_thread
 from hermes.cli import timestamp_check
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.stamp_files import digest_named, read_proof_file, write_over
 from hermes.cli.world import World
@@ -24,6 +23,7 @@ from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.gateway.terminal_door import Door
 from hermes.load import load
+from hermes.node.new_file import check_free, write_new
 
 _NONCE = 16
 _BATCHES = (

@@ -11,7 +11,6 @@ import anyio.to_thread
 
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_text
 from hermes.cli.stamp_files import read_some
 from hermes.cli.trust_tree import counted, tree_lines
@@ -20,6 +19,7 @@ from hermes.core.clock import SystemClock
 from hermes.core.event import Json
 from hermes.errors import ProofInvalid, Usage
 from hermes.load import load
+from hermes.node.new_file import check_free, write_new
 
 _FILE_MOST = 64 << 20
 _HEADERS_MOST = 1 << 30

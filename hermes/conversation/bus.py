@@ -5,8 +5,8 @@ Publishing never waits: a watcher that reads too slowly is cut off and has to as
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import groupby
 
 import anyio
@@ -100,9 +100,23 @@ class Bus:
             with anyio.move_on_after(left):
                 await self._stirred.wait()
 
-    async def stirred(self) -> None:
-        """Return once a turn runs in any conversation."""
+    @asynccontextmanager
+    async def giving_way(self) -> AsyncGenerator[None]:
+        """Cancel the body when a turn runs; what the body raises comes out as it is."""
+        failed: list[Exception] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._cancel_when_stirred, tasks.cancel_scope)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
+                failed.append(error)
+            tasks.cancel_scope.cancel()
+        if failed:
+            raise failed[0]
+
+    async def _cancel_when_stirred(self, work: anyio.CancelScope) -> None:
         await self._stirred.wait()
+        work.cancel()
 
     def _count(self, event: Event) -> None:
         if isinstance(event, TurnStarted):

@@ -6,6 +6,7 @@ machine's cores is asked only while no turn runs.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 import anyio
@@ -40,8 +41,8 @@ class Rest(Protocol):
         """Return once no turn runs."""
         ...
 
-    async def stirred(self) -> None:
-        """Return once a turn runs."""
+    def giving_way(self) -> AbstractAsyncContextManager[None]:
+        """Cancel the body when a turn runs."""
         ...
 
 
@@ -69,18 +70,11 @@ class Summariser:
         """
         if self._when == "always" or not self._shares(model):
             return await self._ask(model, messages, most)
-        found = ""
+        found = [""]  # that is what is left when a turn comes first
         await self._rest.quiet()
-        async with anyio.create_task_group() as tasks:
-
-            async def give_way() -> None:
-                await self._rest.stirred()
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(give_way)
-            found = await self._ask(model, messages, most)
-            tasks.cancel_scope.cancel()
-        return found
+        async with self._rest.giving_way():
+            found.append(await self._ask(model, messages, most))
+        return found[-1]
 
     async def _ask(self, model: Model, messages: Sequence[Message], most: int) -> str:
         room = min(_TRANSCRIPT, model.window * _BYTES_PER_TOKEN // 2)

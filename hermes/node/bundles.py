@@ -4,7 +4,6 @@ With a mesh that runs, letters go through its post office; without one they are 
 over when one runs. Receipts go along, so that a bundle back ends what a bundle brought.
 """
 
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,6 +20,7 @@ from hermes.identity.agent import Agent
 from hermes.load import load
 from hermes.mesh.link import Received
 from hermes.node.desk import Query
+from hermes.node.new_file import write_new
 from hermes.store.mesh import Refusal
 from hermes.store.store import Store
 
@@ -79,7 +79,7 @@ class Bundles:
             data: bytes = await anyio.to_thread.run_sync(bundle.pack, key, enclosed, now)
         except ValueError as error:
             raise Usage(f"{error}", "name fewer nodes: --to NPUB") from error
-        await anyio.to_thread.run_sync(_write_new, Path(path), data)
+        await anyio.to_thread.run_sync(write_new, Path(path), data)
         return {
             "file": path,
             "letters": len(letters),
@@ -155,20 +155,3 @@ def _read(path: Path, most: int) -> bytes:
             return file.read(most + 1)
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise Usage(f"{path} exists already", "name another file") from error
-    except OSError as error:
-        raise Usage(f"cannot write {path}: {error.strerror}", "name another file") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)  # a part of it would look like the whole
-        raise Usage(f"cannot write {path}: {error.strerror}", "name another file") from error

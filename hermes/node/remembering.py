@@ -5,7 +5,7 @@ Each task is whole or not done at every step, so that dropping it loses nothing.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import NamedTuple
 
 import anyio
@@ -119,17 +119,11 @@ class Remembering:
         """Work a moment while no turn runs; None when a turn came first."""
         with anyio.move_on_after(_STARVED_S) as starved:
             await self._bus.quiet(_SETTLED_S)
-        report: Report | None = None
-        async with self._at_work(name), anyio.create_task_group() as tasks:
-            if not starved.cancelled_caught:
-                tasks.start_soon(self._give_way, tasks.cancel_scope)
-            report = await task.run(_SLICE_S)
-            tasks.cancel_scope.cancel()
-        return report
-
-    async def _give_way(self, work: anyio.CancelScope) -> None:
-        await self._bus.stirred()
-        work.cancel()
+        reports: list[Report] = []
+        way = nullcontext() if starved.cancelled_caught else self._bus.giving_way()
+        async with self._at_work(name), way:
+            reports.append(await task.run(_SLICE_S))
+        return reports[0] if reports else None
 
     @asynccontextmanager
     async def _at_work(self, name: str) -> AsyncIterator[None]:

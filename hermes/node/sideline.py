@@ -49,20 +49,14 @@ class Sideline:
         request = ModelRequest(system, (ChatMessage("user", text),), max_tokens=most_tokens)
         answers: list[str] = []
         await self._bus.quiet()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._give_way, tasks.cancel_scope)
-            with anyio.move_on_after(_LONGEST_S):
+        with anyio.move_on_after(_LONGEST_S):
+            async with self._bus.giving_way():
                 try:
                     async with model.stream(request) as pieces:
                         answers += [one.text async for one in pieces if isinstance(one, Reply)]
                 except HermesError as error:
                     self._report("asking a model aside", error)
-            tasks.cancel_scope.cancel()
         return answers[0].strip() if answers else None
-
-    async def _give_way(self, asking: anyio.CancelScope) -> None:
-        await self._bus.stirred()
-        asking.cancel()
 
     async def _model(self) -> Model | None:
         who = self._settings.memory.summaries

@@ -6,9 +6,9 @@ import resource
 
 import pytest
 
-from hermes.cli.new_file import check_free, write_new
 from hermes.cli.output import print_json, print_json_line
 from hermes.errors import Usage
+from hermes.node.new_file import check_free, write_new
 
 HOSTILE = "a\x1b[31m\x9b31m\x7f\u202ecba\u2066\u2028\ud800é\U0001f469\u200d\U0001f469"
 

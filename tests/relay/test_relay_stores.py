@@ -40,9 +40,9 @@ async def test_a_tampered_copy_of_a_stored_event_changes_nothing(author):
     assert await author.client.ask({"ids": [event["id"]]}) == [event]
 
 
-@pytest.mark.parametrize("at", [NOW - 604_800, NOW - 31_536_000, 1_000_000_000, 10])
-async def test_old_events_are_taken(author, at):
-    event = await author.post(1, at=at)
+@pytest.mark.parametrize("age", [604_800, 31_536_000, 1_600_000_000])
+async def test_old_events_are_taken(author, age):
+    event = await author.post(1, at=NOW - age)
     assert await author.ids({"ids": [event["id"]]}) == [event["id"]]
 
 

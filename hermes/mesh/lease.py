@@ -29,6 +29,7 @@ from hermes.mesh.lease_values import (
     Want,
 )
 from hermes.mesh.lease_votes import freed, vote
+from hermes.mesh.quorum import quorum
 from hermes.mesh.rendezvous import rank
 
 _Result = tuple[Leases, tuple[Action, ...]]
@@ -183,10 +184,7 @@ def _granted(state: Leases, now: int, sender: str, grant: Grant) -> _Result:
 
 
 def _quorum(state: Leases) -> int:
-    voters = state.voters
-    if not state.terms.strict:
-        voters = tuple(one for one in voters if one == state.me or one in state.live)
-    return len(voters) // 2 + 1
+    return quorum(state.me, state.voters, state.live, strict=state.terms.strict)
 
 
 def _denied(state: Leases, now: int, sender: str, deny: Deny) -> _Result:

@@ -23,7 +23,7 @@ class Terms(msgspec.Struct, frozen=True):
     """How long, in milliseconds.
 
     `strict`: a majority of all voters must grant, so that two never hold at one time; otherwise
-    a majority of those who are there, so that each side of a partition goes on (and forks).
+    where no majority is there, one of those who are: that side goes on alone (and forks).
     """
 
     lease_ms: int = 15_000

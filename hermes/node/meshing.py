@@ -4,7 +4,7 @@ Loaded by `hermes node` alone: a chat pays nothing for it. Nothing is dialled or
 the settings do not name, but the relays of the node's own fleet.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -22,6 +22,7 @@ from hermes.mesh.nostr_direct import DirectLink
 from hermes.mesh.nostr_keys import NostrKeys
 from hermes.mesh.nostr_link import NostrLink
 from hermes.mesh.post import Post
+from hermes.node.department import Department, Ground
 from hermes.node.desk import Query
 from hermes.node.dms import Dms
 from hermes.node.embedded import Embedded
@@ -41,6 +42,7 @@ class Meshing:
     """The parts of a node that need others; `parts` are to be kept going."""
 
     def __init__(self, settings: Settings, owner: Owner, clock: Clock) -> None:
+        self._settings = settings
         self._mesh = settings.mesh
         self._owner = owner
         self._rooms = owner.rooms
@@ -88,12 +90,19 @@ class Meshing:
                 every_s, card = self._mesh.presence_s, self._gathering.card
                 presence = Presence(key, post, self._roster, self._clock, card, every_s)
                 presence.twin = partial(self._rooms.alarms.set, "twin", _TWIN)
-                presence.learnt = partial(self._learn, tasks, wire, post)
                 fleet.post, fleet.met = post, partial(self._meet, wire, presence)
+                ground = Ground(
+                    self._settings, self._owner, self._clock, key, wire, post, presence,
+                    self._roster, self._places, fleet,
+                )  # fmt: skip
+                departments = _departments(ground)
+                presence.learnt = partial(self._learn, tasks, ground, departments)
                 self._gathering.mesh = Mesh(wire, post, fleet, presence)
                 self._rooms.bundles.post = post
                 tasks.start_soon(fleet.run)
                 tasks.start_soon(presence.run)
+                for one in departments:
+                    tasks.start_soon(one.run)
                 up = sum(not why for why in reached.values())
                 say(f"{up} of {len(reached)} relays, {len(self._roster.others)} other members")
                 try:
@@ -138,14 +147,23 @@ class Meshing:
             presence.meet((node,))
         return reached
 
-    def _learn(self, tasks: TaskGroup, wire: Wire, post: Post, report: Report) -> None:
-        tasks.start_soon(self._learnt, wire, post, report)
+    def _learn(
+        self, tasks: TaskGroup, ground: Ground, departments: Iterable[Department], report: Report
+    ) -> None:
+        tasks.start_soon(self._learnt, ground, report)
+        for one in departments:
+            one.learnt(report)
 
-    async def _learnt(self, wire: Wire, post: Post, report: Report) -> None:
+    async def _learnt(self, ground: Ground, report: Report) -> None:
         if report.card and await self._places.saw(report.node, report.card):
-            await wire.connect(self._places.read)
+            await ground.wire.connect(self._places.read)
         if report.standing is Standing.ALIVE:
-            await post.present(report.node)
+            await ground.post.present(report.node)
+
+
+def _departments(_ground: Ground) -> tuple[Department, ...]:
+    """Made once a mesh is up, one line each."""
+    return ()
 
 
 class _Here:

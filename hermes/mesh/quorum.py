@@ -1,0 +1,33 @@
+"""How many of a fleet must agree, and what a node that sees too few of them may still do.
+
+With a majority of all there two never act at one time. With less a node goes on alone: what it
+writes is a fork that is merged later, and nothing that another may have begun is begun again.
+"""
+
+from collections.abc import Collection
+
+
+def majority(voters: Collection[str]) -> int:
+    """More than half."""
+    return len(voters) // 2 + 1
+
+
+def is_quorate(me: str, voters: Collection[str], live: Collection[str]) -> bool:
+    """Whether a majority of all voters is there."""
+    return _there(me, voters, live) >= majority(voters)
+
+
+def quorum(me: str, voters: Collection[str], live: Collection[str], *, strict: bool) -> int:
+    """How many must agree: of all, or without `strict` and such a majority, of who is there."""
+    if strict or is_quorate(me, voters, live):
+        return majority(voters)
+    return _there(me, voters, live) // 2 + 1
+
+
+def would_know(me: str, voters: Collection[str], live: Collection[str]) -> bool:
+    """Whether those who are there must have heard of whatever a majority of all agreed on."""
+    return _there(me, voters, live) + majority(voters) > len(voters)
+
+
+def _there(me: str, voters: Collection[str], live: Collection[str]) -> int:
+    return sum(one == me or one in live for one in voters)

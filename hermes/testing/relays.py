@@ -27,9 +27,11 @@ from wsproto.events import (
 from hermes.mesh.nostr_loop import loop_lent
 
 Frame = list[Any]
-Meddle = Callable[[str, Frame], list[Frame | str | None]]
+Meddle = Callable[[str, Frame], list[Frame | str | float | None]]
 """Given "up" (to the relay) or "down" and a message: what goes on in its place, a text as it
-is; None hangs up."""
+is; a number waits so many seconds, None hangs up."""
+Connect = Callable[[Callable[[], None]], Meddle]
+"""Given how to hang up on a caller: who meddles with what he says and hears."""
 _PIECE = 65_536
 
 
@@ -62,14 +64,22 @@ async def local_relay(port: int | None = None) -> AsyncGenerator[str]:
 @asynccontextmanager
 async def meddler(url: str, meddle: Meddle) -> AsyncGenerator[str]:
     """A relay before another; gives its address."""
-    host, port = url.removeprefix("ws://").rstrip("/").rsplit(":", 1)
+    async with switchboard(url, lambda _hang_up: meddle) as address:
+        yield address
+
+
+@asynccontextmanager
+async def switchboard(url: str, connect: Connect, port: int = 0) -> AsyncGenerator[str]:
+    """A relay before another where each caller has a meddler of his own; gives its address."""
+    host, far_port = url.removeprefix("ws://").rstrip("/").rsplit(":", 1)
 
     async def serve(near: SocketStream) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            async with near, await anyio.connect_tcp(host, int(port)) as far:
-                await _between(near, far, host, meddle)
+            async with near, await anyio.connect_tcp(host, int(far_port)) as far:
+                with CancelScope() as scope:
+                    await _between(near, far, host, connect(scope.cancel))
 
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
         address = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no SQL
@@ -98,7 +108,10 @@ async def _opened(far: ByteStream, client: WSConnection) -> None:
 
 
 async def _pump(
-    source: _End, sink: _End, meddle: Callable[[Frame], list[Frame | str | None]], end: CancelScope
+    source: _End,
+    sink: _End,
+    meddle: Callable[[Frame], list[Frame | str | float | None]],
+    end: CancelScope,
 ) -> None:
     text = ""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -118,9 +131,12 @@ async def _pump(
     end.cancel()
 
 
-async def _pass(frames: list[Frame | str | None], sink: _End) -> None:
+async def _pass(frames: list[Frame | str | float | None], sink: _End) -> None:
     for frame in frames:
         if frame is None:
             raise anyio.EndOfStream
+        if isinstance(frame, float):
+            await anyio.sleep(frame)
+            continue
         text = frame if isinstance(frame, str) else msgspec.json.encode(frame).decode()
         await sink.send(Message(text))

@@ -60,8 +60,11 @@ class Agent:
         Raises Refused when the log did not only grow. The signer writes `checkpoint.note` too.
         """
         found = await self._call("sign_checkpoint", text=text, proof=[one.hex() for one in proof])
-        name, key_id, signature = found["name"], found["key_id"], found["signature"]
-        return NoteSignature(name, bytes.fromhex(key_id), bytes.fromhex(signature))
+        return _line(found)
+
+    async def cosign(self, text: str) -> NoteSignature:
+        """Cosign another log's checkpoint; its growth is to be checked before."""
+        return _line(await self._call("cosign", text=text))
 
     async def attest(self, kind: str, fields: Mapping[str, Value]) -> Attestation:
         """Have a statement signed by the role that its kind takes; `at` is filled in."""
@@ -103,3 +106,8 @@ class Agent:
                     raise SignerGone("the signer's answer is too long", _REMEDY)
                 answer += await stream.receive(_PIECE)
             return bytes(answer)
+
+
+def _line(found: Json) -> NoteSignature:
+    key_id, signature = bytes.fromhex(found["key_id"]), bytes.fromhex(found["signature"])
+    return NoteSignature(found["name"], key_id, signature)

@@ -18,6 +18,7 @@ from embit.bip39 import mnemonic_from_bytes, mnemonic_to_seed
 
 from hermes.core.checkpoint import NoteSignature
 from hermes.errors import IdentityInvalid
+from hermes.identity.cosignature import cosign
 from hermes.identity.note import log_name, sign
 from hermes.identity.roles import Roles
 
@@ -80,6 +81,10 @@ class Keys:
     def sign_note(self, text: str) -> NoteSignature:
         """The log key's line under a note's text."""
         return sign(text, self.name, self._log)
+
+    def cosign_note(self, text: str, at_s: int) -> NoteSignature:
+        """The log key's line under another log's text, as its witness."""
+        return cosign(text, at_s, self.name, self._log)
 
     def mac(self, data: bytes) -> bytes:
         """HMAC-SHA-512 of what only this identity's holder may have written."""

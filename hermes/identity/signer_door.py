@@ -10,12 +10,13 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 import msgspec
 from anyio.abc import SocketAttribute, SocketStream
 
+from hermes.core.checkpoint import NoteSignature
 from hermes.core.event import Json
 from hermes.errors import HermesError, Refused
 from hermes.identity.claim import SpendClaim
@@ -50,6 +51,10 @@ class _Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proof: tuple[str, ...]
 
 
+class _Cosign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: Annotated[str, msgspec.Meta(max_length=1_024)]
+
+
 class _Attest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     fields: dict[str, Json]
@@ -76,6 +81,7 @@ class Door:
             "hot_key": (_Nothing, self._hot_key),
             "genesis": (_Nothing, self._genesis),
             "sign_checkpoint": (_Checkpoint, self._sign_checkpoint),
+            "cosign": (_Cosign, self._cosign),
             "attest": (_Attest, self._attest),
             "sign_psbt": (_Psbt, self._sign_psbt),
         }
@@ -140,15 +146,21 @@ class Door:
 
     async def _sign_checkpoint(self, asked: _Checkpoint) -> Json:
         proof = tuple(map(_hash, asked.proof))
-        made = await self._signer.sign_checkpoint(asked.text, proof)
-        signature = made.signature.hex()
-        return {"name": made.name, "key_id": made.key_id.hex(), "signature": signature}
+        return _line_of(await self._signer.sign_checkpoint(asked.text, proof))
+
+    async def _cosign(self, asked: _Cosign) -> Json:
+        return _line_of(await self._signer.cosign(asked.text))
 
     async def _attest(self, asked: _Attest) -> Json:
         return (await self._signer.attest(asked.kind, asked.fields)).hex()
 
     async def _sign_psbt(self, asked: _Psbt) -> Json:
         return await self._signer.sign_psbt(asked.psbt, asked.claim)
+
+
+def _line_of(made: NoteSignature) -> Json:
+    signature = made.signature.hex()
+    return {"name": made.name, "key_id": made.key_id.hex(), "signature": signature}
 
 
 def _fault(code: int, message: str) -> dict[str, Json]:

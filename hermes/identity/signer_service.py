@@ -139,6 +139,21 @@ class Signer:
             await self._remember(found, memory)
             return await anyio.to_thread.run_sync(self._write_note, found.keys, text)
 
+    async def cosign(self, text: str) -> NoteSignature:
+        """Cosign another log's checkpoint, now; that it only grew is the node's to have checked.
+
+        Raises Refused on this identity's own log, and on what is no checkpoint.
+        """
+        async with self._turn:
+            found = await self._ready()
+            try:
+                other = checkpoint_of(text)
+            except ValueError as error:
+                raise Refused(f"only a checkpoint is cosigned: {error}") from error
+            if other.origin == found.genesis.name:
+                raise Refused("nobody is a witness of their own log")
+            return found.keys.cosign_note(text, self._clock.now_ms() // 1000)
+
     async def attest(self, kind: str, fields: Mapping[str, Value]) -> bytes:
         """Make a statement; gives its block. Raises Refused, ProofInvalid."""
         async with self._turn:

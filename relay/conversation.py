@@ -9,13 +9,12 @@ from anyio.abc import SocketStream, TaskGroup
 from relay.counters import Counters
 from relay.frames import Frame, FrameTooLarge, split, text_frame
 from relay.head import MOST_HEAD
-from relay.intake import Intake, Unreadable
+from relay.intake import Intake
 from relay.line import Line
 
 _PIECE = 64 << 10
 _MOST_FRAME = 2 << 20  # what is too large is declined politely up to here
 _OPENED = b"HTTP/1.1 101 "
-_AT_ONCE = 64  # events of one connection that wait for the disk together
 _GRACE_S = 2.0  # for a login that is on its way: clients ask before they have read our challenge
 _UNREADABLE = text_frame(b'["NOTICE","invalid: this is no event"]')
 
@@ -31,7 +30,6 @@ class Conversation:
         self._line = line
         self._counters = counters
         self._speaking = anyio.Lock()
-        self._slots = anyio.Semaphore(_AT_ONCE)
         self._tasks: TaskGroup
 
     async def run(self, intake: Intake | None) -> None:
@@ -71,12 +69,14 @@ class Conversation:
         self._tasks.cancel_scope.cancel()
 
     async def _upward(self, frames: list[Frame], intake: Intake | None) -> None:
+        events: list[bytes] = []
         for frame in frames:
             if intake is not None and self._line.is_event(frame):
-                await self._slots.acquire()
-                self._tasks.start_soon(self._take, frame.content(), intake)
+                events.append(frame.content())
                 continue
-            await self._settled()
+            if intake is not None and events:  # who asks next has to see them
+                await self._take(events, intake)
+                events = []
             if self._line.is_login(frame):
                 self._tasks.start_soon(self._welcome, self._line.upward(frame))
                 continue
@@ -84,6 +84,8 @@ class Conversation:
                 self._tasks.start_soon(self._later, frame)
                 continue
             await self._answer(frame)
+        if intake is not None and events:
+            await self._take(events, intake)
 
     async def _answer(self, frame: Frame) -> None:
         if (answered := self._line.upward(frame)) is None:
@@ -104,22 +106,14 @@ class Conversation:
     async def _downward(self, frames: list[Frame]) -> None:
         await self._say(b"".join(map(self._line.downward, frames)))
 
-    async def _take(self, data: bytes, intake: Intake) -> None:
-        try:
-            answer = await intake.take(data, self._line.caller)
-            said = text_frame(msgspec.json.encode(answer))
-        except Unreadable:
-            said = _UNREADABLE
-        finally:
-            self._slots.release()
-        await self._say(said)
-
-    async def _settled(self) -> None:
-        """Wait for the events before: who asks next has to see them."""
-        for _ in range(_AT_ONCE):
-            await self._slots.acquire()
-        for _ in range(_AT_ONCE):
-            self._slots.release()
+    async def _take(self, events: list[bytes], intake: Intake) -> None:
+        answers = await intake.take(events, self._line.caller)
+        await self._say(
+            b"".join(
+                text_frame(msgspec.json.encode(answer)) if answer else _UNREADABLE
+                for answer in answers
+            )
+        )
 
     async def _say(self, data: bytes) -> None:
         async with self._speaking:

@@ -6,7 +6,7 @@ memory. Not for use as a Client's database.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from nostr_sdk import (
@@ -64,20 +64,22 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
             persistent=True, event_expiration=True, full_text_search=False, request_to_vanish=False
         )
 
-    async def keep(self, note: Note, data: str) -> Status:
-        """Store a verified event; returns once it is on disk. Raises StoreError."""
-        row, erased = kept(note, data), erasure(note)
-        for id_ in (row.id, *(erased.ids if erased else ())):
-            self._sieve.add(id_)
+    async def keep_each(self, events: Sequence[tuple[Note, str]]) -> list[Status | StoreError]:
+        """Store verified events; returns once they are on disk, or why one is not."""
+        rows = [(kept(note, data), erasure(note)) for note, data in events]
+        for row, erased in rows:
+            for id_ in (row.id, *(erased.ids if erased else ())):
+                self._sieve.add(id_)
         began = time.perf_counter()
         try:
-            status = await self._events.keep(row, erased)
+            became = await self._events.keep_each(rows)
         except StoreError as error:
-            self._counters.events[type(error).__name__] += 1
-            raise
+            became = [error] * len(rows)
         self._counters.committed(time.perf_counter() - began)
-        self._counters.events[_COUNTED[status]] += 1
-        return status
+        for one in became:
+            word = type(one).__name__ if isinstance(one, StoreError) else _COUNTED[one]
+            self._counters.events[word] += 1
+        return became
 
     async def status(self, id_: str) -> Status:
         """Whether an event is here, or was taken back. Raises StoreError."""
@@ -87,10 +89,9 @@ class SqliteEvents(NostrDatabase):  # type: ignore[misc] # nostr_sdk has no type
     async def save_event(self, event: Event) -> SaveEventStatus:
         """Store a verified event; returns once it is on disk."""
         data = event.as_json()
-        try:
-            status = await self.keep(read_note(data), data)
-        except StoreError as error:
-            raise NostrSdkError.Generic(error.message) from error
+        (status,) = await self.keep_each([(read_note(data), data)])
+        if isinstance(status, StoreError):
+            raise NostrSdkError.Generic(status.message) from status
         if status == "kept":
             return SaveEventStatus.success()
         return SaveEventStatus.rejected(_REJECTED[status])

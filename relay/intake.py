@@ -1,17 +1,20 @@
 """Takes events at the door: judged, verified, on disk in a group with others, then handed on.
 
 LocalRelay takes one event at a time from a connection and asks three times over its threads'
-border for each; here those of one connection are committed together, too. What it hands on to
-subscribers is LocalRelay's part again.
+border for each; here those that wait on one connection are one task's work, and are committed
+together with other connections' too. Handing on to subscribers is LocalRelay's part again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import anyio.lowlevel
 import msgspec
 from nostr_sdk import Event, NostrSdkError
 
 from hermes.core.clock import Clock
 from hermes.errors import StoreError
+from hermes.store.relay_events import Status
 from relay.callers import Caller
 from relay.counters import Counters
 from relay.database import SqliteEvents
@@ -19,6 +22,7 @@ from relay.meters import Policy
 from relay.note import Note, expires, read_note
 from relay.policy import Seen, Verdict
 
+_WITHOUT_PAUSE = 16  # events that one connection has verified in a row: some 2 ms
 _DUPLICATE = "duplicate: already have this event"
 _SAYS = {
     "kept": "",
@@ -35,8 +39,12 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, tag="OK"):
     says: str = ""
 
 
-class Unreadable(Exception):
-    """What was sent is no event, not even one with an id."""
+class _Fit(NamedTuple):
+    """An event that may come in; `data` is its JSON as we keep it."""
+
+    note: Note
+    event: Event
+    data: str
 
 
 class Intake:
@@ -56,14 +64,30 @@ class Intake:
         self._clock = clock
         self._hand_on = hand_on
 
-    async def take(self, data: bytes, caller: Caller) -> Answer:
-        """Take `["EVENT", {...}]`; answers once it is on disk. Raises Unreadable."""
+    async def take(self, said: Sequence[bytes], caller: Caller) -> list[Answer | None]:
+        """Take some `["EVENT", {...}]`; answers once they are on disk. None: that is no event."""
+        answers: list[Answer | None] = []
+        fits: dict[int, _Fit] = {}
+        for place, data in enumerate(said):
+            if place % _WITHOUT_PAUSE == _WITHOUT_PAUSE - 1:
+                await anyio.lowlevel.checkpoint()  # the other connections' turn
+            found = await self._judged(data, caller)
+            if isinstance(found, _Fit):
+                fits[place] = found
+            answers.append(None if isinstance(found, _Fit) else found)
+        if fits:
+            kept = await self._database.keep_each([(fit.note, fit.data) for fit in fits.values()])
+            for place, fit, became in zip(fits, fits.values(), kept, strict=True):
+                answers[place] = self._became(fit, became)
+        return answers
+
+    async def _judged(self, data: bytes, caller: Caller) -> Answer | _Fit | None:
         try:
             raw = bytes(msgspec.json.decode(data, type=tuple[str, msgspec.Raw])[1])
             note = read_note(raw)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError):
             self._counters.events["malformed"] += 1
-            raise Unreadable from error
+            return None
         now = self._clock.now_ms()
         seen = Seen(note, len(raw), caller.address, caller.vouched(self._policy.rules.served))
         verdict = self._policy.judge(seen, now)
@@ -74,11 +98,10 @@ class Intake:
             return self._refused(note, Verdict("malformed", "invalid: its id or signature is off"))
         if (unfit := _unfit(note, caller, now // 1000)) is not None:
             return self._refused(note, unfit)
-        return await self._known(note) or await self._charged(note, event, verdict)
-
-    async def _charged(self, note: Note, event: Event, verdict: Verdict) -> Answer:
+        if (known := await self._known(note)) is not None:
+            return known
         charged = self._policy.charge(verdict, self._clock.now_ms())
-        return await self._kept(note, event) if charged.accepted else self._refused(note, charged)
+        return self._paid(note, event) if charged.accepted else self._refused(note, charged)
 
     async def _known(self, note: Note) -> Answer | None:
         try:
@@ -90,18 +113,19 @@ class Intake:
         self._counters.events["duplicate" if status == "kept" else "taken back"] += 1
         return Answer(note.id, status == "kept", _DUPLICATE if status == "kept" else _SAYS[status])
 
-    async def _kept(self, note: Note, event: Event) -> Answer:
-        if note.ephemeral:
-            self._counters.events["live"] += 1
-            self._hand_on(event)
-            return Answer(note.id, took=True)
-        try:
-            status = await self._database.keep(note, event.as_json())
-        except StoreError:
-            return Answer(note.id, took=False, says="error: database error")
+    def _paid(self, note: Note, event: Event) -> Answer | _Fit:
+        if not note.ephemeral:
+            return _Fit(note, event, event.as_json())
+        self._counters.events["live"] += 1
+        self._hand_on(event)
+        return Answer(note.id, took=True)
+
+    def _became(self, fit: _Fit, status: Status | StoreError) -> Answer:
+        if isinstance(status, StoreError):
+            return Answer(fit.note.id, took=False, says="error: database error")
         if status == "kept":
-            self._hand_on(event)
-        return Answer(note.id, status == "kept", _SAYS[status])
+            self._hand_on(fit.event)
+        return Answer(fit.note.id, status == "kept", _SAYS[status])
 
     def _refused(self, note: Note, verdict: Verdict) -> Answer:
         self._counters.events[verdict.reason] += 1

@@ -12,7 +12,7 @@ from nostr_sdk import NostrDatabase, NostrLmdb
 
 from hermes.core.clock import Clock, SystemClock
 from hermes.errors import NotAvailable, StoreError
-from hermes.mesh.nostr_loop import loop_lent
+from hermes.mesh.nostr_loop import loop_lent, quicken
 from hermes.store.relay_events import RelayEvents, relay_database
 from relay.about import document_answer, wants_document
 from relay.callers import Callers
@@ -109,6 +109,7 @@ async def open_relay(
         StoreError: the database cannot be opened.
     """
     policy, counters, clock = Policy(rules), Counters(), clock or SystemClock()
+    quicken()
     async with loop_lent(), _kept(place, counters, clock) as (database, events):
         callers = Callers()
         async with (

@@ -102,6 +102,26 @@ class Database:
             Unmet: a statement did not change the rows it expected; nothing was written.
             StoreError: the disk or SQLite refused; nothing was written.
         """
+        pending = await self._accepted(statements)
+        await pending.done.wait()
+        if pending.failure is not None:
+            raise pending.failure
+
+    async def write_each(self, units: Sequence[Unit]) -> list[StoreError | None]:
+        """Commit several units, each for itself; for each, None or why it was not written.
+
+        For who has many at once: one wait for all of them instead of a task for each.
+
+        Raises:
+            StoreError: the store is closed; some may have been written.
+        """
+        accepted = [await self._accepted(tuple(unit)) for unit in units]
+        for pending in accepted:
+            if not pending.done.is_set():
+                await pending.done.wait()
+        return [pending.failure for pending in accepted]
+
+    async def _accepted(self, statements: tuple[Statement, ...]) -> _Pending:
         pending = _Pending(statements)
         try:
             try:
@@ -110,9 +130,7 @@ class Database:
                 await self._units.send(pending)
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             raise StoreError("the store is closed") from error
-        await pending.done.wait()
-        if pending.failure is not None:
-            raise pending.failure
+        return pending
 
     async def read(self, sql: str, parameters: tuple[SqlValue, ...] = ()) -> list[Row]:
         """Run one query on a reader; sees every write that was acknowledged."""

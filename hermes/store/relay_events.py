@@ -6,7 +6,7 @@ A search that takes too many steps or bytes is cut short: filters come from stra
 
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import anyio.to_thread
 
-from hermes.errors import StoreOwned
+from hermes.errors import StoreError, StoreOwned
 from hermes.store.database import Database
 from hermes.store.lock import OwnerLock
 from hermes.store.relay_filter import Wanted, condition
@@ -89,25 +89,28 @@ class RelayEvents:
         self._database = database
         self._steps = steps
 
-    async def keep(self, event: Kept, erasure: Erasure | None = None) -> Status:
-        """Store an event and what it takes back; on disk when this returns.
+    async def keep_each(
+        self, events: Sequence[tuple[Kept, Erasure | None]]
+    ) -> list[Status | StoreError]:
+        """Store events and what they take back; on disk when this returns, or why not.
 
-        "absent": something newer stands at its address. Raises StoreError.
+        "absent": something newer stands at its address. Raises StoreError: the store is closed.
         """
-        size = len(event.data.encode())
-        single = event.address is None
-        insert = Statement(
-            _KEEP,
-            (*event[:-1], size, event.data),
-            # An older version of what is here comes often and must not undo its whole group.
-            expect=1 if single else None,
-            size=size,
-        )
+        failures = await self._database.write_each([_unit(*one) for one in events])
+        return [
+            await self._became(event, failure)
+            for (event, _), failure in zip(events, failures, strict=True)
+        ]
+
+    async def _became(self, event: Kept, failure: StoreError | None) -> Status | StoreError:
+        if failure is None and event.address is None:
+            return "kept"
+        if failure is not None and not isinstance(failure, Unmet):
+            return failure
         try:
-            await self._database.write(insert, *_erasing(event, erasure or Erasure()))
-        except Unmet:
-            single = False
-        return "kept" if single else await self._outcome(event)
+            return await self._outcome(event)
+        except StoreError as error:
+            return error
 
     async def status(self, id_: bytes) -> Status:
         """Whether an event is here, or was taken back."""
@@ -192,6 +195,18 @@ async def relay_database(path: Path, max_pages: int = 0) -> AsyncIterator[Databa
             yield database
     finally:
         lock.release()
+
+
+def _unit(event: Kept, erasure: Erasure | None) -> tuple[Statement, ...]:
+    size = len(event.data.encode())
+    insert = Statement(
+        _KEEP,
+        (*event[:-1], size, event.data),
+        # An older version of what is here comes often and must not undo its whole group.
+        expect=1 if event.address is None else None,
+        size=size,
+    )
+    return insert, *_erasing(event, erasure or Erasure())
 
 
 def _erasing(event: Kept, erasure: Erasure) -> Iterator[Statement]:

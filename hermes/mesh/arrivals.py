@@ -131,6 +131,11 @@ class Arrivals:
                 case inbox.Interrupted() | inbox.Forget():
                     continue
 
+    async def forward(self, arrival: Arrival) -> bool:
+        """Hand over what was noted under another type; False when nobody reads its own."""
+        reader = self._readers.get(arrival.envelope.payload_type)
+        return reader is not None and await _hand(reader, arrival)
+
     async def finish(self, envelope: Envelope, *, noted: bool) -> None:
         """Its effect is durable: never again, and its sender is told.
 
@@ -179,9 +184,10 @@ class Arrivals:
         return True
 
 
-async def _hand(reader: MemoryObjectSendStream[Arrival] | None, arrival: Arrival) -> None:
+async def _hand(reader: MemoryObjectSendStream[Arrival] | None, arrival: Arrival) -> bool:
     try:
         if reader is not None:
             await reader.send(arrival)
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        return  # its reader went: what is durable comes again at the next start
+        return False  # its reader went: what is durable comes again at the next start
+    return True

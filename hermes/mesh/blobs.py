@@ -93,12 +93,28 @@ class Blobs:
                 await file.write(plain)
         await anyio.Path(part).replace(target)
 
-    async def forget(self, reference: Reference) -> None:
-        """Give up what is here of a blob."""
+    async def names(self, reference: Reference) -> tuple[str, ...]:
+        """What a blob's chunks are called, as far as is known here; the manifest is the last."""
         found = await self._chunks.get(reference.root)
         names = Opener(reference).manifest(found) if found is not None else ()
-        for name in (*names, reference.root):
+        return (*names, reference.root)
+
+    async def forget(self, reference: Reference, *owners: str) -> None:
+        """Give up what is here of a blob: our own chunks, and those that some left here."""
+        for name in await self.names(reference):
+            for owner in (OWN, *owners):
+                await self._chunks.remove(owner, name)
+
+    async def keep_only(self, references: Sequence[Reference]) -> None:
+        """Give up all chunks of our own but those of some blobs."""
+        kept = {name for one in references for name in await self.names(one)}
+        for name in set(self._chunks.owned(OWN)) - kept:
             await self._chunks.remove(OWN, name)
+
+    @property
+    def used(self) -> int:
+        """How much our own chunks take."""
+        return self._chunks.used(OWN)
 
     async def _opened(
         self, opener: Opener, first: int, sources: Sequence[BlobClient]

@@ -4,7 +4,7 @@ Decides nothing: `outbox` says what is tried when and by which link.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import anyio
@@ -42,6 +42,10 @@ class Departures:
         self._why: dict[str, str] = {}
         self._ending: set[str] = set()  # settled, and not yet on disk
         self._ended: dict[str, anyio.Event] = {}
+        self.hold: Callable[[str, int], str] = lambda _letter, _tries: ""
+        """Why a letter cannot go just now; "" where it can."""
+        self.over: Callable[[str, bool], None] = lambda _letter, _arrived: None
+        """Hears once a letter arrived, or never will."""
 
     async def restore(self) -> None:
         """Take up what was on its way when this node ended."""
@@ -115,8 +119,10 @@ class Departures:
             why = self._why.get(one.letter.id, "")
             reason = f"{one.reason}: {why}" if why else one.reason
             await self._book.undelivered([one.letter.id], reason)
-        for name in (*arrived, *(one.letter.id for one in late)):
-            self._end(name)
+        for name in arrived:
+            self._end(name, arrived=True)
+        for one in late:
+            self._end(one.letter.id)
         self._wake.set()
 
     async def _look(self) -> None:
@@ -129,7 +135,8 @@ class Departures:
         if due is not None and due <= self._clock.now_ms():
             await self.feed(outbox.Tick())
 
-    def _end(self, letter: str) -> None:
+    def _end(self, letter: str, *, arrived: bool = False) -> None:
+        self.over(letter, arrived)
         self._ending.discard(letter)
         self._why.pop(letter, None)
         if letter in self._ended:
@@ -156,6 +163,9 @@ class Departures:
     async def _transmit(self, order: outbox.Transmit) -> bool:
         """Try once; whether the next link is to be tried at once."""
         letter = order.letter
+        if why := self.hold(letter.id, order.tries):
+            self._why[letter.id] = why
+            return False
         data = await self._book.sealed(letter.id)
         if data is None:
             return False

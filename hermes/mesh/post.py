@@ -16,11 +16,15 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from hermes.core.clock import Clock
 from hermes.core.ids import Cid
+from hermes.errors import BlobRefused
 from hermes.identity.hot import HotKey
 from hermes.mesh import outbox
 from hermes.mesh.arrivals import Admits, Arrival, Arrivals
+from hermes.mesh.collecting import Hands
+from hermes.mesh.consignment import BLOB, MOST_WHOLE
 from hermes.mesh.departures import Departures, Outcome
-from hermes.mesh.envelope import Envelope, Letter, seal, write
+from hermes.mesh.envelope import MOST_PAYLOAD, Envelope, Letter, seal, write
+from hermes.mesh.freight import Freight
 from hermes.mesh.link import Delivery, Link, Received
 from hermes.store.mesh import MeshBook, Refusal, Undelivered
 
@@ -40,16 +44,21 @@ class Acks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Post:
-    """One node's post office; use as an async context manager, while its links are open."""
+    """One node's post office; use as an async context manager, while its links are open.
+
+    Set `freight` before it is entered, and letters may be large.
+    """
 
     def __init__(
         self, key: HotKey, book: MeshBook, links: Sequence[Link], clock: Clock, admits: Admits
     ) -> None:
+        self.freight: Freight | None = None
         self.me = key.public
         self._key = key
         self._book = book
         self._links = tuple(links)
         self._clock = clock
+        self._admits = admits
         self._seq = 0
         self._out = Departures(book, links, clock)
         self._in = Arrivals(key.public, book, clock, admits)
@@ -60,9 +69,15 @@ class Post:
 
     async def __aenter__(self) -> Self:
         await self._in.restore()
+        if self.freight is not None:
+            await self.freight.restore(self._book)
         await self._out.restore()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
+        if self.freight is not None:
+            hands = Hands(self._in.forward, self._in.refuse, self._admits)
+            self.freight.begin(self._tasks, self.received(BLOB), hands, self.present)
+            self._out.hold, self._out.over = self.freight.out.hold, self.freight.out.end
         self._tasks.start_soon(self._out.run)
         self._tasks.start_soon(self._send_acks)
         self._tasks.start_soon(self._sweep)
@@ -90,8 +105,21 @@ class Post:
         """Send until acknowledged or expired; returns its id once it is on disk.
 
         Letters to one recipient in one lane arrive in order, one after another; "" keeps none.
-        Raises ValueError on what nobody would accept.
+        A payload above 256 KiB goes as sealed chunks where this node or its recipient has a blob
+        endpoint, and may then have 64 MiB, else 1 MiB; its reader notices nothing.
+
+        Raises:
+            ValueError: nobody would accept it.
+            BlobRefused: it is too large to go there ("too large", "no endpoint"), or there is no
+                room for it here ("over quota", "disk full").
         """
+        freight, size = self.freight, len(letter.payload)
+        if freight and size > MOST_WHOLE and freight.out.reaches(letter.to):
+            return await self._ship(freight, letter, lane)
+        if size > MOST_PAYLOAD:
+            raise BlobRefused(
+                "no endpoint", f"{size} bytes need a blob endpoint, here or there", "set mesh.blobs"
+            )
         envelope = self._sealed(letter)
         await self._out.put(envelope, lane)
         return envelope.id
@@ -118,6 +146,8 @@ class Post:
         `noted`: the statement `MeshBook.finishing(envelope.id)` was committed with the effect.
         """
         await self._in.finish(envelope, noted=noted)
+        if self.freight is not None:
+            self.freight.into.settled(envelope)
 
     async def take(self, received: Received) -> bool:
         """Take what came, as from a link; whether it need never be handed over again."""
@@ -125,7 +155,10 @@ class Post:
         if envelope is None:
             return True
         if envelope.payload_type != ACK:
-            return await self._in.deliver(envelope, received)
+            taken = await self._in.deliver(envelope, received)
+            if self.freight is not None and envelope.payload_type == BLOB:
+                self.freight.into.stir(name=envelope.id)
+            return taken
         try:
             found = msgspec.json.decode(envelope.payload, type=Acks)
         except (msgspec.DecodeError, RecursionError):
@@ -137,6 +170,8 @@ class Post:
     async def present(self, node: str) -> None:
         """A node was heard of: what waits for it goes now."""
         await self._out.feed(outbox.Present(node))
+        if self.freight is not None:
+            self.freight.into.stir(node)
 
     async def withdraw(self, letter: str) -> None:
         """A letter is not to go there any more."""
@@ -150,6 +185,20 @@ class Post:
     async def lost(self, since: int) -> tuple[Undelivered, ...]:
         """What did not arrive, and ended at or after `since` (ms)."""
         return await self._book.lost(since)
+
+    async def _ship(self, freight: Freight, letter: Letter, lane: str) -> Cid:
+        note, consignment = await freight.out.seal(letter)
+        name = ""
+        try:
+            envelope = self._sealed(note)
+            name = envelope.id
+            freight.out.put(name, letter.to, consignment)
+            await self._out.put(envelope, lane)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await freight.out.drop(name, consignment)
+            raise
+        return envelope.id
 
     def _sealed(self, letter: Letter) -> Envelope:
         if letter.to == self.me:

@@ -46,7 +46,7 @@ async def test_old_events_are_taken(author, age):
     assert await author.ids({"ids": [event["id"]]}) == [event["id"]]
 
 
-@pytest.mark.parametrize("ahead", [1_000, 31_536_000, 315_360_000])
+@pytest.mark.parametrize("ahead", [3_600, 31_536_000, 315_360_000])
 async def test_events_from_the_future_are_refused(author, ahead):
     took, said = await author.client.publish(author.event(1, at=NOW + ahead))
     assert not took

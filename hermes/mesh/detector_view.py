@@ -25,7 +25,7 @@ def told(
     for report in reports:
         if report.node == state.me:
             state, more = refuted(state, now, report.incarnation, report.standing)
-            actions += more
+            actions += more or _another(state, now, report)
     others = [report for report in reports if report.node != state.me]
     members, news = merge(state.members, others, now, hearsay=hearsay)
     if not news:
@@ -60,6 +60,14 @@ def refuted(
         return state, [Twin(incarnation)]
     state = renewed(state, now, incarnation + 1, state.card)
     return state, [Changed(myself(state))]
+
+
+def _another(state: Detector, now: int, report: Report) -> list[Action]:
+    """A card of this node's, newer than the one it made last: its twin made it."""
+    mine, theirs = state.card, report.card
+    if not mine or not theirs or report.incarnation != state.incarnation:
+        return []
+    return [Twin(report.incarnation)] if mine.version < theirs.version <= now + AHEAD_MS else []
 
 
 def _patience(state: Detector) -> int:

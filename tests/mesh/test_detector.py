@@ -109,6 +109,19 @@ def test_a_twin_is_noticed_and_not_outbid():
     assert state.incarnation == NOW + 5
 
 
+def test_a_twin_of_the_same_life_is_noticed_by_its_card():
+    state, _ = detector.step(view("a"), NOW, Present(Card(NOW, NOW + 60_000)))
+
+    def told(version, incarnation=state.incarnation):
+        card = Card(version, NOW + 60_000)
+        report = Report("me", incarnation, Standing.ALIVE, card)
+        return detector.step(state, NOW, Told((report,)))[1]
+
+    assert told(NOW + 1) == (Twin(state.incarnation),)
+    assert told(NOW) == told(NOW - 1) == told(NOW + 10**9) == ()
+    assert told(NOW + 1, state.incarnation - 1) == ()
+
+
 def test_the_dead_are_asked_now_and_then_and_come_back():
     dead = Told((Report("a", NOW, Standing.DEAD),))
     state, _ = detector.step(view("a", "b"), NOW, dead)

@@ -7,6 +7,7 @@ import msgspec
 from anyio.abc import SocketStream, TaskGroup
 
 from relay.counters import Counters
+from relay.fragments import Fragments
 from relay.frames import Frame, FrameTooLarge, split, text_frame
 from relay.head import MOST_HEAD
 from relay.intake import Intake
@@ -29,7 +30,8 @@ class Conversation:
         self._back = back
         self._line = line
         self._counters = counters
-        self._speaking = anyio.Lock()
+        self._fragments = Fragments(_MOST_FRAME)
+        self._speaking = anyio.Lock(fast_acquire=True)
         self._tasks: TaskGroup
 
     async def run(self, intake: Intake | None) -> None:
@@ -70,7 +72,7 @@ class Conversation:
 
     async def _upward(self, frames: list[Frame], intake: Intake | None) -> None:
         events: list[bytes] = []
-        for frame in frames:
+        for frame in filter(None, map(self._fragments.take, frames)):
             if intake is not None and self._line.is_event(frame):
                 events.append(frame.content())
                 continue

@@ -64,6 +64,14 @@ def text_frame(text: bytes) -> bytes:
     return bytes((_FIN | TEXT, _EIGHT)) + size.to_bytes(8, "big") + text
 
 
+def masked_frame(opcode: int, data: bytes) -> Frame:
+    """A whole message of a client; its mask is zero."""
+    plain = text_frame(data)
+    start = len(plain) - len(data)
+    head = bytes((_FIN | opcode, _MASKED | plain[1])) + plain[2:start] + bytes(_MASK)
+    return Frame(head + data, len(head))
+
+
 def _ends(data: bytearray, at: int) -> tuple[int, int] | None:
     """Where a frame's content begins and ends; None: its head is not whole."""
     if len(data) < at + 2:

@@ -95,6 +95,7 @@ class Front:
                 await back.send(data)
                 await Conversation(client, back, line, self._counters).run(self._intake)
             finally:
+                line.hang_up()
                 self._callers.leave(pipe)
 
 

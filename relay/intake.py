@@ -18,6 +18,7 @@ from hermes.store.relay_events import Status
 from relay.callers import Caller
 from relay.counters import Counters
 from relay.database import SqliteEvents
+from relay.interest import Interest
 from relay.meters import Policy
 from relay.note import Note, expires, read_note
 from relay.policy import Seen, Verdict
@@ -48,7 +49,7 @@ class _Fit(NamedTuple):
 
 
 class Intake:
-    """Takes events for a database; `hand_on` reaches the subscribers."""
+    """Takes events for a database; `hand_on` reaches the subscribers, of whom `interest` knows."""
 
     def __init__(
         self,
@@ -57,12 +58,14 @@ class Intake:
         counters: Counters,
         clock: Clock,
         hand_on: Callable[[Event], None],
+        interest: Interest,
     ) -> None:
         self._database = database
         self._policy = policy
         self._counters = counters
         self._clock = clock
         self._hand_on = hand_on
+        self._interest = interest
 
     async def take(self, said: Sequence[bytes], caller: Caller) -> list[Answer | None]:
         """Take some `["EVENT", {...}]`; answers once they are on disk. None: that is no event."""
@@ -117,13 +120,14 @@ class Intake:
         if not note.ephemeral:
             return _Fit(note, event, event.as_json())
         self._counters.events["live"] += 1
-        self._hand_on(event)
+        if self._interest.has(note.kind):
+            self._hand_on(event)
         return Answer(note.id, took=True)
 
     def _became(self, fit: _Fit, status: Status | StoreError) -> Answer:
         if isinstance(status, StoreError):
             return Answer(fit.note.id, took=False, says="error: database error")
-        if status == "kept":
+        if status == "kept" and self._interest.has(fit.note.kind):
             self._hand_on(fit.event)
         return Answer(fit.note.id, status == "kept", _SAYS[status])
 

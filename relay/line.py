@@ -15,13 +15,15 @@ import msgspec
 from hermes.core.clock import Clock
 from relay.callers import Caller
 from relay.frames import Frame, text_frame
+from relay.interest import Interest
 from relay.login import LoginRefused, proved
 from relay.meters import Policy
 
 _HEAD = 24
+_WORD = re.compile(rb'\s*\[\s*"(EVENT|REQ|CLOSE|AUTH|COUNT|NEG-[A-Z]+)"')
 _ASKED = re.compile(rb'\s*\[\s*"(AUTH|COUNT|NEG-OPEN)"')
 _EVENT = re.compile(rb'\s*\[\s*"EVENT"')
-_QUESTION = re.compile(rb'\s*\[\s*"REQ"')
+_LISTENS = re.compile(rb'\s*\[\s*"(REQ|CLOSE)"')
 _CLAIMED = re.compile(rb'\["(AUTH|OK|CLOSED|EOSE)"')
 _PREFIX = re.compile(
     rb'"blocked: (auth-required|pow|rate-limited|restricted|invalid|error|unsupported): '
@@ -36,9 +38,15 @@ class Line:
     """What passes by on one connection; `names`: our own addresses, as `host:port`."""
 
     def __init__(
-        self, caller: Caller, policy: Policy, names: Collection[str], clock: Clock
+        self,
+        caller: Caller,
+        policy: Policy,
+        names: Collection[str],
+        clock: Clock,
+        interest: Interest,
     ) -> None:
         self.caller = caller
+        self._interest = interest
         self._policy = policy
         self._names = names
         self._clock = clock
@@ -54,6 +62,10 @@ class Line:
     def greeting(self) -> bytes:
         """What the caller hears first."""
         return _said("AUTH", self._challenge)
+
+    def hang_up(self) -> None:
+        """The connection is over."""
+        self._interest.leaves(self)
 
     def is_event(self, frame: Frame) -> bool:
         """Whether the caller hands in an event."""
@@ -78,6 +90,8 @@ class Line:
 
     def upward(self, frame: Frame) -> bytes | None:
         """Our answer to what the caller says; None: it goes on to LocalRelay."""
+        if frame.is_text and _WORD.match(frame.content(_HEAD)) is None:
+            return _said("NOTICE", "invalid: this word is not known here")
         asked = _ASKED.match(frame.content(_HEAD)) if frame.is_text else None
         if asked is None:
             self._note(frame)
@@ -103,10 +117,17 @@ class Line:
         return text_frame(said.replace(*_UNKNOWN))
 
     def _note(self, frame: Frame) -> None:
-        """A question from somebody who has not logged in."""
-        if self.caller.keys or len(self._open) >= _MOST_EARLY or not frame.is_text:
+        """Who asks for what from now on, and whether he has logged in."""
+        word = _LISTENS.match(frame.content(_HEAD)) if frame.is_text else None
+        if word is None:
             return
-        if _QUESTION.match(frame.content(_HEAD)) and (name := _name_in(frame)):
+        if word[1] == b"CLOSE":
+            self._interest.ends(self, _name_in(frame))
+            return
+        self._interest.asks(self, frame.content())
+        if self.caller.keys or len(self._open) >= _MOST_EARLY:
+            return
+        if name := _name_in(frame):
             self._open.add(name)
             self.quiet = anyio.Event()
 

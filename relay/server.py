@@ -21,6 +21,7 @@ from relay.database import SqliteEvents
 from relay.front import Front
 from relay.head import Head, answer
 from relay.intake import Intake
+from relay.interest import Interest
 from relay.line import Line
 from relay.local import local_relay
 from relay.login import place_of
@@ -111,14 +112,14 @@ async def open_relay(
     policy, counters, clock = Policy(rules), Counters(), clock or SystemClock()
     quicken()
     async with loop_lent(), _kept(place, counters, clock) as (database, events):
-        callers = Callers()
+        callers, interest = Callers(), Interest()
         async with (
             await _listener(place) as listener,
             local_relay(database, lambda kind: kind(policy, callers, counters, clock)) as back,
             anyio.create_task_group() as tasks,
         ):
             intake = (
-                Intake(database, policy, counters, clock, back.hand_on)
+                Intake(database, policy, counters, clock, back.hand_on, interest)
                 if isinstance(database, SqliteEvents)
                 else None
             )
@@ -128,7 +129,7 @@ async def open_relay(
                 callers,
                 counters,
                 _Answers(policy, counters, events),
-                lambda caller, name: Line(caller, policy, own | _also(name), clock),
+                lambda caller, name: Line(caller, policy, own | _also(name), clock, interest),
                 intake,
             )
             tasks.start_soon(listener.serve, front.receive)

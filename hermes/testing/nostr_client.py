@@ -78,6 +78,16 @@ class RawClient:
         event = BytesMessage(data) if isinstance(data, bytes) else WsMessage(data)
         await self._stream.send(self._wire.send(event))
 
+    async def say_in_pieces(self, message: Frame, pieces: int = 3) -> None:
+        """Send a message in several frames, with a ping between two of them."""
+        text = msgspec.json.encode(message).decode()
+        size = len(text) // pieces
+        for at in range(pieces):
+            last = at == pieces - 1
+            part = text[at * size :] if last else text[at * size : (at + 1) * size]
+            data = self._wire.send(WsMessage(part, message_finished=last))
+            await self._stream.send(data if last else data + self._wire.send(Ping()))
+
     async def hear(self) -> Frame:
         """The next message; raises Closed."""
         with anyio.fail_after(_PATIENCE_S):

@@ -96,7 +96,10 @@ class Blobs:
     async def names(self, reference: Reference) -> tuple[str, ...]:
         """What a blob's chunks are called, as far as is known here; the manifest is the last."""
         found = await self._chunks.get(reference.root)
-        names = Opener(reference).manifest(found) if found is not None else ()
+        try:
+            names = Opener(reference).manifest(found) if found is not None else ()
+        except BlobRefused:  # no manifest of ours, or the disk altered it
+            names = ()
         return (*names, reference.root)
 
     async def forget(self, reference: Reference, *owners: str) -> None:

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from hermes.core.clock import Clock
-from hermes.errors import BlobRefused, BlobUnreachable, StoreError
+from hermes.errors import BlobRefused, BlobUnreachable, HermesError
 from hermes.mesh.arrivals import Admits, Arrival
 from hermes.mesh.blobs import Blobs
 from hermes.mesh.consignment import (
@@ -157,7 +157,7 @@ class Collecting:
             else:
                 self._later(job)
             return
-        except (BlobUnreachable, StoreError, TimeoutError):
+        except (HermesError, TimeoutError):
             self._later(job)
             return
         whole = unpacked(job.envelope, job.consignment, data)
@@ -201,5 +201,5 @@ class Collecting:
     async def _forget(self, consignment: Consignment, sender: str) -> None:
         try:
             await self._blobs.forget(consignment.reference, sender)
-        except (BlobRefused, StoreError):
+        except HermesError:
             await anyio.lowlevel.checkpoint()  # the next start looks again

@@ -34,7 +34,10 @@ class Standing(IntEnum):
 
 
 class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a node says of itself; `proof` is its author's signature, checked before it is told."""
+    """What a node says of itself; `proof` is its author's signature, checked before it is told.
+
+    `blobs`: where it serves chunks; "": nowhere.
+    """
 
     version: Moment
     expires_at: Moment
@@ -45,6 +48,7 @@ class Card(msgspec.Struct, frozen=True, array_like=True, gc=False):
     checkpoint: Annotated[str, msgspec.Meta(max_length=256)] = ""
     relays: Annotated[tuple[_Word, ...], msgspec.Meta(max_length=8)] = ()
     proof: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    blobs: _Word = ""
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
-from hermes.errors import BlobRefused, BlobUnreachable
+from hermes.errors import BlobRefused, HermesError
 from hermes.mesh.blob_client import BlobClient
 from hermes.mesh.blobs import Blobs
 from hermes.mesh.consignment import (
@@ -122,7 +122,7 @@ class Shipping:
         try:
             async with self._call(url) as client:
                 await self._blobs.send(load.consignment.reference, client)
-        except (BlobRefused, BlobUnreachable) as error:
+        except HermesError as error:
             self._why[name] = error.message
             return
         finally:
@@ -141,5 +141,5 @@ class Shipping:
             async with self._call(url) as client:
                 for one in names:
                     await client.remove(one)
-        except (BlobRefused, BlobUnreachable):
+        except HermesError:
             await anyio.lowlevel.checkpoint()  # its sweep removes them

@@ -120,6 +120,7 @@ class Gathering:
             release=hermes.__version__,
             checkpoint=_checkpoint(note),
             relays=tuple(url for url in self._places.told if len(url) <= 128)[:8],  # noqa: PLR2004 - a card's bounds
+            blobs=self._places.blobs,
         )
 
     def _up(self) -> Mesh:
@@ -144,6 +145,7 @@ class Gathering:
             "models": [*card.models] if card else [],
             "checkpoint": card.checkpoint if card else "",
             "relays": [*(card.relays if card else self._places.where(one.node))],
+            "blobs": self._places.blobs if own else card.blobs if card else "",
             "reason": one.reason,
         }
 

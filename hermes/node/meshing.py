@@ -22,6 +22,7 @@ from hermes.mesh.nostr_direct import DirectLink
 from hermes.mesh.nostr_keys import NostrKeys
 from hermes.mesh.nostr_link import NostrLink
 from hermes.mesh.post import Post
+from hermes.node.blob_house import BlobHouse
 from hermes.node.department import Department, Ground
 from hermes.node.desk import Query
 from hermes.node.dms import Dms
@@ -52,15 +53,18 @@ class Meshing:
         self._places = Whereabouts(settings.mesh, self._store)
         self._embedded = Embedded(settings, self._store, self._roster, clock, self._moved)
         self._gathering = Gathering(settings, self._store, self._roster, self._places, clock)
+        report = owner.rooms.desk.report
+        self._blobs = BlobHouse(settings, self._roster, self._places, clock, report)
 
     def parts(self) -> tuple[tuple[str, Live], ...]:
         """What is to be kept going, by name."""
         relay = (("relay", self._embedded.run),) if self._mesh.listen else ()
-        return (*relay, ("mesh", self._run), ("direct messages", self._talk))
+        blobs = (("blobs", self._blobs.run),) if self._mesh.blobs else ()
+        return (*relay, *blobs, ("mesh", self._run), ("direct messages", self._talk))
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
-        return self._gathering.queries()
+        return {**self._gathering.queries(), **self._blobs.queries()}
 
     def _moved(self, url: str) -> None:
         self._places.own = url
@@ -83,8 +87,10 @@ class Meshing:
                     where=self._places.where,
                 ),
             )
+            post = Post(key, self._store.mesh, links, self._clock, fleet.admits)
+            post.freight = await self._blobs.freight(key)
             async with (
-                Post(key, self._store.mesh, links, self._clock, fleet.admits) as post,
+                post,
                 anyio.create_task_group() as tasks,
             ):
                 every_s, card = self._mesh.presence_s, self._gathering.card

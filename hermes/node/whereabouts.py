@@ -13,13 +13,17 @@ HOME = "relay"
 
 
 class Whereabouts:
-    """Addresses; `own` is the embedded relay's as this machine dials it, "" while there is none."""
+    """Addresses; "" while there is none.
+
+    `own` is the embedded relay's as this machine dials it, `blobs` the blob endpoint's.
+    """
 
     def __init__(self, mesh: Mesh, store: Store) -> None:
         self._mesh = mesh
         self._store = store
         self._cards: dict[str, Card] = {}
         self.own = ""
+        self.blobs = ""
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -54,10 +58,15 @@ class Whereabouts:
         if before and card.version <= before.version and not (card.version == 0 == before.version):
             return False
         self._cards[node] = card
-        if before and before.relays == card.relays:
-            return False
-        await self._store.peers.saw(node, msgspec.json.encode(card).decode())
-        return True
+        moved = not before or before.relays != card.relays
+        if not before or moved or before.blobs != card.blobs:
+            await self._store.peers.saw(node, msgspec.json.encode(card).decode())
+        return moved
+
+    def blobs_of(self, node: str) -> str:
+        """Where a node says that it serves chunks."""
+        card = self._cards.get(node)
+        return card.blobs if card else ""
 
     def where(self, node: str) -> tuple[str, ...]:
         """The relays where a node reads, as this machine dials them; nothing: not known."""

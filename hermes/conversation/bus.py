@@ -5,7 +5,7 @@ Publishing never waits: a watcher that reads too slowly is cut off and has to as
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import groupby
 
@@ -37,6 +37,16 @@ class Bus:
         self._quiet = anyio.Event()
         self._quiet.set()
         self._quiet_at = -math.inf
+        self._listeners: list[Callable[[Event], None]] = []
+
+    @contextmanager
+    def listen(self, hear: Callable[[Event], None]) -> Iterator[None]:
+        """Call `hear` with every event of every conversation meanwhile; it must not wait."""
+        self._listeners.append(hear)
+        try:
+            yield
+        finally:
+            self._listeners.remove(hear)
 
     @contextmanager
     def watch(self, conversation: ConversationId) -> Iterator[MemoryObjectReceiveStream[Event]]:
@@ -53,6 +63,8 @@ class Bus:
         """Hand an event to everybody who watches its conversation."""
         self._keep(event)
         self._count(event)
+        for hear in self._listeners:
+            hear(event)
         for send in list(self._watchers.get(event.conversation_id, ())):
             if send.statistics().current_buffer_used < self._backlog:
                 send.send_nowait(event)

@@ -4,7 +4,7 @@ A conversation is loaded when its first message comes and put away when it was q
 while; its session is closed then, and the historian of a later issue works on closed ones.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -129,16 +129,28 @@ class Shards:
 
         Raises TurnError when a turn is under way in it.
         """
+        async with self.aside((conversation,)) as busy:
+            if busy:
+                raise TurnError("a turn is running in this conversation", "wait for it, or /stop")
+            yield
+
+    @asynccontextmanager
+    async def aside(
+        self, conversations: Iterable[ConversationId]
+    ) -> AsyncGenerator[frozenset[ConversationId]]:
+        """Keep conversations closed meanwhile but those with a turn under way: gives these."""
+        busy: set[ConversationId] = set()
         async with self._opening:
-            if loop := self._loops.get(conversation):
+            for conversation in conversations:
+                if (loop := self._loops.get(conversation)) is None:
+                    continue
                 if not loop.idle.is_set():
-                    raise TurnError(
-                        "a turn is running in this conversation", "wait for it, or /stop"
-                    )
+                    busy.add(conversation)
+                    continue
                 loop.close()
                 del self._loops[conversation]
                 await self._close(loop)
-            yield
+            yield frozenset(busy)
 
     async def close(self) -> None:
         """Close every session; what still runs stays unfinished in the store."""

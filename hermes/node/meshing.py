@@ -23,6 +23,7 @@ from hermes.mesh.nostr_keys import NostrKeys
 from hermes.mesh.nostr_link import NostrLink
 from hermes.mesh.post import Post
 from hermes.node.blob_house import BlobHouse
+from hermes.node.cosigning import Cosigning
 from hermes.node.department import Department, Ground
 from hermes.node.desk import Query
 from hermes.node.dms import Dms
@@ -31,6 +32,9 @@ from hermes.node.fleet import Fleet
 from hermes.node.gathering import Gathering, Mesh
 from hermes.node.owner import Owner
 from hermes.node.presence import Presence
+from hermes.node.public import Public
+from hermes.node.relay_lists import RelayLists
+from hermes.node.replication import Replication
 from hermes.node.roster import Roster
 from hermes.node.watch import Live, Say
 from hermes.node.whereabouts import Whereabouts
@@ -122,6 +126,8 @@ class Meshing:
         async with self._wire(key) as wire, self._door() as door:
             await wire.connect(self._places.read)
             dms = Dms(door, wire, self._clock, self._rooms.desk.report, self._places.told)
+            dms.lists = RelayLists(wire, self._store.witness, self._clock)
+            dms.follow = self._mesh.follow
             say("listening")
             await dms.run()
 
@@ -167,9 +173,13 @@ class Meshing:
             await ground.post.present(report.node)
 
 
-def _departments(_ground: Ground) -> tuple[Department, ...]:
+def _departments(ground: Ground) -> tuple[Department, ...]:
     """Made once a mesh is up, one line each."""
-    return ()
+    return (
+        Cosigning(ground),
+        Public(ground),
+        Replication(ground),
+    )
 
 
 class _Here:

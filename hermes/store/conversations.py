@@ -32,6 +32,26 @@ _SET_HEADS = """UPDATE conversations SET heads = ?1, updated = max(updated, ?2),
             UNION SELECT parent FROM message_parents JOIN reached ON child = cid)
         SELECT count(*) FROM reached JOIN messages USING (cid))
     WHERE id = ?3"""
+# What one node takes back must not come back from another (`hermes.store.replicas`).
+_TAKE_BACK = """INSERT INTO taken_back (conversation, cid, times)
+    WITH RECURSIVE before (cid) AS (
+        SELECT value FROM conversations AS c, json_each(c.heads) WHERE c.id = ?2
+        UNION SELECT parent FROM message_parents JOIN before ON child = cid),
+    kept (cid) AS (
+        SELECT value FROM json_each(?1)
+        UNION SELECT parent FROM message_parents JOIN kept ON child = cid)
+    SELECT ?2, cid, 1 FROM before WHERE cid NOT IN (SELECT cid FROM kept)
+    ON CONFLICT (conversation, cid) DO UPDATE SET times = times + 1 WHERE times % 2 = 0"""
+_BRING_BACK = """UPDATE taken_back SET times = times + 1
+    WHERE conversation = ?2 AND times % 2 = 1 AND cid IN (
+        WITH RECURSIVE kept (cid) AS (
+            SELECT value FROM json_each(?1)
+            UNION SELECT parent FROM message_parents JOIN kept ON child = cid)
+        SELECT cid FROM kept)"""
+_TITLED = """INSERT INTO shared (conversation, titled) VALUES (?1, ?2)
+    ON CONFLICT (conversation) DO UPDATE SET titled = excluded.titled"""
+_FORK_SHARED = """INSERT INTO shared (conversation, place, titled)
+    SELECT ?1, place, titled FROM shared WHERE conversation = ?2"""
 _SHORTEST_PREFIX = 6
 
 
@@ -140,24 +160,33 @@ class Conversations:
 
     async def set_heads(self, conversation: ConversationId, heads: Sequence[Cid]) -> None:
         """Move the heads, as undo does; raises ConversationUnknown."""
-        await self._change(_SET_HEADS, (heads_json(heads), self._clock.now_ms(), conversation))
+        told = heads_json(heads)
+        await self._change(
+            Statement(_TAKE_BACK, (told, conversation)),
+            Statement(_BRING_BACK, (told, conversation)),
+            Statement(_SET_HEADS, (told, self._clock.now_ms(), conversation), expect=1),
+        )
 
     async def set_private(self, conversation: ConversationId, private: bool) -> None:  # noqa: FBT001 - its name says it
         """Mark as never used for training and never replicated; raises ConversationUnknown."""
-        await self._change(
-            "UPDATE conversations SET private = ? WHERE id = ?", (int(private), conversation)
-        )
+        sql = "UPDATE conversations SET private = ? WHERE id = ?"
+        await self._change(Statement(sql, (int(private), conversation), expect=1))
 
     async def set_title(self, conversation: ConversationId, title: str) -> None:
         """Rename; raises ConversationUnknown."""
-        await self._change("UPDATE conversations SET title = ? WHERE id = ?", (title, conversation))
+        await self._change(
+            Statement(_TITLED, (conversation, self._clock.now_ms())),
+            Statement(
+                "UPDATE conversations SET title = ? WHERE id = ?", (title, conversation), expect=1
+            ),
+        )
 
     async def fork(self, conversation: ConversationId, new: ConversationId) -> ConversationInfo:
         """Make a conversation on the same heads; raises ConversationUnknown."""
         now = self._clock.now_ms()
         statement = Statement(_FORK, (new, self._node, now, now, conversation), expect=1)
         try:
-            await self._database.write(statement)
+            await self._database.write(statement, Statement(_FORK_SHARED, (new, conversation)))
         except Unmet as error:
             raise unknown(conversation) from error
         return await self.get(new)
@@ -180,11 +209,12 @@ class Conversations:
         with contextlib.suppress(Unmet):
             await self._database.write(*sessions.closing(session, Cid(rows[0][0]), self._node, at))
 
-    async def _change(self, sql: str, parameters: tuple[str | int, ...]) -> None:
+    async def _change(self, *statements: Statement) -> None:
+        """Write; the last one's last value names the conversation, which has to be there."""
         try:
-            await self._database.write(Statement(sql, parameters, expect=1))
+            await self._database.write(*statements)
         except Unmet as error:
-            raise unknown(str(parameters[-1])) from error
+            raise unknown(str(statements[-1].parameters[-1])) from error
 
 
 def _info(row: Row) -> ConversationInfo:

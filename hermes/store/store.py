@@ -24,6 +24,7 @@ from hermes.store.deeds import Deeds
 from hermes.store.dms import Dms
 from hermes.store.drafts import Drafts
 from hermes.store.history import History
+from hermes.store.homes import HomeBook
 from hermes.store.jobs import JobLedger
 from hermes.store.journal import Journal
 from hermes.store.ledger import Ledger
@@ -35,6 +36,7 @@ from hermes.store.naming import Named, block_named
 from hermes.store.pairings import Pairings
 from hermes.store.peers import Peers
 from hermes.store.recalled import RecalledBook
+from hermes.store.replicas import Replicas
 from hermes.store.said import Saids
 from hermes.store.schema import plan
 from hermes.store.search import Search
@@ -44,6 +46,7 @@ from hermes.store.sweep import Swept, sweep
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
 from hermes.store.views import Views
+from hermes.store.witness import WitnessBook
 from hermes.store.work import Work
 
 _TABLES = (
@@ -88,9 +91,12 @@ class Store:
         self.drafts = Drafts(database, clock)
         self.history = History(database, clock)
         self.mesh = MeshBook(database, clock)
+        self.homes = HomeBook(database, clock)
         self.pairings = Pairings(database, clock)
         self.peers = Peers(database, clock)
         self.dms = Dms(database, clock)
+        self.replicas = Replicas(database, clock, node)
+        self.witness = WitnessBook(database, clock)
 
     @classmethod
     @asynccontextmanager

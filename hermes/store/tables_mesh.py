@@ -35,7 +35,29 @@ MESH: tuple[str, ...] = (
         at INTEGER NOT NULL, until INTEGER NOT NULL, data TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (kind, key)) WITHOUT ROWID""",
     # Which heads of a conversation another node was seen to have.
+    # `mark`: a digest of what else of it is replicated.
     """CREATE TABLE replicas (
         conversation TEXT NOT NULL, node TEXT NOT NULL, heads TEXT NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY (conversation, node)) WITHOUT ROWID""",
+        mark TEXT NOT NULL DEFAULT '', PRIMARY KEY (conversation, node)) WITHOUT ROWID""",
+    # Where a conversation's directory is, '' for here, and when it was named by a person.
+    """CREATE TABLE shared (
+        conversation TEXT PRIMARY KEY, place TEXT NOT NULL DEFAULT '',
+        titled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
+    # Messages that were taken back (an odd number of `times`), or are there again.
+    """CREATE TABLE taken_back (
+        conversation TEXT NOT NULL, cid TEXT NOT NULL, times INTEGER NOT NULL,
+        PRIMARY KEY (conversation, cid)) WITHOUT ROWID""",
+    # A turn on its way to its conversation's home, here and there; `final`: the event that ended it.
+    """CREATE TABLE parcels (
+        turn TEXT PRIMARY KEY, conversation TEXT NOT NULL, origin TEXT NOT NULL,
+        place TEXT NOT NULL, request BLOB NOT NULL, expires INTEGER NOT NULL,
+        fresh INTEGER NOT NULL, forwarded TEXT NOT NULL, alone INTEGER NOT NULL,
+        at INTEGER NOT NULL, final BLOB, ended INTEGER) WITHOUT ROWID""",
+    "CREATE INDEX parcels_open ON parcels (at) WHERE final IS NULL",
+    "CREATE INDEX parcels_ended ON parcels (ended) WHERE final IS NOT NULL",
+    # What was begun, as a majority notes it; the row without an id bears the highest epoch.
+    # `mine`: it was this node that was about to begin it.
+    """CREATE TABLE intents (
+        conversation TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER NOT NULL,
+        mine INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (conversation, id)) WITHOUT ROWID""",
 )

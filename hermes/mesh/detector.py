@@ -27,6 +27,8 @@ from hermes.mesh.detector_view import refuted, renewed, seen, told
 from hermes.mesh.gossip_wire import Ack, Ping, PingFor
 from hermes.mesh.members import Member, Report, Standing, changed
 
+_CARDS = 31  # of its own that a node remembers, and the newest
+
 
 def due(state: Detector) -> int:
     """When the next tick has something to do."""
@@ -52,7 +54,9 @@ def step(state: Detector, now: int, event: Event) -> tuple[Detector, tuple[Actio
         case Told(reports, hearsay):
             return told(state, now, reports, hearsay=hearsay)
         case Present(card):
+            made = (*state.made[-_CARDS:], card.version)
             state = renewed(state, now, state.incarnation, card)
+            state = msgspec.structs.replace(state, made=made)
             return state, (Changed(myself(state)),)
 
 

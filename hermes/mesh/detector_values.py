@@ -39,7 +39,10 @@ class Errand(msgspec.Struct, frozen=True):
 
 
 class Detector(msgspec.Struct, frozen=True):
-    """One node's view; `incarnation` begins at the time of its start and only rises."""
+    """One node's view; `incarnation` begins at the time of its start and only rises.
+
+    `made`: the versions of its latest cards, so that it knows which are its twin's.
+    """
 
     me: str
     incarnation: int
@@ -53,6 +56,7 @@ class Detector(msgspec.Struct, frozen=True):
     suspects: dict[str, int] = {}
     probe_at: int = 0
     reach_at: int = 0
+    made: tuple[int, ...] = ()
 
 
 class Tick(msgspec.Struct, frozen=True):

@@ -63,11 +63,12 @@ def refuted(
 
 
 def _another(state: Detector, now: int, report: Report) -> list[Action]:
-    """A card of this node's, newer than the one it made last: its twin made it."""
-    mine, theirs = state.card, report.card
-    if not mine or not theirs or report.incarnation != state.incarnation:
+    """A card of this life that this node did not make: its twin did."""
+    if report.card is None or not state.made or report.incarnation != state.incarnation:
         return []
-    return [Twin(report.incarnation)] if mine.version < theirs.version <= now + AHEAD_MS else []
+    version = report.card.version
+    known = version < state.made[0] or version in state.made or version > now + AHEAD_MS
+    return [] if known else [Twin(report.incarnation)]
 
 
 def _patience(state: Detector) -> int:

@@ -109,17 +109,18 @@ def test_a_twin_is_noticed_and_not_outbid():
     assert state.incarnation == NOW + 5
 
 
-def test_a_twin_of_the_same_life_is_noticed_by_its_card():
-    state, _ = detector.step(view("a"), NOW, Present(Card(NOW, NOW + 60_000)))
+def test_a_twin_of_the_same_life_is_noticed_by_its_cards():
+    state = view("a")
+    for at in (0, 1_000, 2_000):
+        state, _ = detector.step(state, NOW, Present(Card(NOW + at, NOW + 60_000)))
 
-    def told(version, incarnation=state.incarnation):
-        card = Card(version, NOW + 60_000)
-        report = Report("me", incarnation, Standing.ALIVE, card)
+    def told(at, incarnation=state.incarnation):
+        report = Report("me", incarnation, Standing.ALIVE, Card(NOW + at, NOW + 60_000))
         return detector.step(state, NOW, Told((report,)))[1]
 
-    assert told(NOW + 1) == (Twin(state.incarnation),)
-    assert told(NOW) == told(NOW - 1) == told(NOW + 10**9) == ()
-    assert told(NOW + 1, state.incarnation - 1) == ()
+    assert told(3_000) == told(1_500) == (Twin(state.incarnation),)
+    assert told(0) == told(1_000) == told(2_000) == told(-1) == told(10**9) == ()
+    assert told(3_000, state.incarnation - 1) == ()
 
 
 def test_the_dead_are_asked_now_and_then_and_come_back():

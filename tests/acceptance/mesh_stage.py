@@ -8,9 +8,11 @@ that does what the last message says, so that a turn does the same wherever it r
 
 import contextlib
 import json
+import queue
 import random
 import re
-import select
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,12 +23,19 @@ from pathlib import Path
 
 from anyio.from_thread import start_blocking_portal
 from nostr_sdk import PublicKey
-from stranger import LIMIT_S, Live, Stranger, descendants, kill, wait_gone
+from stranger import LIMIT_S, Stranger, descendants, kill, wait_gone
 
 from benchmarks.measure import HERMES, home
 from hermes.config import read_settings
-from hermes.core.ids import CallId
+from hermes.core.clock import SystemClock
+from hermes.core.ids import CallId, uuid7
 from hermes.core.message import ToolCall
+from hermes.core.request import TurnRequest
+from hermes.identity.hot import HotKey
+from hermes.mesh.envelope import seal, write
+from hermes.mesh.event import ENVELOPE
+from hermes.mesh.nostr_adapter import Wire
+from hermes.mesh.nostr_keys import NostrKeys
 from hermes.node.attach import find_owner
 from hermes.testing.acts import say
 from hermes.testing.endpoint import serve
@@ -34,7 +43,7 @@ from hermes.testing.relays import switchboard
 
 PRESENCE_S = 1.0
 LEASE_S = 6.0
-NAMES = ("anne", "bert", "carl")
+NAMES = ("anne", "bert", "carl", "dave", "emma")
 
 
 def free_ports(count):
@@ -273,22 +282,100 @@ class Home(Stranger):
 
 
 class Front:
-    """An interactive front end: its turns' events, its answers."""
+    """An interactive front end: its turns, its answers, what it asks."""
 
     def __init__(self, portal, door, home):
         self.portal, self.door, self.home = portal, door, home
+
+    def query(self, name, /, **arguments):
+        return self.portal.call(partial(self.door.query, name, **arguments))
+
+    def status(self):
+        return self.portal.call(self.door.status)
+
+    def turn(self, text, conversation="", **how):
+        place = str(self.home.project)
+        how = {"turn_id": uuid7(), "interactive": True} | how
+        request = TurnRequest(text=text, cwd=place, root=place, conversation_id=conversation, **how)
+        return Talk(self, request)
+
+
+class Talk:
+    """One turn; `events` so far."""
+
+    def __init__(self, front, request):
+        self.request, self.front = request, front
+        self.events = []
+        self._queue = queue.SimpleQueue()
+        self.done = front.portal.start_task_soon(self._run)
+
+    async def _run(self):
+        async with self.front.door.turn(self.request) as events:
+            async for event in events:
+                self._queue.put(event)
+
+    def until(self, kind, limit_s=LIMIT_S):
+        """Take events until one of this kind comes."""
+        end = time.monotonic() + limit_s
+        while not (self.events and isinstance(self.events[-1], kind)):
+            try:
+                self.events.append(self._queue.get(timeout=max(0, end - time.monotonic())))
+            except queue.Empty:
+                raise AssertionError(f"no {kind.__name__}: {self.events}") from None
+        return self.events[-1]
+
+    def answer(self, asked, answer):
+        return self.front.portal.call(self.front.door.approve, asked.call_id, answer)
+
+    def stop(self):
+        return self.front.portal.call(self.front.door.stop, self.events[0].conversation_id)
 
 
 class Stage:
     """`homes` and `relays` by number; `anne` founded the fleet."""
 
     def __init__(self, portal, homes, relays):
-        self.portal, self.homes, self.relays = portal, homes, relays
-        self.anne, self.bert, self.carl = homes
+        self.portal, self.homes, self.relays = portal, homes[:3], relays
+        self.spare = homes[3:]
+        self.anne, self.bert, self.carl = self.homes
 
     def cut(self, one, how="cut"):
         for relay in self.relays:
             relay.treat(one.key, how)
+
+    def wait(self, holds, limit_s=LIMIT_S):
+        end = time.monotonic() + limit_s
+        while not holds():
+            assert time.monotonic() < end, "it never came to that"
+            time.sleep(0.2)
+
+    @contextlib.contextmanager
+    def newcomer(self):
+        """A fourth home, let in by the first; each can come once."""
+        one = self.spare.pop()
+        try:
+            one.up()
+            self.join(one)
+            yield one
+        finally:
+            one.node.stop()
+
+    @contextlib.contextmanager
+    def twin(self, one):
+        """The same store and keys in another place."""
+        with home() as env:
+            other = Home(env, f"{one.name}'s twin")
+            one.down(signal.SIGTERM)
+            shutil.copytree(one.state, other.state)
+            one.up()
+            try:
+                yield other
+            finally:
+                other.node.stop()
+
+    def join(self, one):
+        code = self.anne.ask_json("peers", "invite", "--name", one.name)["code"]
+        one.ask_json("peers", "join", code)
 
     def heal(self, one):
         self.cut(one, None)
@@ -323,6 +410,24 @@ def _config(model, relays):
     )
 
 
+def stranger_says(stage, letters):
+    """Somebody who is nobody's member says something well formed, by both relays."""
+    secret = secrets.token_bytes(32)
+    key, keys = HotKey(secret), NostrKeys(secret)
+
+    async def speak():
+        now = SystemClock().now_ms()
+        async with Wire(keys, SystemClock()) as wire:
+            await wire.connect([relay.url for relay in stage.relays])
+            for number, letter in enumerate(letters, 1):
+                content = write(seal(key, letter, number, now)).decode()
+                rumour = keys.rumour(ENVELOPE, content, (), now // 1000)
+                wrap = keys.wrap(letter.to, rumour, now // 1000 + 600, now=now // 1000, live=False)
+                assert "" in (await wire.publish(wrap)).values()
+
+    stage.portal.call(speak)
+
+
 @contextlib.contextmanager
 def fleet():
     """All of it, up and acquainted."""
@@ -341,10 +446,9 @@ def fleet():
         for one in homes:
             one.config(_config(model.base_url, urls))
             stack.callback(lambda one=one: one.node and one.node.stop())
-        list(several.map(Home.up, homes))
-        for one in homes[1:]:
-            code = homes[0].ask_json("peers", "invite", "--name", one.name)["code"]
-            one.ask_json("peers", "join", code)
+        list(several.map(Home.up, homes[:3]))
         stage = Stage(portal, homes, relays)
+        for one in homes[1:3]:
+            stage.join(one)
         stage.whole()
         yield stage

@@ -36,15 +36,15 @@ def blocks(text):
     return found
 
 
-def case(block, name):
-    """What needs a chain takes its time: blocks have to be mined."""
-    chain = "hermes.testing.regtest" in block
-    marks = [pytest.mark.slow, pytest.mark.timeout(LIMIT_S + 10)] if chain else []
-    return pytest.param(block, id=name, marks=marks)
+def case(block, page, number):
+    """The README's are run with the fast tests, the others with the slow ones."""
+    slow = [pytest.mark.slow, pytest.mark.timeout(LIMIT_S + 10)]
+    marks = [] if page.name == "README.md" else slow
+    return pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}", marks=marks)
 
 
 CASES = [
-    case(block, f"{page.relative_to(ROOT)}-{number}")
+    case(block, page, number)
     for page in PAGES
     for number, block in enumerate(blocks(page.read_text()))
 ]

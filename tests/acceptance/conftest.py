@@ -13,3 +13,10 @@ from stranger import at_home  # noqa: E402 - found through the path above
 def stranger():
     with at_home() as someone:
         yield someone
+
+
+def pytest_collection_modifyitems(items):
+    """All of these start processes of their own: they go with the slow ones."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)

@@ -18,6 +18,7 @@ from hermes.cli import (
     peers,
     policy,
     relay,
+    sandbox,
     skills,
     skin,
     timestamp,
@@ -53,6 +54,7 @@ _NOUNS = (
     relay,
     bundle,
     train,
+    sandbox,
     doctor,
 )
 

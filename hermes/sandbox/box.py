@@ -1,0 +1,105 @@
+"""What a sandbox holds and how a run in it ended: values only, nothing here starts anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hermes.sandbox.changes import Changes
+
+Tier = Literal["A", "A-", "B", "C"]
+Why = Literal[
+    "exit", "signal", "wall clock", "output", "memory", "processes", "cpu", "machine memory"
+]
+
+HOME = "/box"
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use; bytes and seconds.
+
+    `memory` and `file` bound one process, `tree_memory`, `cpu_s` and `processes` all of them
+    together; `disk` and `inodes` everything that is written; `output` each stream.
+    """
+
+    memory: int = 1024 * _MIB
+    tree_memory: int = 1536 * _MIB
+    processes: int = 64
+    open_files: int = 256
+    file: int = 64 * _MIB
+    disk: int = 128 * _MIB
+    inodes: int = 20_000
+    cpu_s: int = 60
+    wall_s: float = 120.0
+    output: int = 4 * _MIB
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A file or directory of the machine that the inside can read at `target`."""
+
+    source: Path
+    target: Path
+
+    @classmethod
+    def same(cls, path: Path) -> "Bind":
+        """At the same place as outside."""
+        return cls(path, path)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A sandbox: its limits and its view.
+
+    Inside there are `/usr`, a writable `/box`, `/tmp` and `/dev/shm` of bounded size, what
+    `read` names, and no network but its own loopback (`inet` False: not even that). A
+    `workspace` can be changed inside at its own path; outside it stays as it is, and the
+    changes come back as a list. `env` is added to a bare environment.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    read: tuple[Bind, ...] = ()
+    workspace: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = HOME
+    inet: bool = True
+
+
+@dataclass(frozen=True)
+class Wires:
+    """What goes in and out: `stdin` as bytes; or descriptors in place of the streams.
+
+    `keep`: descriptors that are open inside under their own numbers, such as one end of a
+    socket pair to a broker. The caller closes its own ends. Streams that are given as
+    descriptors are neither collected nor capped.
+    """
+
+    stdin: bytes | int = b""
+    stdout: int | None = None
+    stderr: int | None = None
+    keep: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: `why`, the exit code or minus the signal, what it printed and used.
+
+    `stdout` and `stderr` hold at most `Limits.output` bytes each; `peak` is the greatest
+    memory of the whole tree that was seen. `changes` only where there was a workspace.
+    """
+
+    why: Why
+    status: int
+    stdout: bytes
+    stderr: bytes
+    peak: int
+    wall_ms: int
+    tier: Tier
+    changes: Changes | None = None
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself, with exit code 0."""
+        return self.why == "exit" and self.status == 0

@@ -1,0 +1,128 @@
+"""Does to a workspace what a command did to its overlay: all of it, or none of it.
+
+Each place is compared with what was seen before, so that somebody else's edit in the meantime
+refuses the whole. Directories are opened without following links. A crash in the midst leaves
+single files whole; what was there before is in the journal of the caller, who wrote it first.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hermes.errors import Refused, ToolFailure
+from hermes.sandbox.changes import Changes, Delta, Node
+from hermes.sandbox.changes_read import node_at
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def apply_changes(changes: Changes, root: Path) -> None:
+    """Apply everything, or raise and leave everything as it was; blocking.
+
+    Raises Refused when a change is refused, and ToolFailure when a place is not as it was.
+    """
+    if changes.refused:
+        first = changes.refused[0]
+        raise Refused(f"{first.path}: {first.reason}", "nothing of it was applied")
+    top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for delta in changes.deltas:
+            _compare(top, delta)
+        _do(top, _ordered(changes.deltas))
+    except OSError as error:
+        raise ToolFailure(f"cannot apply the changes: {error.strerror}") from error
+    finally:
+        os.close(top)
+
+
+def _ordered(deltas: Sequence[Delta]) -> list[Delta]:
+    """What goes, the deepest first; then what comes, from the top down."""
+    gone = [one for one in deltas if one.after is None]
+    come = [one for one in deltas if one.after is not None]
+    return sorted(gone, key=lambda one: one.path, reverse=True) + come
+
+
+def _do(top: int, deltas: Sequence[Delta]) -> None:
+    done: list[Delta] = []
+    try:
+        for delta in deltas:
+            _put(top, delta)
+            done.append(delta)
+    except OSError:
+        for delta in reversed(done):
+            with contextlib.suppress(OSError):
+                _put(top, Delta(delta.path, delta.after, delta.before))
+        raise
+
+
+def _compare(top: int, delta: Delta) -> None:
+    try:
+        with _parent(top, delta.path) as (folder, name):
+            now = node_at(folder, name)
+    except FileNotFoundError:
+        now = None
+    except NotADirectoryError:
+        now = Node("other", b"", 0)
+    if now != delta.before and not (delta.before is None and _goes_first(now, delta)):
+        raise ToolFailure(f"{delta.path} changed since the command saw it; nothing was applied")
+
+
+def _goes_first(now: Node | None, delta: Delta) -> bool:
+    """A place below a link or file that this same change replaces by a directory."""
+    return now is not None and now.kind == "other" and now.mode == 0 and delta.after is not None
+
+
+def _put(top: int, delta: Delta) -> None:
+    with _parent(top, delta.path) as (folder, name):
+        before, after = delta.before, delta.after
+        if after is None or (before is not None and before.kind != after.kind):
+            _remove(folder, name, before)
+        if after is None:
+            return
+        if after.kind == "directory":
+            if before is None or before.kind != "directory":
+                os.mkdir(name, after.mode, dir_fd=folder)
+            os.chmod(name, after.mode & 0o777, dir_fd=folder)
+            return
+        _replace(folder, name, after)
+
+
+def _remove(folder: int, name: str, before: Node | None) -> None:
+    if before is not None and before.kind == "directory":
+        os.rmdir(name, dir_fd=folder)
+    else:
+        os.unlink(name, dir_fd=folder)
+
+
+def _replace(folder: int, name: str, node: Node) -> None:
+    new = f".{secrets.token_hex(8)}.new"
+    try:
+        if node.kind == "link":
+            os.symlink(os.fsdecode(node.data), new, dir_fd=folder)
+        else:
+            with os.fdopen(os.open(new, _NEW, 0o600, dir_fd=folder), "wb") as file:
+                file.write(node.data)
+                os.fchmod(file.fileno(), node.mode & 0o777)
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(new, dir_fd=folder)
+        raise
+
+
+@contextlib.contextmanager
+def _parent(top: int, path: str) -> Iterator[tuple[int, str]]:
+    *folders, name = path.split("/")
+    if ".." in folders or name in {"", ".", ".."}:
+        raise FileNotFoundError(2, "no such place")
+    with contextlib.ExitStack() as stack:
+        at = top
+        for folder in folders:
+            at = os.open(folder, _DIRECTORY, dir_fd=at)
+            stack.callback(os.close, at)
+        yield at, name

@@ -1,0 +1,127 @@
+"""Reads what an overlay collected, beside what lies below it.
+
+The upper directory was written by whoever ran inside: every step is taken from a directory's
+descriptor and follows no link. What it can hold is bounded by the sandbox; what lies below is
+the person's own, and only that part of it is read that changed, up to a bound.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hermes.errors import ToolFailure
+from hermes.sandbox.changes import Changes, Delta, Node, Refusal
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPAQUE = "user.overlay.opaque"
+_MOST_KEPT = 256 << 20
+_DEEPEST = 100
+_BITS = 0o7777
+
+
+def read_changes(upper: int, lower: int) -> Changes:
+    """Compare the upper directory with the lower one, by their descriptors; blocking."""
+    reader = _Reader()
+    reader.compare(upper, lower, "")
+    return Changes(tuple(reader.deltas), tuple(reader.refused))
+
+
+class _Reader:
+    """Walks both trees and collects what differs."""
+
+    def __init__(self) -> None:
+        self.deltas: list[Delta] = []
+        self.refused: list[Refusal] = []
+        self._kept = 0
+
+    def compare(self, upper: int, lower: int | None, at: str, *, covered: bool = False) -> None:
+        """Compare one directory; `covered`: what lies below does not show through any more."""
+        if at.count("/") > _DEEPEST:
+            self.refused.append(Refusal(at, "too deep"))
+            return
+        if lower is not None and covered:
+            self._hidden(upper, lower, at)
+        for name in sorted(os.listdir(upper)):
+            self._one(upper, lower, f"{at}{name}", covered=covered)
+
+    def _hidden(self, upper: int | None, lower: int, at: str) -> None:
+        there = set(os.listdir(upper)) if upper is not None else set()  # noqa: PTH208
+        for name in sorted(set(os.listdir(lower)) - there):
+            self._removed(lower, name, f"{at}{name}")
+
+    def _one(self, upper: int, lower: int | None, path: str, *, covered: bool) -> None:
+        name = path.rpartition("/")[2]
+        seen = os.stat(name, dir_fd=upper, follow_symlinks=False)
+        before = None if lower is None else self._node(lower, name)
+        if stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0:
+            if before is not None and lower is not None:
+                self._removed(lower, name, path)
+            return
+        after = self._node(upper, name)
+        if after is None:
+            return
+        if before is not None and before.kind == "directory" and after.kind != "directory":
+            with _opened(lower, name) as below:
+                self._hidden(None, below, f"{path}/")
+        if before != after:
+            self.deltas.append(Delta(path, before, after))
+        if after.kind == "directory":
+            with _opened(upper, name) as above:
+                if lower is None or before is None or before.kind != "directory":
+                    self.compare(above, None, f"{path}/")
+                    return
+                with _opened(lower, name) as below:
+                    hides = covered or _is_opaque(above)
+                    self.compare(above, below, f"{path}/", covered=hides)
+
+    def _removed(self, lower: int, name: str, path: str) -> None:
+        before = self._node(lower, name)
+        if before is None:
+            return
+        if before.kind == "directory":
+            with _opened(lower, name) as below:
+                self._hidden(None, below, f"{path}/")
+        self.deltas.append(Delta(path, before, None))
+
+    def _node(self, directory: int, name: str) -> Node | None:
+        node = node_at(directory, name)
+        self._kept += len(node.data) if node else 0
+        if self._kept > _MOST_KEPT:
+            raise ToolFailure(f"the command changed more than {_MOST_KEPT >> 20} MiB")
+        return node
+
+
+def node_at(directory: int, name: str) -> Node | None:
+    """What lies at a name, never followed; None: nothing. Raises OSError."""
+    try:
+        seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    mode = seen.st_mode & _BITS
+    match stat.S_IFMT(seen.st_mode):
+        case stat.S_IFDIR:
+            return Node("directory", b"", mode)
+        case stat.S_IFLNK:
+            return Node("link", os.fsencode(os.readlink(name, dir_fd=directory)), 0o777)
+        case stat.S_IFREG if seen.st_size <= _MOST_KEPT:
+            with os.fdopen(os.open(name, _FILE, dir_fd=directory), "rb") as file:
+                return Node("file", file.read(_MOST_KEPT + 1), mode)
+    return Node("other", b"", mode)
+
+
+@contextmanager
+def _opened(directory: int | None, name: str) -> Iterator[int]:
+    fd = os.open(name, _DIRECTORY, dir_fd=directory)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _is_opaque(directory: int) -> bool:
+    try:
+        return os.getxattr(directory, _OPAQUE) in {b"y", b"x"}
+    except OSError:
+        return False

@@ -1,0 +1,152 @@
+"""One sandbox that runs, seen from outside: its streams, its bounds, its end.
+
+Started on the event loop's thread, never in another one: bubblewrap dies with the thread that
+started it. Killing is one signal to the outer group; the kernel takes the rest along, since
+process 1 of the inside dies.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from hermes.sandbox.box import Box, Limits, Why
+from hermes.sandbox.weigh import Weight, weigh
+
+_POLL_S = 0.05
+_SPARE_PROCESSES = 4  # bubblewrap's own
+
+
+def frame(words: Sequence[str]) -> bytes:
+    """Words as the last step reads them."""
+    body = b"".join(os.fsencode(word) + b"\0" for word in words)
+    return len(body).to_bytes(4, "big") + body
+
+
+def command(argv: Sequence[str], env: Sequence[str], cwd: str) -> bytes:
+    """The frame that says what to become."""
+    return frame([cwd, str(len(argv)), *argv, *env])
+
+
+@dataclass
+class Inmate:
+    """A started sandbox; `why` is set by whoever ends it first."""
+
+    process: anyio.abc.Process
+    control: socket.socket
+    box: Box
+    why: Why | None = None
+    said: bytes = b""
+    peak: int = 0
+    streams: dict[str, bytearray] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        """The box's limits."""
+        return self.box.limits
+
+    def end(self, why: Why | None) -> None:
+        """Kill everything in it; the first reason stays."""
+        if self.why is None:
+            self.why = why
+        kill_group(self.process.pid)
+
+    async def attend(
+        self, frames: bytes, stdin: bytes, on_output: Callable[[str, bytes], None] | None
+    ) -> None:
+        """Hand in the frames, collect, watch; returns when it has ended."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch)
+            group.start_soon(self._clock)
+            group.start_soon(self._send, frames)
+            group.start_soon(self._listen)
+            group.start_soon(self._feed, stdin)
+            async with anyio.create_task_group() as pumps:
+                pumps.start_soon(self._pump, "stdout", self.process.stdout, on_output)
+                pumps.start_soon(self._pump, "stderr", self.process.stderr, on_output)
+                await self.process.wait()
+            group.cancel_scope.cancel()
+        with contextlib.suppress(BlockingIOError, OSError):
+            while piece := self.control.recv(4096):
+                self.said += piece
+
+    async def _pump(
+        self,
+        name: str,
+        stream: anyio.abc.ByteReceiveStream | None,
+        on_output: Callable[[str, bytes], None] | None,
+    ) -> None:
+        kept = self.streams.setdefault(name, bytearray())
+        if stream is None:
+            return
+        async for piece in stream:
+            room = self.limits.output - len(kept)
+            kept += piece[:room]
+            if on_output is not None and room > 0:
+                on_output(name, piece[:room])
+            if len(piece) > room:
+                self.end("output")
+
+    async def _clock(self) -> None:
+        await anyio.sleep(self.limits.wall_s)
+        self.end("wall clock")
+
+    async def _watch(self) -> None:
+        while True:
+            await anyio.sleep(_POLL_S)
+            weight = await anyio.to_thread.run_sync(weigh, self.process.pid)
+            self.peak = max(self.peak, weight.memory)
+            if why := over(weight, self.limits):
+                self.end(why)
+
+    async def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        with contextlib.suppress(OSError):  # it ended: its end is waited for elsewhere
+            while view:
+                try:
+                    view = view[self.control.send(view) :]
+                except BlockingIOError:
+                    await anyio.wait_writable(self.control)
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                await anyio.wait_readable(self.control)
+                piece = self.control.recv(4096)
+                if not piece:
+                    return
+                self.said += piece
+
+    async def _feed(self, data: bytes) -> None:
+        stdin = self.process.stdin
+        if stdin is None:
+            return
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            await stdin.send(data)
+        with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
+            await stdin.aclose()
+
+
+def over(weight: Weight, limits: Limits) -> Why | None:
+    """Which bound a tree is over."""
+    if weight.memory > limits.tree_memory:
+        return "memory"
+    if weight.processes > limits.processes + _SPARE_PROCESSES:
+        return "processes"
+    if weight.cpu_s > limits.cpu_s:
+        return "cpu"
+    if weight.machine_is_full:
+        return "machine memory"
+    return None
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL a session that was started by us."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

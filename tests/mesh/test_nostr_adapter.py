@@ -103,7 +103,12 @@ async def test_events_that_nobody_asked_for_are_not_let_in(wire, alice, bob, rel
 
 
 @pytest.mark.parametrize(
-    "junk", ["", "null", "[]", "{", '["EVENT"]', '["EVENT","s",{"id":1}]', "\u0000", "[" * 9_000]
+    "junk",
+    [
+        *("", "null", "[]", "{", '["EVENT"]', '["EVENT","s",{"id":1}]', "\u0000", "[" * 9_000),
+        '["EVENT","s",{"id":"\\ud800"}]',
+        pytest.param('["EVENT","s",{"content":"' + "x" * 1_000_000 + '"}]', id="a megabyte"),
+    ],
 )
 async def test_junk_from_a_relay_harms_nobody(wire, bob, relay, junk):
     def chatter(way, frame):

@@ -152,6 +152,40 @@ async def test_a_relay_that_drops_doubles_and_turns_around(node, relay):
         assert sorted(got) == sorted(names)
 
 
+async def test_a_relay_that_delays_makes_it_late_and_once(node, relay):
+    async with (
+        meddler(relay, lambda _way, frame: [0.3, frame]) as slow,
+        node(ANNE, slow) as anne,
+        node(BERT, slow) as bert,
+    ):
+        turns = bert.post.received("turn")
+        await ready(anne, bert)
+        for number in range(3):
+            await exchange(anne, bert, turns, f"n{number}")
+        with pytest.raises(anyio.WouldBlock):
+            turns.receive_nowait()
+
+
+async def test_a_relay_that_says_ok_and_keeps_nothing(node, relay):
+    """Its word counts for nothing: without a receipt the letter is sent again."""
+    swallowed = []
+
+    def lie(way, frame):
+        if way == "up" and frame[0] == "EVENT" and frame[1]["kind"] == WRAP and not swallowed:
+            swallowed.append(frame[1]["id"])
+            frame[1]["content"] = "spoilt: the relay refuses it"
+        elif way == "down" and frame[0] == "OK" and frame[1] in swallowed:
+            assert not frame[2]
+            frame = ["OK", frame[1], True, ""]
+        return [frame]
+
+    async with meddler(relay, lie) as liar, node(ANNE, liar) as anne, node(BERT, relay) as bert:
+        turns = bert.post.received("turn")
+        await ready(anne, bert)
+        await exchange(anne, bert, turns)
+        assert len(swallowed) == 1
+
+
 async def test_a_flood_of_wraps_from_strangers_keeps_nobody_out(node, relay):
     eve = NostrKeys(b"\5" * 32)
     async with node(BERT, relay) as bert, node(ANNE, relay) as anne:

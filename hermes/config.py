@@ -97,10 +97,14 @@ class Mesh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """IPv4 address and port where large values are served in chunks; empty: nowhere."""
     blob_mib: Annotated[int, msgspec.Meta(ge=0)] = 1_024
     """Most disk that others' chunks take here."""
-    lease_s: Annotated[float, msgspec.Meta(ge=1)] = 15.0
+    lease_s: Annotated[float, msgspec.Meta(ge=1)] = 6.0
     """Seconds for which a node holds a conversation before it has to renew."""
     presence_s: Annotated[float, msgspec.Meta(ge=0.1)] = 30.0
     """Seconds between two signs of life."""
+    public: bool = True
+    """Whether the relays named here are told, for anybody to read, what this instance proves."""
+    follow: bool = False
+    """Whether relays that paired people name as theirs are dialled too."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

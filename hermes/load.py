@@ -11,6 +11,7 @@ Part = Literal[
     "anchors",
     "attach",
     "bundle",
+    "by_hand",
     "calendar",
     "calendar_client",
     "claims",
@@ -66,6 +67,7 @@ Part = Literal[
     "train_tools",
     "trust",
     "weighing",
+    "witness",
     "yaml",
 ]
 
@@ -73,6 +75,7 @@ _MODULES: dict[Part, str] = {
     "anchors": "hermes.chain.keeper",
     "attach": "hermes.node.attach",
     "bundle": "hermes.mesh.bundle",
+    "by_hand": "hermes.node.by_hand",
     "calendar": "hermes.chain.calendar_http",
     "calendar_client": "hermes.chain.calendar_client",
     "claims": "hermes.memory.claims",
@@ -128,6 +131,7 @@ _MODULES: dict[Part, str] = {
     "train_tools": "training.evaluate.offered",
     "trust": "hermes.chain.trust",
     "weighing": "hermes.memory.weighing",
+    "witness": "hermes.mesh.witness",
     "yaml": "yaml",
 }
 

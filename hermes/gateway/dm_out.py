@@ -5,7 +5,7 @@ reader ever fetches it nobody knows: NIP-17 has no receipts.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import anyio
 import msgspec
@@ -23,12 +23,17 @@ _FIRST_S, _MOST_S = 0.25, 60.0
 _EVENT = msgspec.json.Decoder(NostrEvent)
 
 
+Where = Callable[[str], tuple[str, ...]]
+"""Those of the wire's relays where a person reads; nothing: not known, all of them are used."""
+
+
 class Outgoing:
     """All that is said to people; `run` must run beside."""
 
-    def __init__(self, wire: Wire, book: Book, clock: Clock) -> None:
+    def __init__(self, wire: Wire, book: Book, clock: Clock, where: Where = lambda _to: ()) -> None:
         self._wire = wire
         self._book = book
+        self._where = where
         self._clock = clock
         self._last: dict[str, int] = {}
         self._queues: dict[str, deque[Post]] = {}
@@ -75,7 +80,7 @@ class Outgoing:
         """Send one person's messages, each once the one before it is with a relay."""
         queue, wait = self._queues[to], _FIRST_S
         while queue:
-            if await self._taken(_EVENT.decode(queue[0].event)):
+            if await self._taken(_EVENT.decode(queue[0].event), to):
                 wait = _FIRST_S
                 await self._note(queue.popleft())
             else:
@@ -83,10 +88,10 @@ class Outgoing:
                 wait = min(wait * 2, _MOST_S)
         del self._queues[to]
 
-    async def _taken(self, event: NostrEvent) -> bool:
-        """Give an event to all relays; returns with the first that took it."""
+    async def _taken(self, event: NostrEvent, to: str) -> bool:
+        """Give an event to its reader's relays, or to all; returns with the first that took it."""
         taken = anyio.Event()
-        urls = self._wire.urls
+        urls = self._where(to) or self._wire.urls
         left = len(urls)
 
         async def give(url: str) -> None:

@@ -15,7 +15,7 @@ from hermes.gateway import dm_say
 from hermes.gateway.dm_book import Book
 from hermes.gateway.dm_code import code_in
 from hermes.gateway.dm_mail import FILE, Mail
-from hermes.gateway.dm_out import Outgoing
+from hermes.gateway.dm_out import Outgoing, Where
 from hermes.gateway.dm_talk import Office, Talk
 from hermes.gateway.dm_ticket import Ticket
 from hermes.gateway.dm_turns import is_gone
@@ -40,12 +40,13 @@ class NostrDm:
         clock: Clock,
         report: Callable[[str, BaseException], None],
         look_s: float = 60.0,
+        where: Where = lambda _to: (),
     ) -> None:
         self._door = door
         self._report = report
         self._book = Book(door)
         self._mail = Mail(wire, self._book, clock, look_s)
-        self._out = Outgoing(wire, self._book, clock)
+        self._out = Outgoing(wire, self._book, clock, where)
         self._office = Office(self._book, self._out, clock, report)
         self._talks: dict[str, tuple[Talk, anyio.CancelScope]] = {}
         self._tasks: TaskGroup

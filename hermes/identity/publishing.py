@@ -1,9 +1,11 @@
-"""Where checkpoints, attestations and anchors are published: a folder, until the mesh carries them.
+"""Where checkpoints, attestations and anchors are published: a folder, and whoever joins it.
 
 What is published is public: nothing secret and nothing of a conversation goes through here.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -40,3 +42,24 @@ class FilePublisher:
                 raise Usage(f"{word!r} is no name to publish under")
         path = self._directory / kind / name
         await anyio.to_thread.run_sync(partial(write_whole, path, data))
+
+
+class Publishers:
+    """One that is always there, and more for as long as they are up."""
+
+    def __init__(self, first: Publisher) -> None:
+        self._all = [first]
+
+    async def publish(self, kind: str, name: str, data: bytes) -> None:
+        """Publish with each."""
+        for one in tuple(self._all):
+            await one.publish(kind, name, data)
+
+    @contextmanager
+    def also(self, one: Publisher) -> Iterator[None]:
+        """Publish with one more while the context is open; it has to look itself for what was."""
+        self._all.append(one)
+        try:
+            yield
+        finally:
+            self._all.remove(one)

@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from hermes.chain.batch import AnchorBatcher
 from hermes.config import Settings
 from hermes.core.clock import Clock
-from hermes.identity.publishing import FilePublisher
+from hermes.identity.publishing import FilePublisher, Publishers
 from hermes.node.alarms import Alarms
 from hermes.node.anchoring import Anchoring
 from hermes.node.calendar import NodeCalendar
@@ -23,6 +23,7 @@ from hermes.node.publishing import Publishing
 from hermes.node.signing import Signing
 from hermes.node.succession import Inheritance
 from hermes.node.warrants import Warrants
+from hermes.node.witnesses import Witnesses
 from hermes.skin.places import soul_path
 from hermes.store.store import Store
 
@@ -35,6 +36,7 @@ class Continuity:
     checkpointing: Checkpointing
     anchoring: Anchoring
     publishing: Publishing
+    publishers: Publishers
     queries: Mapping[str, Query]
 
     async def look(self) -> None:
@@ -63,7 +65,7 @@ async def open_continuity(
     soul = partial(soul_path, settings.config_dir)
     async with Signing(settings, soul) as signing:
         warrants = Warrants(signing, store, clock, alarms, soul)
-        publisher = FilePublisher(settings.data_dir / "published")
+        publisher = Publishers(FilePublisher(settings.data_dir / "published"))
         checkpointing = Checkpointing(
             settings, store, warrants.agent, alarms, report=report, publisher=publisher
         )
@@ -73,6 +75,7 @@ async def open_continuity(
         calendar = NodeCalendar(settings, store.stamps, batcher, clock, report)
         queries = {
             **Ledger(store, checkpointing).queries(),
+            **Witnesses(store).queries(),
             **warrants.queries(),
             **anchoring.queries(),
             **Proving(settings, store).queries(),
@@ -81,4 +84,4 @@ async def open_continuity(
         }
         tasks.start_soon(calendar.run)
         publishing = Publishing(store, publisher, report)
-        yield Continuity(warrants, checkpointing, anchoring, publishing, queries)
+        yield Continuity(warrants, checkpointing, anchoring, publishing, publisher, queries)

@@ -4,6 +4,7 @@ Constructed by `hermes node` once the wire is connected; loaded late, because it
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import anyio
 
@@ -13,9 +14,11 @@ from hermes.gateway.nostr_dm import NostrDm
 from hermes.gateway.terminal_door import Door
 from hermes.mesh.event import INBOX_RELAYS, Filter
 from hermes.mesh.nostr_adapter import Wire
+from hermes.node.relay_lists import RelayLists
 
 _AGAIN_S = 3_600.0
 _SOON_S = 10.0
+_DIALLED, _MOST_DIALLED = 2, 16
 
 
 class Dms:
@@ -37,14 +40,41 @@ class Dms:
         self._wire = wire
         self._clock = clock
         self._inbox = tuple(inbox)
-        self.gateway = NostrDm(door, wire, clock, report, look_s)
+        self.lists: RelayLists | None = None
+        """Where people say that they read; None: their answers go to all relays in use."""
+        self.follow = False
+        """Whether those relays are dialled, too."""
+        self._people: set[str] = set()
+        self._said = anyio.Event()
+        self.gateway = NostrDm(door, wire, clock, report, look_s, self._where)
 
     async def run(self) -> None:
         """Serve until cancelled; raises HermesError when the owner is gone for good."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._announce)
+            if self.lists is not None:
+                tasks.start_soon(self._look_up, self.lists)
             await self.gateway.run()
             tasks.cancel_scope.cancel()
+
+    def _where(self, to: str) -> tuple[str, ...]:
+        """Where a person reads, of the relays in use; it is looked up for the next time."""
+        self._people.add(to)
+        self._said.set()
+        listed = self.lists.where(to) if self.lists else ()
+        return tuple(url for url in self._wire.urls if url in listed)
+
+    async def _look_up(self, lists: RelayLists) -> None:
+        """Beside, so that no answer waits for it."""
+        await lists.load()
+        while True:
+            await self._said.wait()
+            self._said = anyio.Event()
+            await lists.look(tuple(self._people), self._wire.urls)
+            if self.follow:
+                places = [url for one in self._people for url in lists.where(one)[:_DIALLED]]
+                with suppress(RelayRefused):  # what is no address
+                    await self._wire.connect(places[:_MOST_DIALLED])
 
     async def _announce(self) -> None:
         """Keep the NIP-17 relay list (kind 10050) on every relay: clients write nowhere else."""

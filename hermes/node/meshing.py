@@ -81,6 +81,8 @@ class Meshing:
             reached = await wire.connect(self._places.read)
             warrants = self._rooms.continuity.warrants
             fleet = Fleet(self._store, warrants, self._roster, self._places, self._clock)
+            await fleet.load()
+            bundles = self._rooms.bundles
             links = (
                 DirectLink(direct, self._clock, where=self._places.at_home),
                 NostrLink(
@@ -108,7 +110,7 @@ class Meshing:
                 departments = _departments(ground)
                 presence.learnt = partial(self._learn, tasks, ground, departments)
                 self._gathering.mesh = Mesh(wire, post, fleet, presence)
-                self._rooms.bundles.post = post
+                bundles.post, bundles.fleet = post, fleet
                 tasks.start_soon(fleet.run)
                 tasks.start_soon(presence.run)
                 for one in departments:
@@ -118,7 +120,7 @@ class Meshing:
                 try:
                     await anyio.sleep_forever()
                 finally:
-                    self._gathering.mesh = self._rooms.bundles.post = None
+                    self._gathering.mesh = bundles.post = bundles.fleet = None
 
     async def _talk(self, say: Say) -> None:
         """Direct messages, on a wire of their own: neither falls with the other."""

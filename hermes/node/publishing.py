@@ -10,6 +10,7 @@ import anyio
 
 from hermes.errors import HermesError
 from hermes.identity.publishing import Publisher
+from hermes.store.anchors import ENDED, AnchorId
 from hermes.store.store import Store
 
 PUBLIC = ("hermes/genesis/1", "hermes/soul/1", "hermes/handoff/1", "hermes/accepted/1")
@@ -25,7 +26,9 @@ class Publishing:
         self._store = store
         self._publisher = publisher
         self._report = report
-        self._told: set[str] = set()
+        self._seen = self._looked = 0
+        self._open: dict[AnchorId, str] | None = None
+        """Anchors that may still change, and which transaction was published; None: look at all."""
 
     async def run(self) -> None:
         """Look every minute, until cancelled."""
@@ -38,14 +41,19 @@ class Publishing:
 
     async def look(self) -> None:
         """Publish what is new: blocks of statements, transactions that are in a block."""
-        for kind in PUBLIC:
-            for act in await self._store.acts.list(kind):
-                await self._publish("attestation", act.cid, act.data)
-        for anchor in await self._store.anchors.list():
-            if anchor.mined:
-                await self._publish("anchor", anchor.txid, anchor.mined.raw)
-
-    async def _publish(self, kind: str, name: str, data: bytes) -> None:
-        if name not in self._told:
-            await self._publisher.publish(kind, name, data)
-            self._told.add(name)
+        for act in await self._store.acts.since(self._seen, PUBLIC):
+            await self._publisher.publish("attestation", act.cid, act.data)
+            self._seen = act.seq
+        anchors, open_before = self._store.anchors, self._open
+        if open_before is None:
+            found = await anchors.list()
+        else:
+            found = await anchors.unsettled(self._looked)
+            gone = open_before.keys() - {one.id for one in found}
+            found = (*found, *[await anchors.get(one) for one in gone])
+        told = open_before or {}
+        for one in found:
+            if one.mined and told.get(one.id) != one.txid:
+                await self._publisher.publish("anchor", one.txid, one.mined.raw)
+        self._open = {one.id: one.txid for one in found if one.state not in ENDED}
+        self._looked = max((one.at for one in found), default=self._looked)

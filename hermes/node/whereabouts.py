@@ -23,6 +23,8 @@ class Whereabouts:
         self._store = store
         self._cards: dict[str, Card] = {}
         self.own = ""
+        self.listed: dict[str, tuple[str, ...]] = {}
+        """Where nodes read by their relay lists, which may know more than their last card."""
         self.blobs = ""
 
     @property
@@ -70,12 +72,17 @@ class Whereabouts:
 
     def where(self, node: str) -> tuple[str, ...]:
         """The relays where a node reads, as this machine dials them; nothing: not known."""
-        card = self._cards.get(node)
+        card, listed = self._cards.get(node), self.listed.get(node, ())
         mine = self.told[0] if self.is_home else ""
         return tuple(
             self.own if url == mine and self.own else url
-            for url in map(_plain, card.relays if card else ())
+            for url in dict.fromkeys(map(_plain, (*(card.relays if card else ()), *listed)))
         )
+
+    def is_known(self, node: str) -> bool:
+        """Whether a node said itself where it reads."""
+        card = self._cards.get(node)
+        return card is not None and bool(card.relays)
 
     def at_home(self, node: str) -> tuple[str, ...]:
         """A node's own relay."""

@@ -20,6 +20,8 @@ ACTS = (
 )
 
 _ADD = "INSERT INTO acts (cid, kind, subject, at) VALUES (?, ?, ?, ?) ON CONFLICT (cid) DO NOTHING"
+_SINCE = """SELECT a.seq, a.cid, a.kind, a.subject, a.at, CAST(b.data AS BLOB)
+    FROM acts AS a JOIN blocks AS b ON b.cid = a.cid WHERE a.seq > ?"""
 _FIND = """SELECT a.seq, a.cid, a.kind, a.subject, a.at, CAST(b.data AS BLOB)
     FROM acts AS a JOIN blocks AS b ON b.cid = a.cid WHERE a.kind = ?"""
 
@@ -50,6 +52,15 @@ class Acts:
     async def list(self, kind: str, subject: str | None = None) -> tuple[Act, ...]:
         """The acts of a kind, oldest first."""
         return await self._found("ORDER BY a.seq", kind, subject)
+
+    async def since(self, seq: int, kinds: tuple[str, ...]) -> tuple[Act, ...]:
+        """The acts of some kinds that came after the one numbered `seq`, oldest first."""
+        marks = ", ".join("?" * len(kinds))
+        rows = await self._database.read(
+            f"{_SINCE} AND a.kind IN ({marks}) ORDER BY a.seq",
+            (seq, *kinds),
+        )
+        return tuple(Act(*row) for row in rows)
 
     async def latest(self, kind: str, subject: str | None = None) -> Act | None:
         """The newest act of a kind."""

@@ -95,6 +95,8 @@ _PARENT = "INSERT INTO anchor_parents (txid, raw) VALUES (?, ?) ON CONFLICT (txi
 _LAST = "WHERE seq = (SELECT max(seq) FROM anchors)"
 _LAST_FINAL = "WHERE seq = (SELECT max(seq) FROM anchors WHERE state = 'final')"
 _OPEN = "state NOT IN ('final', 'lost')"
+ENDED = frozenset({"final", "lost"})
+"""States of which nothing more comes, unless a person lets an alarm go."""
 
 
 class Anchors:
@@ -154,6 +156,10 @@ class Anchors:
     async def open(self) -> tuple[Anchor, ...]:
         """Those that are neither final nor lost."""
         return await self._anchors(f"WHERE {_OPEN}")
+
+    async def unsettled(self, since: int) -> tuple[Anchor, ...]:
+        """The open ones, and all that were made after a moment (ms)."""
+        return await self._anchors(f"WHERE {_OPEN} OR at > ?", (since,))
 
     async def newest(self) -> Anchor | None:
         """The last one, however it stands."""

@@ -17,6 +17,7 @@ from hermes.store.tables_pairings import PAIRINGS
 from hermes.store.tables_recall import RECALL
 from hermes.store.tables_skills import SKILLS
 from hermes.store.tables_views import VIEWS
+from hermes.store.tables_witness import WITNESS
 
 APPLICATION = 0x48524D32  # "HRM2"
 
@@ -128,7 +129,7 @@ MIGRATIONS = (
     Migration(1, "the ground", (*_CONVERSATIONS, *_TURNS, *_MEMORY, *_JOBS)),
     Migration(2, "continuity", (*LOG, *ACTS, *ANCHORS, *CALENDAR)),
     Migration(3, "memory", (*VIEWS, *HISTORY, *RECALL, *SKILLS, *CHORES)),
-    Migration(4, "mesh", (*MESH, *PAIRINGS)),
+    Migration(4, "mesh", (*MESH, *PAIRINGS, *WITNESS)),
 )
 
 

@@ -1,8 +1,10 @@
 """`hermes peers`: the owner's other nodes, and codes for nodes and people. Asks the node."""
 
 import argparse
+from pathlib import Path
 
 from hermes.cli import pairings
+from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
@@ -18,7 +20,7 @@ _COLUMNS = (
     ("since", "SINCE", 24),
     ("relays", "RELAYS", 60),
 )
-_MINUTES = 10
+_MINUTES, _BY_HAND_MINUTES = 10, 24 * 60
 
 
 def add(commands: Commands) -> None:
@@ -35,10 +37,20 @@ def add(commands: Commands) -> None:
     )
     invite.add_argument("--name", default="", help="what you call it")
     invite.add_argument(
-        "--minutes", type=count, default=_MINUTES, help=f"how long it holds ({_MINUTES})"
+        "--minutes",
+        type=count,
+        help=f"how long it holds ({_MINUTES}; by hand {_BY_HAND_MINUTES})",
+    )
+    invite.add_argument(
+        "--by-hand",
+        action="store_true",
+        help="the other node answers in a bundle: no mesh need run",
     )
     join = add_command(verbs, "join", "become a member", "hermes peers join hermes1...", _join)
     join.add_argument("code", metavar="CODE", help="what hermes peers invite printed elsewhere")
+    join.add_argument(
+        "--bundle", metavar="FILE", help="write the question into this new file, to be carried over"
+    )
     revoke = add_command(
         verbs, "revoke", "let a node in no more, for good", "hermes peers revoke npub1...", _revoke
     )
@@ -50,7 +62,11 @@ def add(commands: Commands) -> None:
 
 
 async def _list(args: argparse.Namespace, world: World) -> int:
-    found = await _ask(args, world, "peers.list")
+    try:
+        found = await _ask(args, world, "peers.list")
+    except NotAvailable as error:  # who is a member is known all the same
+        found = await ask(args, world, "bundle.peers")
+        world.note(f"as statements say: {error.message}")
     if args.json:
         print_json(found, world.stdout)
     else:
@@ -59,16 +75,37 @@ async def _list(args: argparse.Namespace, world: World) -> int:
 
 
 async def _invite(args: argparse.Namespace, world: World) -> int:
-    made = await _ask(args, world, "peers.invite", name=args.name, minutes=args.minutes)
+    if args.by_hand:
+        minutes = _BY_HAND_MINUTES if args.minutes is None else args.minutes
+        made = await ask(args, world, "bundle.invite", name=args.name, minutes=minutes)
+        hint = "on the other node: hermes peers join CODE --bundle FILE"
+        return _code(args, world, made, hint)
+    minutes = _MINUTES if args.minutes is None else args.minutes
+    made = await _ask(args, world, "peers.invite", name=args.name, minutes=minutes)
     return _code(args, world, made, "on the other node: hermes peers join CODE")
 
 
 async def _join(args: argparse.Namespace, world: World) -> int:
+    if args.bundle:
+        return await _join_by_hand(args, world)
     made = await _ask(args, world, "peers.join", code=args.code)
     if args.json:
         print_json(made, world.stdout)
     else:
         print_text(f"a member now, let in by {made['npub']}", world.stdout)
+    return 0
+
+
+async def _join_by_hand(args: argparse.Namespace, world: World) -> int:
+    path = str(Path(world.cwd / Path(args.bundle)))
+    made = await ask(args, world, "bundle.join", code=args.code, path=path)
+    if args.json:
+        print_json(made, world.stdout)
+    else:
+        print_text(f"a bundle for {made['npub']}, {made['bytes']:,} bytes", world.stdout)
+        world.note(
+            "there: hermes bundle import FILE; hermes bundle export ANSWER; here: import ANSWER"
+        )
     return 0
 
 

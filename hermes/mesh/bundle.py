@@ -16,6 +16,7 @@ import msgspec
 from hermes.core.canonical import encode
 from hermes.errors import BundleInvalid, EnvelopeRefused
 from hermes.identity.hot import HotKey, holds
+from hermes.mesh.envelope import read
 from hermes.mesh.event import ENVELOPE, WRAP, NostrEvent
 from hermes.mesh.link import Received
 from hermes.mesh.nostr_keys import NostrKeys, genuine
@@ -30,6 +31,7 @@ _SMALL = 1 << 16
 _MOST_READERS = 256
 _Key = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _REMEDY = "ask for a new one"
+_FIRST = "joined"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +135,16 @@ def _opened(manifest: Manifest, wraps: Sequence[NostrEvent], keys: NostrKeys) ->
         whole = parts.take(rumour) if rumour.kind == ENVELOPE else None
         if whole is not None:
             received.append(Received(whole[0], rumour.pubkey, "bundle", keep=True))
-    return Unpacked(manifest, tuple(received), odd)
+    return Unpacked(manifest, tuple(sorted(received, key=_place)), odd)
+
+
+def _place(received: Received) -> tuple[bool, int]:
+    """As they were written, but first what makes us a member: till then its sender is nobody."""
+    try:
+        envelope = read(received.data)
+    except EnvelopeRefused:  # counted where it is taken
+        return True, 0
+    return envelope.payload_type != _FIRST, envelope.seq
 
 
 def _members(data: bytes) -> list[bytes]:

@@ -1,18 +1,20 @@
 """Sneakernet as the owner serves it: what waits goes into a file, what a file brings comes in.
 
-With a mesh that runs, letters go through its post office; without one they are noted, and handed
-over when one runs. Receipts go along, so that a bundle back ends what a bundle brought.
+With a mesh that runs, letters go through its post office; without one members come and go all the
+same, and other letters are noted, and handed over when one runs. Receipts go along, so that a
+bundle back ends what a bundle brought.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+import anyio
 import anyio.to_thread
 
+from hermes.config import Settings
 from hermes.core.clock import Clock, rfc3339
 from hermes.core.event import Json
 from hermes.errors import Usage
@@ -26,14 +28,10 @@ from hermes.store.store import Store
 
 
 class Identity(Protocol):
-    """Who this node is, and who belongs to its owner (`node.warrants`)."""
+    """Who this node is (`node.warrants`)."""
 
     async def agent(self) -> Agent:
         """The unlocked signer."""
-        ...
-
-    async def members(self) -> Json:
-        """How every node of the fleet stands."""
         ...
 
 
@@ -49,18 +47,78 @@ class PostOffice(Protocol):
         ...
 
 
-class Bundles:
-    """Makes and takes bundles; `post` is the running mesh's post office, where there is one."""
+class Comings(Protocol):
+    """Who lets members in and asks to be let in (`node.fleet.Fleet`)."""
 
-    def __init__(self, store: Store, clock: Clock, identity: Identity) -> None:
+    async def invite(self, name: str, minutes: int, *, by_hand: bool) -> Json:
+        """Make a code."""
+        ...
+
+    async def ask(self, code: str, /) -> tuple[str, Mapping[str, str]]:
+        """Ask by a code; whom."""
+        ...
+
+
+class Counter(PostOffice, Protocol):
+    """What is opened where no mesh runs (`node.by_hand.Counter`)."""
+
+    @property
+    def fleet(self) -> Comings:
+        """Its fleet."""
+        ...
+
+
+class Quiet(Protocol):
+    """Opens it (`node.by_hand.ByHand`)."""
+
+    def open(self) -> AbstractAsyncContextManager[Counter]:
+        """A counter under this node's key."""
+        ...
+
+    async def list(self) -> Json:
+        """Everybody who is or was in."""
+        ...
+
+
+class Bundles:
+    """Makes and takes bundles; `post` and `fleet` are the running mesh's, where there is one."""
+
+    def __init__(
+        self, store: Store, clock: Clock, identity: Identity, quiet: Callable[[], Quiet]
+    ) -> None:
         self._store = store
         self._clock = clock
         self._identity = identity
+        self._quiet = quiet
+        self._one = anyio.Lock()  # two counters at once would both do what a bundle says
         self.post: PostOffice | None = None
+        self.fleet: Comings | None = None
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
-        return {"bundle.export": self.export, "bundle.import": self.bring}
+        return {
+            "bundle.export": self.export,
+            "bundle.import": self.bring,
+            "bundle.invite": self.invite,
+            "bundle.join": self.join,
+            "bundle.peers": self.peers,
+        }
+
+    async def invite(self, name: str = "", minutes: int = 24 * 60) -> Json:
+        """A one-time code for a node whose question comes in a bundle."""
+        async with self._office() as (_, fleet):
+            return await fleet.invite(name, minutes, by_hand=True)
+
+    async def join(self, code: str, path: str) -> Json:
+        """Ask by a code to be let in, with a bundle for whoever made the code."""
+        async with self._office() as (_, fleet):
+            node, _ = await fleet.ask(code)
+        npub = load("npub").npub_of(node)
+        return {"node": node, "npub": npub, **await self.export(path, (npub,))}
+
+    async def peers(self) -> Json:
+        """Everybody who is or was in, as far as statements say; no mesh need run."""
+        return await self._quiet().list()
 
     async def export(self, path: str, to: tuple[str, ...] = ()) -> Json:
         """Put what waits for some nodes (none named: for all) into a new file."""
@@ -93,7 +151,7 @@ class Bundles:
         bundle, key = load("bundle"), await self._key()
         data = await anyio.to_thread.run_sync(_read, Path(path), bundle.MOST_BYTES)
         found = await anyio.to_thread.run_sync(bundle.unpack, data, key)
-        async with self._office(key) as post:
+        async with self._office() as (post, _):
             before = await post.refused()
             for received in found.received:
                 await post.take(received)
@@ -125,19 +183,22 @@ class Bundles:
         return made
 
     @asynccontextmanager
-    async def _office(self, key: object) -> AsyncGenerator[PostOffice]:
-        if self.post is not None:
-            yield self.post
+    async def _office(self) -> AsyncGenerator[tuple[PostOffice, Comings]]:
+        if self.post is not None and self.fleet is not None:
+            yield self.post, self.fleet
             return
-        fleet = await self._identity.members()
-        nodes = {one["node"] for one in fleet if one["state"] == "valid"}
-        post = load("post").Post
-        async with post(key, self._store.mesh, (), self._clock, partial(_admits, nodes)) as quiet:
-            yield quiet
+        async with self._one, self._quiet().open() as counter:
+            yield counter, counter.fleet
 
 
-def _admits(nodes: set[str], sender: str, _payload_type: str) -> bool:
-    return sender in nodes
+def bundles_of(settings: Settings, store: Store, clock: Clock, identity: Identity) -> Bundles:
+    """Bundles with a counter of their own; a chat that opens none does not pay for it."""
+
+    def quiet() -> Quiet:
+        made: Quiet = load("by_hand").ByHand(settings, store, clock, identity)
+        return made
+
+    return Bundles(store, clock, identity, quiet)
 
 
 def _more(before: tuple[Refusal, ...], after: tuple[Refusal, ...]) -> dict[str, int]:

@@ -5,62 +5,45 @@ not guard against whoever reads a code before the one it was meant for: revoke w
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Annotated
 
 import anyio
 import msgspec
 
-from hermes.core.attestation import Attestation, attestation_of
 from hermes.core.clock import Clock, rfc3339
 from hermes.core.event import Json
 from hermes.errors import HermesError, NotAvailable, ProofInvalid, Usage
-from hermes.identity.attest import Genesis, Hex32, check_genesis
+from hermes.identity.attest import Genesis, check_genesis
 from hermes.identity.invitation import digest_of, invite, read_invitation
 from hermes.identity.members import is_member
 from hermes.identity.npub import npub_of, read_npub
-from hermes.identity.statements import MEMBER, check_member, check_revoked
 from hermes.mesh.arrivals import Arrival
 from hermes.mesh.envelope import Letter
 from hermes.mesh.members import Card
 from hermes.mesh.post import Post
+from hermes.node.fleet_letters import (
+    FLEET,
+    JOIN,
+    JOINED,
+    MOST,
+    Join,
+    Joined,
+    News,
+    about,
+    statement_of,
+)
 from hermes.node.roster import Roster
 from hermes.node.warrants import Warrants
 from hermes.node.whereabouts import Whereabouts
 from hermes.store.statement import Unmet
 from hermes.store.store import Store
 
-JOIN, JOINED, FLEET = "join", "joined", "fleet"
 LONGEST_MINUTES = 24 * 60
 _NAME = 100
 _ANSWER_S = 30.0
 _JOIN_MS = 600_000
-_MOST = 1_000
-_Urls = Annotated[
-    tuple[Annotated[str, msgspec.Meta(max_length=128)], ...], msgspec.Meta(max_length=8)
-]
-_Block = Annotated[str, msgspec.Meta(max_length=8_192, pattern=r"\A([0-9a-f]{2})+\Z")]
-_Blocks = Annotated[tuple[_Block, ...], msgspec.Meta(max_length=_MOST)]
-
-
-class Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Let me in, by this secret; I read at these relays."""
-
-    secret: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
-    relays: _Urls = ()
-
-
-class Joined(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """You are in: who I am, and what the owner signed of everybody."""
-
-    genesis: _Block
-    statements: _Blocks
-    relays: _Urls = ()
-
-
-class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the owner signed of everybody."""
-
-    statements: _Blocks
+_DAY_MS = 24 * 3_600_000
+BY_HAND_MS = 30 * _DAY_MS
+"""How long a question may be on its way in somebody's pocket, and its answer again."""
 
 
 class Fleet:
@@ -83,7 +66,8 @@ class Fleet:
         self._places = places
         self._clock = clock
         self._until = 0
-        self._pending: dict[str, anyio.Event] = {}
+        self._asked: dict[str, int] = {}
+        self._answers: dict[str, anyio.Event] = {}
         self.post: Post
         """Set before `run`."""
         self.met: Callable[[str], Awaitable[Mapping[str, str]]]
@@ -94,23 +78,30 @@ class Fleet:
         if payload_type == JOIN:
             return self._clock.now_ms() < self._until or self._roster.admits(sender)
         if payload_type == JOINED:
-            return sender in self._pending
+            return self._clock.now_ms() < self._asked.get(sender, 0)
         return self._roster.admits(sender)
+
+    async def load(self) -> None:
+        """Read which codes are open and who was asked; before letters are let in."""
+        self._until = await self._store.peers.open_until()
+        self._asked = await self._store.peers.asked()
 
     async def run(self) -> None:
         """Take letters until cancelled."""
-        self._until = await self._store.peers.open_until()
         async with self.post.received(JOIN, JOINED, FLEET) as arrivals:
             async for arrival in arrivals:
-                await self._take(arrival)
+                await self.take(arrival)
 
-    async def invite(self, name: str = "", minutes: int = 10) -> Json:
-        """Make a one-time code; the first node that brings it becomes a member."""
+    async def invite(self, name: str = "", minutes: int = 10, *, by_hand: bool = False) -> Json:
+        """Make a one-time code; the first node that brings it becomes a member.
+
+        `by_hand`: it may be brought in a bundle, where no relay reaches this node.
+        """
         if not 1 <= minutes <= LONGEST_MINUTES:
             raise Usage(f"a code is open for 1 to {LONGEST_MINUTES} minutes")
         if len(name) > _NAME:
             raise Usage(f"a name has at most {_NAME} characters")
-        if not self._places.told:
+        if not self._places.told and not by_hand:
             raise NotAvailable(
                 "nobody could reach this node", "set mesh.relays or mesh.advertise in config.toml"
             )
@@ -120,20 +111,27 @@ class Fleet:
         self._until = max(self._until, until)
         return {"code": made.code, "name": name, "until": rfc3339(until), "relays": [*made.relays]}
 
-    async def join(self, code: str) -> Json:
-        """Become a member by a code; raises NotAvailable when nobody answers in time."""
+    async def ask(self, code: str, ttl_ms: int = BY_HAND_MS) -> tuple[str, Mapping[str, str]]:
+        """Ask to be let in; whom, and for each of its relays why it cannot be used."""
         found = read_invitation(code)
         if found.node == self._roster.me:
             raise Usage("that is this node's own code", "bring it to another node")
-        asked = self._pending.setdefault(found.node, anyio.Event())
+        until = self._clock.now_ms() + ttl_ms + _DAY_MS
+        await self._store.peers.ask(found.node, until)
+        self._asked[found.node] = until
         await self._places.saw(found.node, card_of(found.relays))
         reached = await self.met(found.node)
         body = msgspec.json.encode(Join(found.secret, self._places.told))
-        await self.post.send(Letter(found.node, JOIN, body, ttl_ms=_JOIN_MS))
+        await self.post.send(Letter(found.node, JOIN, body, ttl_ms=ttl_ms))
+        return found.node, reached
+
+    async def join(self, code: str) -> Json:
+        """Become a member by a code; raises NotAvailable when nobody answers in time."""
+        answer = self._answers.setdefault(read_invitation(code).node, anyio.Event())
+        node, reached = await self.ask(code, _JOIN_MS)
         with anyio.move_on_after(_ANSWER_S):
-            await asked.wait()
-            self._pending.pop(found.node, None)
-            return {"node": found.node, "npub": npub_of(found.node), "owners": await self._owners()}
+            await answer.wait()
+            return {"node": node, "npub": npub_of(node), "owners": await self._owners()}
         silent = [f"{url}: {why}" for url, why in reached.items() if why]
         raise NotAvailable(
             "; ".join(silent)
@@ -151,7 +149,8 @@ class Fleet:
         await self._store.peers.forget(key)
         return {"node": key, "npub": npub_of(key), "cid": made["cid"]}
 
-    async def _take(self, arrival: Arrival) -> None:
+    async def take(self, arrival: Arrival) -> None:
+        """Do what a letter says, and say so."""
         envelope = arrival.envelope
         try:
             match envelope.payload_type:
@@ -185,14 +184,14 @@ class Fleet:
         await self.met(node)
         genesis = self._roster.genesis.record.block().data.hex()
         body = msgspec.json.encode(Joined(genesis, await self._blocks(), self._places.told))
-        await self.post.send(Letter(node, JOINED, body))
+        await self.post.send(Letter(node, JOINED, body, ttl_ms=BY_HAND_MS))
         await self._tell({*self._roster.others} - {node})
 
     async def _came_in(self, node: str, joined: Joined) -> None:
-        if (asked := self._pending.get(node)) is None:
+        if node not in self._asked:
             return
-        genesis: Genesis = check_genesis(_statement(joined.genesis))
-        statements = [_statement(one) for one in joined.statements]
+        genesis: Genesis = check_genesis(statement_of(joined.genesis))
+        statements = [statement_of(one) for one in joined.statements]
         now = self._clock.now_ms()
         if genesis.nostr != node or not is_member(statements, genesis.owner, self._roster.me, now):
             raise ProofInvalid("no member by these statements")
@@ -200,17 +199,18 @@ class Fleet:
         await self._learn(joined.statements)
         await self._places.saw(node, card_of(joined.relays))
         await self.met(node)
-        asked.set()
+        await self._store.peers.answered(node)
+        del self._asked[node]
+        self._answers.pop(node, anyio.Event()).set()
 
     async def _learn(self, blocks: Iterable[str]) -> None:
         """Keep what an owner of ours signed; anything else is left out."""
         owners = await self._roster.owners()
         kept = []
         for block in blocks:
-            statement = _statement(block)
+            statement = statement_of(block)
             if statement.by in owners:
-                about = _about(statement)
-                kept.append((str(statement.block().cid), about, block))
+                kept.append((str(statement.block().cid), about(statement), block))
         await self._store.peers.keep(kept)
         await self._roster.refresh()
 
@@ -221,7 +221,7 @@ class Fleet:
 
     async def _blocks(self) -> tuple[str, ...]:
         held = await self._roster.statements()
-        return tuple(one.block().data.hex() for one in held[-_MOST:])
+        return tuple(one.block().data.hex() for one in held[-MOST:])
 
     async def _owners(self) -> Json:
         return [npub_of(one) for one in await self._store.peers.owners()]
@@ -230,20 +230,3 @@ class Fleet:
 def card_of(relays: tuple[str, ...]) -> Card:
     """What is known of a node before it has said anything itself."""
     return Card(0, 0, relays=relays)
-
-
-def _statement(block: str) -> Attestation:
-    try:
-        return attestation_of(bytes.fromhex(block))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ProofInvalid("not the block of a statement") from error
-
-
-def _about(statement: Attestation) -> str:
-    """The node that a membership or its end is about; raises ProofInvalid."""
-    found: Hex32
-    if statement.kind == MEMBER:
-        found = check_member(statement, statement.by).node
-    else:
-        found = check_revoked(statement, statement.by).node
-    return found

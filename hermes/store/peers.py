@@ -19,6 +19,11 @@ _OFFERED = """SELECT name, state, data FROM pairings
 _USE = """UPDATE pairings SET state = 'used', data = ?2 WHERE kind = 'node-code' AND key = ?1
     AND state = 'open'"""
 _OPEN = "SELECT max(until) FROM pairings WHERE kind = 'node-code'"
+_ASK = """INSERT INTO pairings (kind, key, name, state, at, until)
+    VALUES ('asked', ?1, '', 'open', ?2, ?3) ON CONFLICT (kind, key) DO UPDATE SET
+    until = max(until, excluded.until), at = excluded.at"""
+_ASKED = "SELECT key, until FROM pairings WHERE kind = 'asked' AND until > ? ORDER BY key"
+_ANSWERED = "DELETE FROM pairings WHERE kind = 'asked' AND (key = ? OR until < ?)"
 _ADOPT = """INSERT INTO pairings (kind, key, name, state, at, until, data)
     VALUES ('owner', ?, '', 'active', ?, 0, ?) ON CONFLICT (kind, key) DO UPDATE SET
     data = excluded.data, at = excluded.at"""
@@ -75,6 +80,18 @@ class Peers:
         """Until when the last code holds (ms); 0: there is none."""
         rows = await self._database.read(_OPEN)
         return int(rows[0][0] or 0)
+
+    async def ask(self, node: str, until: int) -> None:
+        """A node was asked to let us in; its answer is waited for until then (ms)."""
+        await self._database.write(Statement(_ASK, (node, self._clock.now_ms(), until)))
+
+    async def asked(self) -> dict[str, int]:
+        """The nodes whose answer is waited for, and until when."""
+        return dict(await self._database.read(_ASKED, (self._clock.now_ms(),)))
+
+    async def answered(self, node: str) -> None:
+        """Its answer came."""
+        await self._database.write(Statement(_ANSWERED, (node, self._clock.now_ms())))
 
     async def adopt(self, owner: str, inviter: str) -> None:
         """Serve an owner's fleet from now on."""

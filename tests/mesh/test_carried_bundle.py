@@ -201,3 +201,14 @@ async def test_taken_twice_it_has_one_effect_and_without_a_reader_it_waits(offic
         replayed = {(one.reason, one.times) for one in await bert.refused()}
     assert sorted(got) == [f"n{n}".encode() for n in range(5)]
     assert replayed == {("replayed", 10)}
+
+
+def test_letters_are_handed_over_as_they_were_written_and_an_entry_first():
+    def one(seq, kind="turn"):
+        envelope = seal(ANNE, Letter(BERT.public, kind, b"{}"), seq, NOW)
+        return Enclosed(BERT.public, write(envelope), envelope.expires_at)
+
+    letters = [one(seq) for seq in (5, 3, 9, 1, 7, 2)] + [one(8, "joined")]
+    found = unpack(pack(ANNE, letters, NOW), BERT)
+    said = [msgspec.json.decode(each.data) for each in found.received]
+    assert [each["seq"] for each in said] == [8, 1, 2, 3, 5, 7, 9]

@@ -16,7 +16,7 @@ ANNE, BERT, EVE = (HotKey(bytes([n]) * 32) for n in (1, 2, 9))
 
 
 class Identity:
-    """An unlocked signer and a fleet of two."""
+    """An unlocked signer."""
 
     def __init__(self, key):
         self._key = key
@@ -27,10 +27,28 @@ class Identity:
     async def hot_key(self):
         return self._key.secret.hex()
 
-    async def members(self):
-        return [{"node": one.public, "state": "valid"} for one in (ANNE, BERT)] + [
-            {"node": EVE.public, "state": "revoked"}
-        ]
+
+class Counter:
+    """A post office that nobody runs, for a fleet of two (`node.by_hand` has the real one)."""
+
+    fleet = None
+
+    def __init__(self, store, key):
+        self._store, self._key = store, key
+
+    def open(self):
+        return self._opened()
+
+    @asynccontextmanager
+    async def _opened(self):
+        async with office(self._store, self._key, {ANNE.public, BERT.public}) as self._post:
+            yield self
+
+    async def take(self, received):
+        return await self._post.take(received)
+
+    async def refused(self):
+        return await self._post.refused()
 
 
 @pytest.fixture
@@ -39,14 +57,13 @@ def node(tmp_path):
     async def opened(key):
         clock = SystemClock()
         async with Store.open(tmp_path / f"{key.public[:8]}.db", clock) as store:
-            yield store, Bundles(store, clock, Identity(key))
+            yield store, Bundles(store, clock, Identity(key), lambda: Counter(store, key))
 
     return opened
 
 
 @asynccontextmanager
-async def office(store, key):
-    friends = {ANNE.public, BERT.public, EVE.public}
+async def office(store, key, friends=frozenset({ANNE.public, BERT.public, EVE.public})):
     async with Post(key, store.mesh, (), SystemClock(), lambda who, _: who in friends) as post:
         yield post
 

@@ -25,7 +25,7 @@ from hermes.models.model import Model
 from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
-from hermes.node.bundles import Bundles
+from hermes.node.bundles import Bundles, bundles_of
 from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
@@ -168,7 +168,7 @@ async def furnish(
             **mind.queries,
             **inquiries.queries(),
             **continuity.queries,
-            **(bundles := Bundles(store, clock, continuity.warrants)).queries(),
+            **(bundles := bundles_of(settings, store, clock, continuity.warrants)).queries(),
         }
         await continuity.warrants.look(report)
         model = settings.model or shelf.shipped

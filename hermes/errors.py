@@ -55,7 +55,8 @@ HermesError
 │   ├── RelayRefused      a relay cannot be reached, or said no
 │   ├── BundleInvalid     a bundle that is cut off, altered, or for somebody else
 │   ├── BlobRefused       a chunk or a request for it that is not let in: the reason is a word
-│   └── BlobUnreachable   nobody who was asked gives a chunk whole
+│   ├── BlobUnreachable   nobody who was asked gives a chunk whole
+│   └── HomeLost          where a turn ran went away: it may have been done there
 └── SyncError             workers that train together
     ├── SyncRefused       bytes from a worker that cannot be used
     ├── SyncDiverged      this worker has other weights than most
@@ -331,6 +332,10 @@ class BlobRefused(MeshError):
 
 class BlobUnreachable(MeshError):
     """Nobody who was asked gives a chunk whole, or takes it."""
+
+
+class HomeLost(MeshError):
+    """The machine where a turn ran went away: it may have been done there."""
 
 
 class SyncError(HermesError):

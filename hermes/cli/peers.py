@@ -15,6 +15,7 @@ _COLUMNS = (
     ("npub", "NODE", 20),
     ("state", "STATE", 10),
     ("load", "LOAD", 4),
+    ("homes", "HOMES", 5),
     ("release", "RELEASE", 10),
     ("models", "MODELS", 24),
     ("since", "SINCE", 24),
@@ -146,6 +147,7 @@ def _row(one: Json) -> Json:
     return {
         **one,
         "npub": f"{one['npub'][:12]}…{one['npub'][-6:]}",
+        "homes": one.get("homes", ""),
         "models": ", ".join(one["models"]),
         "relays": ", ".join(one["relays"]),
     }

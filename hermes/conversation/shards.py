@@ -4,7 +4,7 @@ A conversation is loaded when its first message comes and put away when it was q
 while; its session is closed then, and the historian of a later issue works on closed ones.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -52,7 +52,7 @@ class Shards:
         if named and named not in self._loops:
             named = await self._kit.store.conversations.resolve(named)
         if not named and turn not in self._addressed:
-            self._made.add(named := ConversationId(uuid7()))
+            named = self.fresh()
         return self._addressed.setdefault(turn, named)
 
     async def submit(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
@@ -77,11 +77,27 @@ class Shards:
             # The last step awaits nothing, so that the loop cannot end in between.
             (await self._loop(conversation, request)).submit(request)
 
-    async def resume(self) -> None:
-        """Go on with the turns that an earlier owner left unfinished a short while ago."""
+    def fresh(self) -> ConversationId:
+        """A new conversation's id."""
+        self._made.add(made := ConversationId(uuid7()))
+        return made
+
+    def is_fresh(self, conversation: ConversationId) -> bool:
+        """Whether a conversation was made here, and nothing was said in it yet."""
+        return conversation in self._made
+
+    def release(self, turn: TurnId) -> None:
+        """An addressed turn is not to be submitted here."""
+        self._addressed.pop(turn, None)
+
+    async def resume(self, others: Collection[str] = ()) -> None:
+        """Go on with the turns that an earlier owner left unfinished a short while ago.
+
+        `others`: turns that somebody else goes on with.
+        """
         young = self._kit.clock.now_ms() - _RESUME_AGE_MS
         for record in await self._kit.store.turns.unfinished():
-            if record.attempts >= _ATTEMPTS or record.started < young:
+            if record.attempts >= _ATTEMPTS or record.started < young or record.id in others:
                 continue
             place = {"conversation_id": record.conversation}
             try:

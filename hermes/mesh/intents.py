@@ -2,7 +2,8 @@
 
 A home notes what it is about to do with most of the fleet, under its lease's epoch; a new home
 asks most of them what was noted before it does anything. What was begun and has no outcome is
-shown, not repeated. Needs strict leases: across two homes of one epoch it promises nothing.
+shown, not repeated. Needs strict leases: across two homes of one epoch it promises nothing;
+without `strict` and without a majority `quorum.may_begin` says what a home may still do.
 """
 
 from typing import Annotated
@@ -11,6 +12,7 @@ import msgspec
 
 from hermes.mesh.lease_values import Key
 from hermes.mesh.members import NodeKey
+from hermes.mesh.quorum import is_quorate, majority
 
 KEPT = 1_024
 _AGAIN_MS = 1_000
@@ -77,6 +79,15 @@ class Intents(msgspec.Struct, frozen=True):
     books: dict[str, Book] = {}
     asking: dict[tuple[str, str], Asking] = {}
     ready: dict[str, int] = {}
+    live: tuple[str, ...] = ()
+    strict: bool = True
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """Who may be asked, and who of them is there."""
+
+    voters: tuple[str, ...]
+    live: tuple[str, ...]
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -146,7 +157,7 @@ class Already(msgspec.Struct, frozen=True):
     id: str
 
 
-Event = Began | Propose | Ended | Heard | Tick
+Event = Fleet | Began | Propose | Ended | Heard | Tick
 Action = Send | Store | Ready | Go | Already
 _Result = tuple[Intents, tuple[Action, ...]]
 
@@ -159,6 +170,8 @@ def due(state: Intents) -> int | None:
 def step(state: Intents, now: int, event: Event) -> _Result:
     """Take one event."""
     match event:
+        case Fleet(voters, live):
+            return msgspec.structs.replace(state, voters=voters, live=live), ()
         case Began(conversation, epoch):
             return _ask(state, Asking(conversation, epoch, "", now + _AGAIN_MS))
         case Propose():
@@ -176,7 +189,7 @@ def step(state: Intents, now: int, event: Event) -> _Result:
 def _tick(state: Intents, now: int) -> _Result:
     actions: list[Action] = []
     for key, one in state.asking.items():
-        if one.at <= now and len(one.heard) >= _majority(state):
+        if one.at <= now and len(one.heard) >= _quorum(state):
             state, more = _concluded(state, key, one)
             actions += more
         elif one.at <= now:
@@ -246,8 +259,11 @@ def _keep(state: Intents, conversation: str, book: Book) -> _Result:
     return msgspec.structs.replace(state, books=books), (Store(conversation, book),)
 
 
-def _majority(state: Intents) -> int:
-    return len(state.voters) // 2 + 1
+def _quorum(state: Intents) -> int:
+    if state.strict or is_quorate(state.me, state.voters, state.live):
+        return majority(state.voters)
+    # All who are there: where they are half of all, no majority misses each of them later.
+    return sum(one == state.me or one in state.live for one in state.voters)
 
 
 def _answered(
@@ -260,9 +276,9 @@ def _answered(
         found = one.found | {name: one.found.get(name, 0) + 1 for name in ids}
         one = msgspec.structs.replace(one, heard=one.heard | {sender}, found=found)
     state = msgspec.structs.replace(state, asking=state.asking | {key: one})
-    most = _majority(state)
-    doubtful = any(count < most for count in one.found.values())
-    if len(one.heard) < most or (doubtful and len(one.heard) < len(state.voters)):
+    doubtful = any(count < majority(state.voters) for count in one.found.values())
+    wait = state.strict and doubtful and len(one.heard) < len(state.voters)
+    if wait or len(one.heard) < _quorum(state):
         return state, ()  # a tick settles what stays doubtful
     return _concluded(state, key, one)
 
@@ -272,9 +288,11 @@ def _concluded(state: Intents, key: tuple[str, str], one: Asking) -> _Result:
     state = msgspec.structs.replace(state, asking=asking)
     if one.id:
         return state, (Go(one.conversation, one.id),)
-    # What too few can have noted was never begun, and no older home can begin it any more.
+    # What too few can have noted was never begun, and no older home can begin it any more;
+    # but a side without a majority begins with fewer.
     silent = len(state.voters) - len(one.heard)
-    begun = [name for name, count in one.found.items() if count + silent >= _majority(state)]
+    least = majority(state.voters) if state.strict else 0
+    begun = [name for name, count in one.found.items() if count + silent >= least]
     noted = state.books.get(one.conversation, Book()).ids
     book = Book(one.epoch, {name: noted.get(name, 0) for name in begun})
     state, actions = _keep(state, one.conversation, book)

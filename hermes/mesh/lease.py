@@ -51,8 +51,8 @@ def step(state: Leases, now: int, event: Event) -> _Result:
     match event:
         case Fleet(voters, live):
             return msgspec.structs.replace(state, voters=voters, live=live), ()
-        case Want(key):
-            return _wanted(state, now, key)
+        case Want(key, place):
+            return _wanted(state, now, key, place)
         case Drop(key):
             return _dropped(state, key, "done")
         case Heard(sender, message):
@@ -84,14 +84,14 @@ def _unset(state: Leases, key: str) -> Leases:
     return msgspec.structs.replace(state, tenures=tenures)
 
 
-def _wanted(state: Leases, now: int, key: str) -> _Result:
+def _wanted(state: Leases, now: int, key: str, place: str) -> _Result:
     if key in state.tenures:
         return state, ()
     promise = state.promises.get(key)
     # What an earlier life of this node holds, it may claim again.
     if promise and promise.holds(now) and promise.holder != state.me:
         return state, (Known(key, Fence(promise.epoch, promise.holder), promise.until),)
-    at = now + rank(key, state.me, state.live) * state.terms.rank_ms
+    at = now + rank(key, state.me, state.live, place) * state.terms.rank_ms
     state = _set(state, Tenure(key, Stage.WAITING, at))
     return _tick(state, now) if at <= now else (state, ())
 

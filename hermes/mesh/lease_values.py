@@ -131,9 +131,10 @@ class Fleet(msgspec.Struct, frozen=True):
 
 
 class Want(msgspec.Struct, frozen=True):
-    """This node would hold the key, if nobody does."""
+    """This node would hold the key, if nobody does; `place` is the node that should rather."""
 
     key: str
+    place: str = ""
 
 
 class Drop(msgspec.Struct, frozen=True):

@@ -29,5 +29,34 @@ def would_know(me: str, voters: Collection[str], live: Collection[str]) -> bool:
     return _there(me, voters, live) + majority(voters) > len(voters)
 
 
+def may_begin(
+    me: str,
+    voters: Collection[str],
+    live: Collection[str],
+    *,
+    origin: str,
+    forwarded: str,
+    alone: bool,
+) -> bool:
+    """Whether a home may begin what nobody whom it can ask has begun.
+
+    With a majority what it noted decides. Without one only its origin knows where else a parcel
+    went: it begins its own; or it gave it to this node alone and told it so.
+
+    Args:
+        me: the home.
+        voters: all.
+        live: who of them is there.
+        origin: where the parcel came into the mesh.
+        forwarded: as the origin knows: to whom it was sent before, "" to nobody.
+        alone: it was sent when its origin saw no majority, and goes to nobody else.
+    """
+    if is_quorate(me, voters, live):
+        return True
+    if origin != me:
+        return alone
+    return not forwarded or (not alone and would_know(me, voters, live))
+
+
 def _there(me: str, voters: Collection[str], live: Collection[str]) -> int:
     return sum(one == me or one in live for one in voters)

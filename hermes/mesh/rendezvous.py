@@ -5,7 +5,7 @@ candidate and decides nothing: a lease does.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def ranked(key: str, nodes: Iterable[str]) -> tuple[str, ...]:
@@ -13,15 +13,19 @@ def ranked(key: str, nodes: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(nodes, key=lambda node: _weight(key, node)))
 
 
-def candidate(key: str, nodes: Iterable[str]) -> str | None:
-    """The best node for a key; None where there are no nodes."""
+def candidate(key: str, nodes: Collection[str], first: str = "") -> str | None:
+    """The best node for a key, `first` where it is there; None where there are no nodes."""
+    if first in nodes:
+        return first
     return min(nodes, key=lambda node: _weight(key, node), default=None)
 
 
-def rank(key: str, node: str, nodes: Iterable[str]) -> int:
-    """How many nodes fit the key better than this one."""
+def rank(key: str, node: str, nodes: Iterable[str], first: str = "") -> int:
+    """How many nodes fit the key better than this one; `first` fits best, where it is there."""
     mine = _weight(key, node)
-    return sum(_weight(key, other) < mine for other in nodes if other != node)
+    if node == first:
+        return 0
+    return sum(other == first or _weight(key, other) < mine for other in nodes if other != node)
 
 
 def _weight(key: str, node: str) -> bytes:

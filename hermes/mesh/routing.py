@@ -14,13 +14,17 @@ _AGAIN_MS = 1_000
 
 
 class Parcel(msgspec.Struct, frozen=True, gc=False):
-    """A message for a conversation, and the node where it came into the mesh."""
+    """A message for a conversation, and the node where it came into the mesh.
+
+    `place`: the node that should be home where nobody is: the conversation's files lie there.
+    """
 
     id: str
     conversation: str
     origin: str
     expires_at: int
     hops: int = 0
+    place: str = ""
 
 
 class Home(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +93,7 @@ class Claim(msgspec.Struct, frozen=True):
     """Nobody is home and this node fits best: it wants the lease."""
 
     conversation: str
+    place: str = ""
 
 
 class Undelivered(msgspec.Struct, frozen=True):
@@ -153,10 +158,10 @@ def _route(state: Routes, now: int, parcel: Parcel) -> tuple[Routes, tuple[Actio
     if home and home.holder == state.me:
         return state, (Handle(parcel, home.epoch),)
     if home is None:
-        best = candidate(parcel.conversation, {*state.live, state.me})
+        best = candidate(parcel.conversation, {*state.live, state.me}, parcel.place)
         if best == state.me or best is None:
             state, actions = _hold(state, now, parcel)
-            return state, (*actions, Claim(parcel.conversation))
+            return state, (*actions, Claim(parcel.conversation, parcel.place))
     else:
         best = home.holder
     if parcel.hops >= MOST_HOPS:

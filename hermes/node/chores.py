@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hermes.conversation.kit import Kit
-from hermes.conversation.shards import Shards
 from hermes.core.event import Notice, TurnFailed, TurnFinished
-from hermes.core.ids import ConversationId, TurnId, uuid7
+from hermes.core.ids import TurnId, uuid7
 from hermes.core.request import TurnRequest
 from hermes.errors import ToolFailure, TurnError
+from hermes.node.intake import Intake
 from hermes.sandbox.shell import Command, Shell
 from hermes.scheduler.jobs import details_of
 from hermes.store.jobs import Job, RunState
@@ -26,10 +26,10 @@ class Chores:
     """Runs jobs on this owner (`scheduler.runner.Work`)."""
 
     def __init__(
-        self, kit: Kit, shards: Shards, shell: Shell, program: str, env: Mapping[str, str]
+        self, kit: Kit, intake: Intake, shell: Shell, program: str, env: Mapping[str, str]
     ) -> None:
         self._kit = kit
-        self._shards = shards
+        self._intake = intake
         self._shell = shell
         self._program = program
         self._env = env
@@ -74,7 +74,7 @@ class Chores:
     async def _task(self, job: Job, *, private: bool) -> str:
         request = TurnRequest(
             turn_id=TurnId(uuid7()),
-            conversation_id=ConversationId(uuid7()),
+            conversation_id=self._intake.shards.fresh(),
             text=job.task,
             cwd=job.cwd,
             root=job.root,
@@ -82,7 +82,7 @@ class Chores:
             typed=0,
         )
         with self._kit.bus.watch(request.conversation_id) as events:
-            await self._shards.submit(request, lambda _event: None)
+            await self._intake.turn(request, lambda _event: None)
             try:
                 async for event in events:
                     match event:
@@ -93,5 +93,5 @@ class Chores:
                         case _:
                             continue
             finally:
-                self._shards.stop(request.conversation_id)
+                await self._intake.stop(request.conversation_id)
         raise TurnError("the turn ended without an answer")

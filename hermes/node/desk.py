@@ -9,11 +9,11 @@ import msgspec
 
 import hermes
 from hermes.conversation.kit import Kit
-from hermes.conversation.shards import Shards
 from hermes.core.event import Answer, Event, Json
 from hermes.core.ids import CallId, ConversationId
 from hermes.core.request import TurnRequest
 from hermes.errors import Usage
+from hermes.node.intake import Intake
 
 Query = Callable[..., Awaitable[Json]]
 """Answers by name; its signature says which arguments it takes."""
@@ -28,7 +28,7 @@ class Desk:
     def __init__(
         self,
         kit: Kit,
-        shards: Shards,
+        intake: Intake,
         queries: Mapping[str, Query],
         facts: Callable[[ConversationId], dict[str, Json]],
         store: str,
@@ -36,7 +36,7 @@ class Desk:
     ) -> None:
         self.bus = kit.bus
         self._kit = kit
-        self._shards = shards
+        self.intake = intake
         self._queries = dict(queries)
         self._facts = facts
         self._store = store
@@ -54,19 +54,19 @@ class Desk:
 
     async def address(self, request: TurnRequest) -> TurnRequest:
         """Give a turn its conversation."""
-        return await self._shards.address(request)
+        return await self.intake.address(request)
 
     async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take a turn."""
-        await self._shards.submit(request, catch_up)
+        await self.intake.turn(request, catch_up)
 
     async def approve(self, call_id: CallId, answer: Answer, *, by: str, reason: str) -> bool:
         """Answer an approval."""
-        return await self._kit.approvals.answer(call_id, answer, by=by, reason=reason)
+        return await self.intake.approve(call_id, answer, by=by, reason=reason)
 
     async def stop(self, conversation: ConversationId) -> bool:
         """Stop a conversation's running turn."""
-        return self._shards.stop(conversation)
+        return await self.intake.stop(conversation)
 
     async def status(self, conversation: ConversationId) -> dict[str, Json]:
         """What runs, and on what."""
@@ -93,7 +93,7 @@ class Desk:
 
     def waiting(self, conversation: ConversationId) -> tuple[Event, ...]:
         """Approvals of a conversation that wait for an answer."""
-        asked = self._kit.approvals.asked()
+        asked = self.intake.waiting()
         return tuple(event for event in asked if event.conversation_id == conversation)
 
     def report(self, where: str, error: BaseException) -> None:

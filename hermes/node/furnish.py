@@ -30,6 +30,7 @@ from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
 from hermes.node.inquiries import Inquiries
+from hermes.node.intake import Intake
 from hermes.node.law import Law
 from hermes.node.mind import Mind, open_mind
 from hermes.node.opening import Opening
@@ -156,7 +157,9 @@ async def furnish(
             compaction=mind.compactor,
         )
         shards = state.shards = Shards(kit, tasks)
-        chores = Chores(kit, shards, shell, found.programs.bash, found.env)
+        chores = Chores(
+            kit, intake := Intake(shards, kit.approvals), shell, found.programs.bash, found.env
+        )
         work = Work(chores.execute, chores.report, chores.failed)
         scheduler = Scheduler(store.jobs, WallTimer(), work)
         for tool in (*scheduler_tools(scheduler, found.zone), more_tools(registry)):
@@ -172,7 +175,7 @@ async def furnish(
         }
         await continuity.warrants.look(report)
         model = settings.model or shelf.shipped
-        desk = Desk(kit, shards, queries, state.facts, str(settings.data_dir), model)
+        desk = Desk(kit, intake, queries, state.facts, str(settings.data_dir), model)
 
         async def warm() -> None:
             try:

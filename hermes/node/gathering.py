@@ -21,6 +21,7 @@ from hermes.node.desk import Query
 from hermes.node.fleet import Fleet
 from hermes.node.presence import Presence, word
 from hermes.node.roster import Roster
+from hermes.node.state import State
 from hermes.node.whereabouts import HOME, Whereabouts
 from hermes.store.store import Store
 
@@ -53,6 +54,8 @@ class Gathering:
         self._places = places
         self._clock = clock
         self.mesh: Mesh | None = None
+        self.state: State
+        """The owner's, who knows which node holds how many conversations."""
 
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
@@ -147,6 +150,7 @@ class Gathering:
             "relays": [*(card.relays if card else self._places.where(one.node))],
             "blobs": self._places.blobs if own else card.blobs if card else "",
             "reason": one.reason,
+            "homes": self.state.held().get(one.node, 0),
         }
 
 

@@ -30,6 +30,7 @@ from hermes.node.dms import Dms
 from hermes.node.embedded import Embedded
 from hermes.node.fleet import Fleet
 from hermes.node.gathering import Gathering, Mesh
+from hermes.node.homes import Homes
 from hermes.node.owner import Owner
 from hermes.node.presence import Presence
 from hermes.node.public import Public
@@ -57,6 +58,7 @@ class Meshing:
         self._places = Whereabouts(settings.mesh, self._store)
         self._embedded = Embedded(settings, self._store, self._roster, clock, self._moved)
         self._gathering = Gathering(settings, self._store, self._roster, self._places, clock)
+        self._gathering.state = owner.rooms.state
         report = owner.rooms.desk.report
         self._blobs = BlobHouse(settings, self._roster, self._places, clock, report)
 
@@ -177,10 +179,12 @@ class Meshing:
 
 def _departments(ground: Ground) -> tuple[Department, ...]:
     """Made once a mesh is up, one line each."""
+    replication = Replication(ground)
     return (
         Cosigning(ground),
         Public(ground),
-        Replication(ground),
+        replication,
+        Homes(ground, replication),
     )
 
 

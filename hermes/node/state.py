@@ -1,7 +1,7 @@
 """What the owner says of itself: for the status line, `/status`, and the `Status` tool."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hermes.config import Settings
 from hermes.conversation.loop import Loop
@@ -24,6 +24,16 @@ class State:
         self._shelf = shelf
         self.clients = 0
         self.shards: Shards
+        self.peers: Callable[[], int] = _none
+        """How many other nodes of the fleet are there."""
+        self.home: Callable[[ConversationId], str] = _nobody
+        """The key of the node that holds a conversation; empty: none, or outside a fleet."""
+        self.held: Callable[[], Mapping[str, int]] = dict
+        """How many conversations each node holds."""
+
+    def forget_fleet(self) -> None:
+        """This node is in none just now."""
+        self.peers, self.home, self.held = _none, _nobody, dict
 
     def facts(self, conversation: ConversationId) -> dict[str, Json]:
         """What runs, on which model, and how full its window is."""
@@ -34,6 +44,8 @@ class State:
             "model": self._settings.model or self._shelf.shipped,
             "engine": self._shelf.engine_facts() | {"tokens_per_s": _speed(loop)},
             "clients": self.clients,
+            "peers": self.peers(),
+            "home": self.home(conversation),
             "running": [
                 {
                     "conversation_id": running.session.conversation,
@@ -53,7 +65,20 @@ class State:
         """What the `Status` tool answers."""
         jobs = await self._store.jobs.list()
         load = os.getloadavg()[0]
-        return (f"node {self._store.node}", "peers 0", f"jobs {len(jobs)}", f"load {load:.2f}")
+        return (
+            f"node {self._store.node}",
+            f"peers {self.peers()}",
+            f"jobs {len(jobs)}",
+            f"load {load:.2f}",
+        )
+
+
+def _none() -> int:
+    return 0
+
+
+def _nobody(_conversation: ConversationId) -> str:
+    return ""
 
 
 def _context(loop: Loop | None) -> dict[str, Json]:

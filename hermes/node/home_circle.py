@@ -1,0 +1,93 @@
+"""Who of the fleet may be counted on: its members, who of them is there, and who fell silent.
+
+A holder that does not renew is gone for a home's purposes before it is dead for all others.
+"""
+
+from collections.abc import Callable
+
+from hermes.core.clock import Clock
+from hermes.mesh.lease_values import Leases
+from hermes.mesh.members import Member, Standing
+from hermes.mesh.quorum import is_quorate, may_begin
+from hermes.node.presence import People
+from hermes.store.homes import ParcelRow
+
+_START_MS = 3_000
+"""For so long after its start a node takes everybody for there, until it heard of them."""
+_SILENT_MS = 60_000
+
+
+class Circle:
+    """The fleet as its homes see it.
+
+    Args:
+        me: this node.
+        people: the members.
+        member: how one of them stands.
+        clock: the time.
+    """
+
+    def __init__(
+        self, me: str, people: People, member: Callable[[str], Member | None], clock: Clock
+    ) -> None:
+        self.me = me
+        self._people = people
+        self._member = member
+        self._clock = clock
+        self._began = clock.now_ms()
+        self._silent: dict[str, int] = {}
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """All members."""
+        return tuple(sorted({self.me, *self._people.others}))
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """Those who are there, this node among them."""
+        now = self._clock.now_ms()
+        starting = now < self._began + _START_MS
+        found = {self.me}
+        for node in self._people.others:
+            held = self._member(node)
+            there = held.standing is Standing.ALIVE if held else starting
+            if there and self._silent.get(node, 0) <= now:
+                found.add(node)
+        return tuple(sorted(found))
+
+    @property
+    def is_quorate(self) -> bool:
+        """Whether a majority is there."""
+        return is_quorate(self.me, self.voters, self.live)
+
+    def may_begin(self, row: ParcelRow) -> bool:
+        """See `hermes.mesh.quorum.may_begin`."""
+        return may_begin(
+            self.me,
+            self.voters,
+            self.live,
+            origin=row.origin,
+            forwarded=row.forwarded,
+            alone=row.alone,
+        )
+
+    def is_gone(self, node: str) -> bool:
+        """Whether it is no use to say anything to a node."""
+        held = self._member(node)
+        return held is not None and held.standing is Standing.DEAD
+
+    def heard(self, node: str) -> None:
+        """A node spoke."""
+        self._silent.pop(node, None)
+
+    def missed(self, leases: Leases) -> bool:
+        """See which holders let a lease lapse; whether any is new."""
+        now = self._clock.now_ms()
+        lapsed = {
+            one.holder
+            for key, one in leases.promises.items()
+            if not one.freed and one.until <= now and key not in leases.tenures
+        }
+        new = lapsed - self._silent.keys() - {self.me}
+        self._silent |= dict.fromkeys(new, now + _SILENT_MS)
+        return bool(new)

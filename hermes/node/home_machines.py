@@ -1,0 +1,137 @@
+"""The three pure machines that keep homes on a live node: leases, intents and routes.
+
+Events wait in one queue, so that what one machine wants is done before the next event is taken.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+
+import anyio
+import msgspec
+
+from hermes.core.clock import Clock
+from hermes.mesh import intents, lease, routing
+from hermes.mesh import lease_values as leasing
+from hermes.mesh.lease_votes import restored
+from hermes.store.homes import Begun, HomeBook, Promised
+
+Event = leasing.Event | intents.Event | routing.Event
+Action = leasing.Action | intents.Action | routing.Action
+
+
+class Machines:
+    """One node's; they forget nothing that is on disk."""
+
+    def __init__(self, me: str, lease_ms: int, book: HomeBook, clock: Clock) -> None:
+        self.me = me
+        self._book = book
+        self._clock = clock
+        self._leases = leasing.Leases(me, leasing.Terms(strict=False, lease_ms=lease_ms))
+        self._intents = intents.Intents(me, strict=False)
+        self._routes = routing.Routes(me)
+        self._before: dict[str, intents.Book] = {}
+        self._todo: deque[Event] = deque()
+        self._news = anyio.Event()
+
+    @property
+    def leases(self) -> leasing.Leases:
+        """What was promised and what is held."""
+        return self._leases
+
+    def feed(self, event: Event) -> None:
+        """Let a machine take an event, soon."""
+        self._todo.append(event)
+        self._news.set()
+
+    async def due(self) -> None:
+        """Return once an event waits."""
+        while not self._todo:
+            self._news = anyio.Event()
+            await self._news.wait()
+
+    def steps(self) -> Iterator[tuple[Event, tuple[Action, ...]]]:
+        """Every event that waits, and what the machines want done for it."""
+        while self._todo:
+            event = self._todo.popleft()
+            yield event, self.step(event)
+
+    def step(self, event: Event) -> tuple[Action, ...]:
+        """Let a machine take an event at once."""
+        now = self._clock.now_ms()
+        if isinstance(event, leasing.Event):
+            self._leases, claims = lease.step(self._leases, now, event)
+            return claims
+        if isinstance(event, intents.Event):
+            self._before = self._intents.books
+            self._intents, notes = intents.step(self._intents, now, event)
+            return notes
+        self._routes, ways = routing.step(self._routes, now, event)
+        return ways
+
+    def tick(self) -> None:
+        """Time has passed."""
+        now = self._clock.now_ms()
+        ticks: tuple[tuple[int | None, Event], ...] = (
+            (lease.due(self._leases), leasing.Tick()),
+            (intents.due(self._intents), intents.Tick()),
+            (routing.due(self._routes), routing.Tick()),
+        )
+        for due, event in ticks:
+            if due is not None and due <= now:
+                self.feed(event)
+
+    def count(self, voters: tuple[str, ...], live: tuple[str, ...]) -> None:
+        """Hear who is there."""
+        if (voters, live) != (self._leases.voters, self._leases.live):
+            self.feed(leasing.Fleet(voters, live))
+            self.feed(intents.Fleet(voters, live))
+            self.feed(routing.Fleet(live))
+
+    def settle(self, conversation: str, fence: leasing.Fence, until: int) -> bool:
+        """Somebody holds a conversation; whether that is news."""
+        known = self._routes.homes.get(conversation)
+        home = routing.Home(fence.holder, fence.epoch, until)
+        self.feed(routing.Settled(conversation, home))
+        return known is None or (known.epoch, known.holder) != fence
+
+    def epoch(self, conversation: str) -> int | None:
+        """The epoch under which this node holds a conversation just now."""
+        tenure = self._leases.tenures.get(conversation)
+        if tenure is None or tenure.stage is not leasing.Stage.HELD:
+            return None
+        return tenure.epoch if self._clock.now_ms() < tenure.until else None
+
+    def home(self, conversation: str) -> str:
+        """Who holds a conversation just now; empty: nobody that is known of here."""
+        promise = self._leases.promises.get(conversation)
+        return promise.holder if promise and promise.holds(self._clock.now_ms()) else ""
+
+    def held(self) -> Counter[str]:
+        """How many conversations each node holds, as far as is known here."""
+        now = self._clock.now_ms()
+        return Counter(one.holder for one in self._leases.promises.values() if one.holds(now))
+
+    async def promise(self, made: leasing.Promise) -> None:
+        """Keep what was granted."""
+        await self._book.promise(Promised(**msgspec.structs.asdict(made)))
+
+    async def note(self, conversation: str, book: intents.Book, *, mine: bool) -> None:
+        """Keep what was noted."""
+        before = self._before.get(conversation, intents.Book())
+        await self._book.intend(
+            conversation, Begun(before.epoch, before.ids), Begun(book.epoch, book.ids), mine=mine
+        )
+
+    async def restore(self) -> None:
+        """Come back with what is on disk: what was promised is held to."""
+        now = self._clock.now_ms()
+        made = tuple(leasing.Promise(*one) for one in await self._book.promises())
+        self._leases = restored(self.me, self._leases.terms, made, now, turn=now << 8)
+        books = {
+            name: intents.Book(one.epoch, dict(one.ids))
+            for name, one in (await self._book.intents()).items()
+        }
+        self._intents = msgspec.structs.replace(self._intents, books=books)
+        for one in self._leases.promises.values():
+            if not one.freed and one.holder != self.me:
+                self.settle(one.key, leasing.Fence(one.epoch, one.holder), one.until)

@@ -1,0 +1,68 @@
+"""What becomes of a turn once it is known who is home: run here, sent there, or told as lost."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hermes.mesh import intents, routing
+from hermes.node.home_ground import HomeGround
+from hermes.node.home_letters import PARCEL, Carried
+from hermes.node.home_turns import Hosting
+
+
+class Ways:
+    """Does what routes say; `feed` takes what is to be noted before it begins."""
+
+    def __init__(
+        self, ground: HomeGround, hosting: Hosting, feed: Callable[[intents.Propose], None]
+    ) -> None:
+        self._me = ground.me
+        self._parcels = ground.parcels
+        self._circle = ground.circle
+        self._mail = ground.mail
+        self._hosting = hosting
+        self._feed = feed
+
+    async def handle(self, parcel: routing.Parcel, epoch: int) -> None:
+        """This node is home: may it begin this turn?"""
+        row = self._parcels.get(parcel.id)
+        if row is None or self._hosting.runs(row.turn):
+            return
+        if await self._hosting.is_known(row.turn):
+            await self._hosting.look(row, epoch)
+        elif self._circle.may_begin(row):
+            self._feed(intents.Propose(row.conversation, epoch, row.turn))
+        elif row.origin == self._me:
+            await self._hosting.lost(row)
+
+    async def forward(self, parcel: routing.Parcel, to: str) -> None:
+        """Another is home: once by a letter that is kept, then by word of mouth."""
+        row = self._parcels.get(parcel.id)
+        if row is None or self._hosting.runs(row.turn):
+            return
+        mine = row.origin == self._me
+        if await self._hosting.is_begun(row.turn):
+            await self._hosting.lost(row)  # it began here, and another went on
+        elif await self._hosting.is_known(row.turn):
+            await self._hosting.begin(row)  # its end came before it was asked for here
+        elif row.alone and row.forwarded != to:
+            if mine and row.forwarded not in self._circle.live:
+                await self._hosting.lost(row)
+        else:
+            words = msgspec.structs.replace(self._parcels.request(row), api_key="")
+            if row.forwarded == to:
+                self._mail.say(to, PARCEL, Carried(parcel, words, row.alone), row.conversation)
+                return
+            alone = mine and not self._circle.is_quorate
+            await self._parcels.forward(row, to, alone=alone)
+            body = Carried(parcel, words, alone)
+            await self._mail.send(to, PARCEL, body, row.conversation, row.turn)
+
+    async def undelivered(self, parcel: routing.Parcel, reason: str) -> None:
+        """No home was found in time."""
+        if row := self._parcels.get(parcel.id):
+            if row.forwarded and row.origin == self._me:
+                await self._hosting.lost(row)
+            else:
+                why = f"no machine took this in time ({reason}): it was not done"
+                await self._hosting.fail(row, why, "see hermes peers list, then ask again", "")

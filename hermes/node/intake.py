@@ -1,0 +1,87 @@
+"""Where turns come in: at this owner's own conversations, or by the fleet's route to their home."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from hermes.conversation.approvals import Approvals
+from hermes.conversation.shards import Shards
+from hermes.core.event import Answer, Event
+from hermes.core.ids import CallId, ConversationId, TurnId, is_uuid
+from hermes.core.request import TurnRequest
+from hermes.errors import ConversationUnknown
+
+
+class Route(Protocol):
+    """Finds the home of a conversation, and speaks with it."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether there is anybody else whom it could lead to."""
+        ...
+
+    async def conversation_of(self, turn: TurnId) -> ConversationId:
+        """The conversation of a turn that was asked for before; empty: it was not."""
+        ...
+
+    async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> bool:
+        """Take an addressed turn; False: it concerns this node alone."""
+        ...
+
+    async def approve(self, call_id: CallId, answer: Answer, reason: str) -> bool:
+        """Answer an approval that is asked elsewhere; False when none is known or open."""
+        ...
+
+    async def stop(self, conversation: ConversationId) -> bool:
+        """Stop what was asked for here and runs elsewhere; False when nothing does."""
+        ...
+
+    def waiting(self) -> tuple[Event, ...]:
+        """Approvals asked elsewhere that wait for an answer from here."""
+        ...
+
+
+class Intake:
+    """The one door for turns; `route` is None outside a fleet."""
+
+    def __init__(self, shards: Shards, approvals: Approvals) -> None:
+        self.shards = shards
+        self._approvals = approvals
+        self.route: Route | None = None
+
+    async def address(self, request: TurnRequest) -> TurnRequest:
+        """Give a turn its conversation; raises ConversationUnknown."""
+        route = self.route
+        if route is None:
+            return await self.shards.address(request)
+        if known := await route.conversation_of(request.turn_id):
+            return msgspec.structs.replace(request, conversation_id=known)
+        try:
+            return await self.shards.address(request)
+        except ConversationUnknown:  # it may be another node's, and not be here yet
+            if not (route.leads and is_uuid(request.conversation_id)):
+                raise
+            return request
+
+    async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
+        """Take an addressed turn."""
+        if self.route is None or not await self.route.turn(request, catch_up):
+            await self.shards.submit(request, catch_up)
+
+    async def approve(self, call_id: CallId, answer: Answer, *, by: str, reason: str) -> bool:
+        """Answer an approval, wherever it was asked."""
+        if await self._approvals.answer(call_id, answer, by=by, reason=reason):
+            return True
+        return self.route is not None and await self.route.approve(call_id, answer, reason)
+
+    async def stop(self, conversation: ConversationId) -> bool:
+        """Stop a conversation's running turn, wherever it runs."""
+        if self.shards.stop(conversation):
+            return True
+        return self.route is not None and await self.route.stop(conversation)
+
+    def waiting(self) -> tuple[Event, ...]:
+        """The approvals that wait for an answer."""
+        asked = self._approvals.asked()
+        return (*asked, *self.route.waiting()) if self.route else asked

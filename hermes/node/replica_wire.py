@@ -21,7 +21,7 @@ ASKS = 100
 """Conversations of one `want`."""
 MOST = 512_000
 """Bytes of messages in one `blocks`."""
-MOST_OPENED = 4 << 20
+MOST_OPENED = 128 << 20
 _Mark = Annotated[str, msgspec.Meta(max_length=16)]
 _Number = Annotated[str, msgspec.Meta(max_length=16)]
 
@@ -37,12 +37,13 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 class Have(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How far some conversations are here.
 
-    `ask`: say how far they are at yours. `total`: the digest of all there are here, "" for
-    unsaid. `whole`: tell me of all of yours.
+    `ask`: say how far they are at yours. `private`: these are private now. `total`: the digest
+    of all there are here, "" for unsaid. `whole`: tell me of all of yours.
     """
 
     rows: Annotated[tuple[Row, ...], msgspec.Meta(max_length=ROWS)]
     ask: bool = False
+    private: Annotated[tuple[Conversation, ...], msgspec.Meta(max_length=ROWS)] = ()
     total: Annotated[str, msgspec.Meta(max_length=64)] = ""
     whole: bool = False
 

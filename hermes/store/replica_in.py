@@ -13,7 +13,7 @@ import msgspec
 from hermes.core.ids import Cid
 from hermes.store.messages import heads_json
 from hermes.store.replica_judge import Judged, array
-from hermes.store.replica_values import Parcel, Taken
+from hermes.store.replica_values import MOST_HEADS, Parcel, Taken
 from hermes.store.statement import SqlValue, Statement
 from hermes.store.tips import Parents, extended, tips
 
@@ -93,6 +93,8 @@ def taking(database: sqlite3.Connection, parcel: Parcel, me: Self) -> Taking:
         return Taking((), Taken(refused=("private",)))
     if not here.known and not heads and not taken:
         return Taking((), Taken(refused=tuple(judged.refused), lacking=lacking))
+    if len(heads) > MOST_HEADS:
+        return Taking((), Taken(refused=("too many heads",)))
     ordered = _ordered(database, judged, heads)
     beside = _beside(parcel, here, me.key)
     news = [

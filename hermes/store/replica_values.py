@@ -3,6 +3,8 @@
 Bounds stand on the fields, so that reading a value is judging its form.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -13,12 +15,14 @@ from hermes.core.request import TurnRequest
 LATEST = 253_402_300_799_999
 """The end of the year 9999, ms."""
 MOST_TITLE = 400
+MOST_HEADS = 1_024
 _Moment = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
-_Text = Annotated[str, msgspec.Meta(max_length=1 << 20)]
 Name = Annotated[Cid, msgspec.Meta(max_length=64, pattern=r"\Ab[a-z2-7]+\Z")]
 Place = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
-Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=256)]
-Conversation = Annotated[ConversationId, msgspec.Meta(pattern=r"\A[0-9a-f-]{36}\Z")]
+Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=4_096)]
+Conversation = Annotated[
+    ConversationId, msgspec.Meta(pattern=r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+]
 
 
 class State(NamedTuple):
@@ -26,6 +30,13 @@ class State(NamedTuple):
 
     heads: tuple[Cid, ...]
     mark: str
+
+
+class Held(NamedTuple):
+    """How far a conversation is here, and the node where its directory is."""
+
+    state: State
+    place: str
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True):
@@ -38,9 +49,9 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     started: _Moment
     finished: _Moment
     attempts: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
-    text: _Text
-    error: _Text
-    remedy: _Text
+    text: str
+    error: str
+    remedy: str
     usage: dict[str, int]
 
 
@@ -64,12 +75,24 @@ class Parcel(msgspec.Struct, frozen=True, array_like=True):
     more: bool
     turns: Annotated[tuple[Ended, ...], msgspec.Meta(max_length=20_000)]
     taken: Annotated[dict[Name, Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]],
-                     msgspec.Meta(max_length=20_000)]  # fmt: skip
+                     msgspec.Meta(max_length=200_000)]  # fmt: skip
     title: Annotated[str, msgspec.Meta(max_length=MOST_TITLE)]
     titled: _Moment
     place: Place
-    root: Annotated[str, msgspec.Meta(max_length=4_096)]
+    root: str
     created: _Moment
+
+
+def mark_of(title: str, titled: int, place: str, taken: Iterable[tuple[Cid, int]]) -> str:
+    """The digest of what is replicated beside the messages."""
+    plain = msgspec.json.encode((title[:MOST_TITLE], titled, place, sorted(taken)))
+    return hashlib.sha256(plain).hexdigest()[:16]
+
+
+def state_of(parcel: Parcel) -> State:
+    """How far a conversation is at a parcel's sender, who has nothing behind it."""
+    mark = mark_of(parcel.title, parcel.titled, parcel.place, parcel.taken.items())
+    return State(tuple(sorted(parcel.heads)), mark)
 
 
 class Taken(NamedTuple):

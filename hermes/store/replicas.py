@@ -4,7 +4,6 @@ A conversation that is private, or that reaches into one that is, is in none of 
 Taking in what comes is in `hermes.store.replica_in`.
 """
 
-import hashlib
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -14,12 +13,12 @@ from typing import NamedTuple
 import msgspec
 
 from hermes.core.clock import Clock
-from hermes.core.ids import Cid, ConversationId, NodeId
+from hermes.core.ids import Cid, ConversationId, NodeId, is_uuid
 from hermes.core.request import TurnRequest
 from hermes.store.database import Database
 from hermes.store.messages import heads_json
 from hermes.store.replica_in import Self, taking
-from hermes.store.replica_values import MOST_TITLE, Ended, Parcel, State, Taken
+from hermes.store.replica_values import MOST_TITLE, Ended, Held, Parcel, State, Taken, mark_of
 from hermes.store.statement import Row, Statement, Unmet
 from hermes.store.tips import reach, tips
 
@@ -32,7 +31,8 @@ _TOLD = "SELECT conversation, heads, mark FROM replicas WHERE node = ?"
 _HEARD = """INSERT INTO replicas (conversation, node, heads, at, mark) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (conversation, node) DO UPDATE SET
     heads = excluded.heads, at = excluded.at, mark = excluded.mark"""
-_FORGET = "DELETE FROM replicas WHERE node = ?"
+_FORGET = """DELETE FROM replicas WHERE node = ?1
+    AND (?2 IS NULL OR conversation IN (SELECT value FROM json_each(?2)))"""
 _HERE = "SELECT cid FROM messages WHERE cid IN (SELECT value FROM json_each(?))"
 _BEHIND = "SELECT cid FROM messages WHERE conversation = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
 _ONE = """SELECT c.heads, c.title, coalesce(s.titled, 0), coalesce(s.place, ''), c.root, c.created,
@@ -51,10 +51,14 @@ _PRIVATE = """SELECT 1 FROM conversations
     WHERE private <> 0 AND id IN (SELECT value FROM json_each(?)) LIMIT 1"""
 _HIDDEN = """SELECT id FROM conversations
     WHERE private <> 0 AND id IN (SELECT value FROM json_each(?))"""
+_SHARED = """SELECT id FROM conversations
+    WHERE private = 0 AND id IN (SELECT value FROM json_each(?))"""
 _ENDED = """SELECT id, session, state, request, started, coalesce(finished, started), attempts,
         text, error, remedy, usage FROM turns
     WHERE state <> 'running' AND id IN (SELECT value FROM json_each(?))"""
 _STEPS = (0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023, 2_047, 4_095, 8_191)
+LARGEST = 48 << 20
+"""Bytes of the largest message that goes to another node."""
 _MANY = 64  # messages between: from here on it pays to look whether the other one has them
 
 
@@ -66,7 +70,10 @@ class Wanted(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A parcel, or why there is none: `large` names a message that no parcel holds."""
+    """A parcel and its size in bytes, or None where there is nothing to give.
+
+    `large`: the next message, when no parcel holds it.
+    """
 
     parcel: Parcel | None = None
     size: int = 0
@@ -83,7 +90,7 @@ class Replicas:
 
     async def states(
         self, me: str, only: Collection[ConversationId] | None = None
-    ) -> dict[ConversationId, State]:
+    ) -> dict[ConversationId, Held]:
         """How far the conversations are here that may be shared; `me`: this node's key."""
         return await self._database.look(partial(_states, me=me, only=_array(only)))
 
@@ -95,15 +102,13 @@ class Replicas:
     async def heard(self, node: str, states: Mapping[ConversationId, State]) -> None:
         """A node says what it has."""
         now = self._clock.now_ms()
-        if rows := [
-            Statement(_HEARD, (place, node, heads_json(one.heads), now, one.mark))
-            for place, one in states.items()
-        ]:
-            await self._database.write(*rows)
+        rows = [(place, node, heads_json(s.heads), now, s.mark) for place, s in states.items()]
+        if rows:
+            await self._database.write(*(Statement(_HEARD, row) for row in rows))
 
-    async def forget(self, node: str) -> None:
-        """Know nothing of what a node has."""
-        await self._database.write(Statement(_FORGET, (node,)))
+    async def forget(self, node: str, places: Collection[ConversationId] | None = None) -> None:
+        """Know nothing of what a node has, of some conversations or of all."""
+        await self._database.write(Statement(_FORGET, (node, _array(places))))
 
     async def here(self, cids: Collection[Cid]) -> frozenset[Cid]:
         """Which of these messages are here."""
@@ -115,18 +120,22 @@ class Replicas:
         rows = await self._database.read(_HIDDEN, (_array(conversations),))
         return frozenset(row[0] for row in rows)
 
+    async def shared(self, conversations: Collection[str]) -> tuple[ConversationId, ...]:
+        """Which of these conversations are here and not private."""
+        rows = await self._database.read(_SHARED, (_array(conversations),))
+        return tuple(row[0] for row in rows)
+
     async def wanted(self, conversation: ConversationId) -> Wanted:
         """What to ask with: heads, and some of what lies behind them, ever farther back."""
         return await self._database.look(partial(_wanted, conversation=conversation))
 
-    async def place(self, conversation: ConversationId) -> str:
-        """The node where a conversation's directory is; "": this one."""
-        rows = await self._database.read(_ONE, (conversation,))
-        return str(rows[0][3]) if rows else ""
+    async def cut(self, wanted: Wanted, me: str, most: int, *, whole: bool = True) -> Cut:
+        """The next messages of a conversation for somebody, at most `most` bytes of them.
 
-    async def cut(self, wanted: Wanted, me: str, most: int) -> Cut:
-        """The next messages of a conversation for somebody, at most `most` bytes of them."""
-        return await self._database.look(partial(_cut, wanted=wanted, me=me, most=most))
+        Where `whole`, one that is larger goes alone. A parcel without messages that says
+        `more`: none fits.
+        """
+        return await self._database.look(partial(_cut, wanted=wanted, me=me, most=(most, whole)))
 
     async def take(self, parcel: Parcel, me: str) -> Taken:
         """Take in what came, all of it that holds, in one transaction.
@@ -151,23 +160,19 @@ def _heads(text: str) -> tuple[Cid, ...]:
     return msgspec.json.decode(text, type=tuple[Cid, ...])
 
 
-def _states(database: sqlite3.Connection, me: str, only: str | None) -> dict[ConversationId, State]:
-    taken: defaultdict[str, list[Row]] = defaultdict(list)
-    for conversation, *row in database.execute(_TAKEN, (only,)):
-        taken[conversation].append(tuple(row))
-    return {
-        ConversationId(row[0]): State(
-            tuple(sorted(_heads(row[1]))), mark_of(row[2:4], row[4] or me, taken.get(row[0], ()))
-        )
-        for row in database.execute(_STATES, (only,))
-        if row[1] != "[]" or row[0] in taken  # of an empty one there is nothing to tell
-    }
-
-
-def mark_of(title: Row, place: str, taken: Sequence[Row]) -> str:
-    """The digest of what is replicated beside the messages."""
-    plain = msgspec.json.encode((title, place, taken))
-    return hashlib.sha256(plain).hexdigest()[:16]
+def _states(database: sqlite3.Connection, me: str, only: str | None) -> dict[ConversationId, Held]:
+    taken: defaultdict[str, list[tuple[Cid, int]]] = defaultdict(list)
+    for conversation, cid, times in database.execute(_TAKEN, (only,)):
+        taken[conversation].append((cid, times))
+    found: dict[ConversationId, Held] = {}
+    for name, heads, title, titled, place in database.execute(_STATES, (only,)):
+        # Of an empty one there is nothing to tell, and others' names are not for telling.
+        if (heads != "[]" or name in taken) and is_uuid(name):
+            where = place or me
+            mark = mark_of(title, titled, where, taken.get(name, ()))
+            state = State(tuple(sorted(_heads(heads))), mark)
+            found[ConversationId(name)] = Held(state, where)
+    return found
 
 
 def _wanted(database: sqlite3.Connection, conversation: ConversationId) -> Wanted:
@@ -181,7 +186,7 @@ def _wanted(database: sqlite3.Connection, conversation: ConversationId) -> Wante
     return Wanted(conversation, tuple(known))
 
 
-def _cut(database: sqlite3.Connection, wanted: Wanted, me: str, most: int) -> Cut:
+def _cut(database: sqlite3.Connection, wanted: Wanted, me: str, most: tuple[int, bool]) -> Cut:
     rows = database.execute(_ONE, (wanted.conversation,)).fetchall()
     if not rows or rows[0][6]:
         return Cut()
@@ -191,7 +196,7 @@ def _cut(database: sqlite3.Connection, wanted: Wanted, me: str, most: int) -> Cu
     origins = {row[4] for row in between.values()}
     if database.execute(_PRIVATE, (_array(origins),)).fetchone():
         return Cut()
-    chosen, size, large = _chosen(between, most)
+    chosen, size, large = _chosen(between, most[0], whole=most[1])
     data = dict(database.execute(_DATA, (_array(chosen),)).fetchall())
     ends: Collection[Cid] = _heads(heads)
     if more := len(chosen) < len(between):
@@ -203,7 +208,7 @@ def _cut(database: sqlite3.Connection, wanted: Wanted, me: str, most: int) -> Cu
         id=wanted.conversation,
         heads=tuple(sorted(ends)),
         blocks=tuple(data[cid] for cid in chosen),
-        more=more and bool(chosen),
+        more=more and large is None,
         turns=tuple(_ended(row) for row in database.execute(_ENDED, (_array(turns),))),
         taken=_back(database, wanted.conversation),
         title=title[:MOST_TITLE],
@@ -241,8 +246,8 @@ def _between(database: sqlite3.Connection, heads: str, known: Sequence[Cid]) -> 
     return found
 
 
-def _chosen(between: _Between, most: int) -> tuple[list[Cid], int, Cid | None]:
-    """Parents first, as many as fit."""
+def _chosen(between: _Between, most: int, *, whole: bool) -> tuple[list[Cid], int, Cid | None]:
+    """Parents first, as many as fit; where `whole` one at least."""
     done: dict[Cid, None] = {}
     size = 0
     for start in between:
@@ -253,8 +258,10 @@ def _chosen(between: _Between, most: int) -> tuple[list[Cid], int, Cid | None]:
             if cid in done or missing:
                 stack.pop() if cid in done else stack.extend(missing)
                 continue
-            if size + between[cid][0] > most:
-                return list(done), size, cid if between[cid][0] > most else None
+            if between[cid][0] > LARGEST:
+                return list(done), size, cid
+            if size + between[cid][0] > most and (done or not whole):
+                return list(done), size, None
             size += between[cid][0]
             done[stack.pop()] = None
     return list(done), size, None

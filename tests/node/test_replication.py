@@ -22,5 +22,5 @@ async def test_a_conversation_appears_at_the_other_whole_and_in_order(pair):
     late = await anne.talk("three")
     assert await same(anne, bert, conversation=late) == ["three", "answer to three"]
     assert await bert.store.verify() == ()
-    assert await bert.replication.place(late) == anne.key.public
-    assert await anne.replication.place(late) == anne.key.public
+    assert bert.replication.place(late) == anne.key.public
+    assert anne.replication.place(late) == anne.key.public

@@ -21,6 +21,8 @@ def to_markdown(conversation: Json) -> str:
         for name in ("id", "created", "updated", "model", "private")
         if conversation.get(name)
     ]
+    if len(conversation.get("heads", [])) > 1:
+        facts.append("- continued on several machines at once: the next message joins the parts")
     body = [_message(message) for message in conversation.get("messages", [])]
     return "\n".join([*head, *facts, "", *body]).rstrip() + "\n"
 

@@ -47,7 +47,7 @@ MESH: tuple[str, ...] = (
     """CREATE TABLE taken_back (
         conversation TEXT NOT NULL, cid TEXT NOT NULL, times INTEGER NOT NULL,
         PRIMARY KEY (conversation, cid)) WITHOUT ROWID""",
-    # A turn on its way to its conversation's home, here and there; `final`: the event that ended it.
+    # A turn on its way to its conversation's home; `final`: the event that ended it.
     """CREATE TABLE parcels (
         turn TEXT PRIMARY KEY, conversation TEXT NOT NULL, origin TEXT NOT NULL,
         place TEXT NOT NULL, request BLOB NOT NULL, expires INTEGER NOT NULL,

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import SimpleNamespace
 
 import anyio
+import msgspec
 from house import House, play
 
 from hermes.config import Mesh
@@ -17,6 +18,7 @@ from hermes.node.department import Ground
 from hermes.node.homes import Homes
 from hermes.node.owner import open_owner
 from hermes.node.presence import Presence
+from hermes.node.replication import Replication
 from hermes.testing.links import Cable
 
 CLOCK = SystemClock()
@@ -60,6 +62,12 @@ class Neighbour:
         self.key = key
         self.me = key.public
         self.owner = self.homes = self.client = self.presence = None
+
+    def scripts(self, *lines):
+        """What its own model will say."""
+        self.house.settings = msgspec.structs.replace(
+            self.house.settings, model=self.house.script(*lines)
+        )
 
     def request(self, text="go", **fields):
         return self.house.request(text, **fields)
@@ -107,7 +115,7 @@ class Town:
         self.cut = set()
 
     @asynccontextmanager
-    async def living(self, name, replication=NoReplicas):
+    async def living(self, name, *, replicas=True):
         """One node, from its start to its end."""
         node = self.nodes[name]
         people = People(node.me, self.everybody)
@@ -131,10 +139,13 @@ class Town:
             ground = Ground(
                 settings, owner, CLOCK, node.key, None, post, presence, people, None, None
             )
-            homes = Homes(ground, replication())
-            presence.learnt = homes.learnt
+            replication = Replication(ground) if replicas else NoReplicas()
+            homes = Homes(ground, replication)
+            departments = [homes, replication] if replicas else [homes]
+            presence.learnt = lambda report: [one.learnt(report) for one in departments]
             tasks.start_soon(presence.run)
-            tasks.start_soon(homes.run)
+            for one in departments:
+                tasks.start_soon(one.run)
             client = Client(Here(owner), CLOCK)
             await client.connect()
             tasks.start_soon(client.run)

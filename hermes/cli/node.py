@@ -8,6 +8,7 @@ import sys
 import anyio
 
 from hermes.cli.command import Commands, add_command
+from hermes.cli.deadline import CLOSING_S, end_within
 from hermes.cli.node_unit import unit
 from hermes.cli.output import print_text
 from hermes.cli.world import World
@@ -45,6 +46,7 @@ async def _run(args: argparse.Namespace, world: World) -> int:
 
             async def end() -> None:
                 async for one in signals:
+                    end_within(CLOSING_S, lambda text: _say(text, world))
                     _say(f"{one.name}: closing", world)
                     tasks.cancel_scope.cancel()
 

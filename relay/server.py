@@ -10,6 +10,7 @@ import msgspec
 from anyio.abc import Listener, SocketAttribute, SocketStream
 from nostr_sdk import NostrDatabase, NostrLmdb
 
+from hermes.core.accepting import accept_all
 from hermes.core.clock import Clock, SystemClock
 from hermes.errors import NotAvailable, StoreError
 from hermes.mesh.nostr_loop import loop_lent, quicken
@@ -132,7 +133,7 @@ async def open_relay(
                 lambda caller, name: Line(caller, policy, own | _also(name), clock, interest),
                 intake,
             )
-            tasks.start_soon(listener.serve, front.receive)
+            tasks.start_soon(accept_all, listener, front.receive, tasks)
             if events is not None:
                 tasks.start_soon(_housekeep, events, place.wrap_mib << 20, clock, counters)
             port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no SQL

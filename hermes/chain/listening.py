@@ -12,6 +12,7 @@ from typing import Self
 import anyio
 import anyio.abc
 
+from hermes.core.accepting import accept_all
 from hermes.errors import NotAvailable, SettingsInvalid
 
 _PORT_MOST = 65_535
@@ -55,7 +56,7 @@ class Door:
         async with listener, anyio.create_task_group() as tasks:
             while True:
                 try:
-                    await listener.serve(serve, tasks)
+                    await accept_all(listener, serve, tasks)
                 except OSError as error:  # out of file descriptors, say: no reason to end
                     report(self._name, error)
                     await anyio.sleep(_BREATH_S)

@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from hermes.core.accepting import accept_all
 from hermes.core.clock import SystemClock
 from hermes.errors import IdentityError
 from hermes.identity.signer_door import Door
@@ -59,7 +60,7 @@ async def _serve(options: SignerOptions, hardened: tuple[str, ...]) -> int:
         if options.unattended:
             await signer.unlock_itself()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, door.receive)
+            tasks.start_soon(accept_all, listener, door.receive, tasks)
             tasks.start_soon(_end_with_owner, door)
             sys.stdout.buffer.write(READY)
             sys.stdout.buffer.flush()

@@ -11,6 +11,7 @@ import anyio.to_thread
 from anyio.abc import Listener, SocketStream, TaskGroup
 
 from hermes.config import Settings
+from hermes.core.accepting import accept_all
 from hermes.core.clock import Clock
 from hermes.gateway.server import Visitor
 from hermes.gateway.wire import Lines, Wire, memory_wires
@@ -39,7 +40,7 @@ class Owner:
     async def listen(self, listener: Listener[SocketStream]) -> None:
         """Let front ends in through the socket."""
         with self._open:
-            await listener.serve(self._receive, self._tasks)
+            await accept_all(listener, self._receive, self._tasks)
 
     async def _receive(self, stream: SocketStream) -> None:
         self._visits += 1

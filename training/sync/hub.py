@@ -17,6 +17,7 @@ import anyio
 import anyio.abc
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from hermes.core.accepting import accept_all
 from hermes.errors import SyncError, SyncRefused, SyncUnreachable
 from training.sync.directory import Directory
 from training.sync.transport import STATE, check_worker
@@ -60,7 +61,7 @@ class Hub:
             listener = await stack.enter_async_context(await self._listen())
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
-            tasks.start_soon(listener.serve, self._serve)
+            tasks.start_soon(accept_all, listener, self._serve, tasks)
             self._stack = stack.pop_all()
         return self
 

@@ -17,6 +17,7 @@ from hermes.cli import (
     doctor_machine,
     doctor_mesh,
     doctor_model,
+    doctor_sandbox,
     doctor_skills,
     doctor_vectors,
 )
@@ -38,6 +39,7 @@ _QUICK: tuple[Look, ...] = (
     doctor_anchor.look,
     doctor_skills.look,
     doctor_vectors.look,
+    doctor_sandbox.look,
     doctor_model.look,
 )
 _SLOW: tuple[Look, ...] = (

@@ -6,34 +6,16 @@ from pathlib import Path
 from typing import Literal
 
 from hermes.sandbox.changes import Changes
+from hermes.sandbox.limits import Limits
 
 Tier = Literal["A", "A-", "B", "C"]
 Why = Literal[
     "exit", "signal", "wall clock", "output", "memory", "processes", "cpu", "machine memory"
 ]
 
+__all__ = ["HOME", "Bind", "Box", "Ended", "Limits", "Tier", "Why", "Wires"]
+
 HOME = "/box"
-_MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a run may use; bytes and seconds.
-
-    `memory` and `file` bound one process, `tree_memory`, `cpu_s` and `processes` all of them
-    together; `disk` and `inodes` everything that is written; `output` each stream.
-    """
-
-    memory: int = 1024 * _MIB
-    tree_memory: int = 1536 * _MIB
-    processes: int = 64
-    open_files: int = 256
-    file: int = 64 * _MIB
-    disk: int = 128 * _MIB
-    inodes: int = 20_000
-    cpu_s: int = 60
-    wall_s: float = 120.0
-    output: int = 4 * _MIB
 
 
 @dataclass(frozen=True)

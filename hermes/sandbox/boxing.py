@@ -8,27 +8,27 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.to_thread
 from anyio.abc import Process
 
 from hermes.errors import NotAvailable, ToolFailure
+from hermes.sandbox.bare import Bare, bare
 from hermes.sandbox.box import Box, Ended, Tier, Wires
-from hermes.sandbox.changes import Changes
-from hermes.sandbox.changes_check import checked
-from hermes.sandbox.changes_read import read_changes
-from hermes.sandbox.ground import Ground
+from hermes.sandbox.ground import Account, Ground
 from hermes.sandbox.inmate import Inmate, command, frame, kill_group
-from hermes.sandbox.launch import ENV, OUTER, Launch, bounds, launch
+from hermes.sandbox.launch import ENV, bounds, launch
+from hermes.sandbox.laying import Laid, Wait
 
 OnOutput = Callable[[str, bytes], None]
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SIGNALLED = range(129, 160)  # bubblewrap's way to say that a signal ended it
-_LAYING_S = 10.0
+_SWEEP_S = 5.0
 _REMEDY = "see `hermes sandbox check`"
 
 
@@ -46,9 +46,10 @@ async def run_on(
     or is cancelled.
     """
     began = anyio.current_time()
-    async with _start(ground, box, wires) as (inmate, laid):
-        env = [f"{name}={value}" for name, value in {**ENV, **box.env}.items()]
-        frames = frame(bounds(ground, box)) + command(argv, env, box.cwd)
+    start = _start_bare if tier == "B" else _start
+    async with start(ground, box, wires) as (inmate, laid, opening):
+        env = [f"{name}={value}" for name, value in opening.env.items()]
+        frames = frame(opening.bounds) + command(argv, env, opening.cwd)
         stdin = wires.stdin if isinstance(wires.stdin, bytes) else b""
         await inmate.attend(frames, stdin, on_output)
         _judge_start(inmate, argv)
@@ -85,64 +86,103 @@ def _judge_start(inmate: Inmate, argv: Sequence[str]) -> None:
     )
 
 
-class _Laid:
-    """The two directories of an overlay, by descriptors that outlive its namespace."""
+@dataclass(frozen=True)
+class _Opening:
+    """What a started sandbox is told first."""
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._stack = stack
-        self._upper = self._lower = -1
+    bounds: list[str]
+    env: Mapping[str, str]
+    cwd: str
 
-    def hold(self, pid: int, workspace: Path) -> None:
-        """Open both; blocking."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        self._upper = os.open(f"/proc/{pid}/root{OUTER}/u", flags)
-        self._stack.callback(os.close, self._upper)
-        self._lower = os.open(workspace, flags)
-        self._stack.callback(os.close, self._lower)
 
-    async def changes(self) -> Changes | None:
-        """What was changed; None without an overlay."""
-        if self._upper < 0:
-            return None
-        return await anyio.to_thread.run_sync(self._read)
-
-    def _read(self) -> Changes:
-        return checked(read_changes(self._upper, self._lower))
+_Started = tuple[Inmate, Laid, _Opening]
 
 
 @asynccontextmanager
-async def _start(
-    ground: Ground, box: Box, wires: Wires
-) -> AsyncGenerator[tuple[Inmate, _Laid], None]:
+async def _start_bare(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Started, None]:
+    """Start a command of tier B; swept away when the context ends."""
+    async with AsyncExitStack() as stack:
+        folder = bare(ground, box)
+        made = await anyio.to_thread.run_sync(folder.__enter__)
+        stack.push_async_callback(_leave, folder)
+        ours, theirs = socket.socketpair()
+        stack.enter_context(ours)
+        ours.settimeout(0)
+        life, alive = os.pipe()
+        ends = _Once(alive)
+        stack.callback(ends.close)
+        with theirs:
+            try:
+                argv = made.argv(life, theirs.fileno())
+                process = await _spawn(ground.account, wires, argv, (life, theirs.fileno()))
+            finally:
+                os.close(life)
+        try:
+            told = await anyio.to_thread.run_sync(made.bounds)
+            inmate = Inmate(process, ours, box, ends.close)
+            yield inmate, Laid(contextlib.ExitStack()), _Opening(told, made.env, made.cwd)
+        finally:
+            with anyio.CancelScope(shield=True):
+                ends.close()
+                with anyio.move_on_after(_SWEEP_S):
+                    await process.wait()
+                kill_group(process.pid)
+                await process.aclose()
+
+
+async def _leave(folder: AbstractContextManager[Bare]) -> None:
+    with anyio.CancelScope(shield=True):
+        await anyio.to_thread.run_sync(folder.__exit__, None, None, None)
+
+
+class _Once:
+    """A descriptor that may be closed more than once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def close(self) -> None:
+        """Close it."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+@asynccontextmanager
+async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Started, None]:
     """Start a sandbox that waits for its frames; killed when the context ends."""
     with contextlib.ExitStack() as stack:
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         ours.settimeout(0)
-        laid = _Laid(stack)
+        laid = Laid(stack)
         with theirs:
-            wait = _Wait(stack) if box.workspace is not None else None
+            wait = Wait(stack) if box.workspace is not None else None
             ends = wait.theirs if wait else None
             made = await anyio.to_thread.run_sync(launch, ground, box, theirs.fileno(), ends)
             stack.callback(made.close)
             made.fds += ends or ()
-            process = await _spawn(ground, box, wires, made, theirs.fileno())
+            # With a workspace its first step drops to the account, after what only root can do.
+            account = None if box.workspace else ground.account
+            fds = (*made.fds, theirs.fileno())
+            process = await _spawn(account, wires, made.argv, fds)
         try:
             made.close()
             if wait is not None and box.workspace is not None:
                 await wait.for_laying(process)
                 await anyio.to_thread.run_sync(laid.hold, process.pid, box.workspace)
                 wait.let_go()
-            yield Inmate(process, ours, box), laid
+            inmate = Inmate(process, ours, box, partial(kill_group, process.pid))
+            yield inmate, laid, _Opening(bounds(ground, box), {**ENV, **box.env}, box.cwd)
         finally:
             with anyio.CancelScope(shield=True):
                 kill_group(process.pid)
                 await process.aclose()
 
 
-async def _spawn(ground: Ground, box: Box, wires: Wires, made: Launch, control: int) -> Process:
-    # With a workspace its first step drops to the account, after what only root can do.
-    account = None if box.workspace else ground.account
+async def _spawn(
+    account: Account | None, wires: Wires, argv: Sequence[str], fds: Sequence[int]
+) -> Process:
     stdin = wires.stdin
     if isinstance(stdin, bytes):
         stdin = subprocess.PIPE if stdin else subprocess.DEVNULL
@@ -150,13 +190,13 @@ async def _spawn(ground: Ground, box: Box, wires: Wires, made: Launch, control: 
     with anyio.CancelScope(shield=True):  # half a start would leave a process behind
         opened.append(
             await anyio.open_process(
-                made.argv,
+                argv,
                 stdin=stdin,
                 stdout=subprocess.PIPE if wires.stdout is None else wires.stdout,
                 stderr=subprocess.PIPE if wires.stderr is None else wires.stderr,
                 cwd="/",
                 env=_PATH,
-                pass_fds=(*made.fds, control, *wires.keep),
+                pass_fds=(*fds, *wires.keep),
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
@@ -164,34 +204,3 @@ async def _spawn(ground: Ground, box: Box, wires: Wires, made: Launch, control: 
             )
         )
     return opened[0]
-
-
-class _Wait:
-    """Two pipes: the outer namespace says that the workspace is laid over, and waits."""
-
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._laid, laid = os.pipe()
-        go, self._go = os.pipe()
-        os.set_blocking(self._laid, False)
-        self.theirs = (laid, go)
-        stack.callback(os.close, self._laid)
-        stack.callback(os.close, self._go)
-
-    async def for_laying(self, process: Process) -> None:
-        """Wait until the overlay is there; raises NotAvailable where it cannot be."""
-        said = b""
-        with anyio.move_on_after(_LAYING_S):
-            await anyio.wait_readable(self._laid)
-            said = os.read(self._laid, 16)
-        if not said:
-            kill_group(process.pid)
-            heard = await process.stderr.receive() if process.stderr else b""
-            lines = heard.decode(errors="replace").strip().splitlines()
-            raise NotAvailable(
-                f"a workspace cannot be laid over here: {lines[-1] if lines else 'no answer'}",
-                "overlays need Linux 6.6 or newer, and a file system that allows them below",
-            )
-
-    def let_go(self) -> None:
-        """Let it go on."""
-        os.write(self._go, b"\n")

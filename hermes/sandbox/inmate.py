@@ -41,6 +41,7 @@ class Inmate:
     process: anyio.abc.Process
     control: socket.socket
     box: Box
+    strike: Callable[[], None]
     why: Why | None = None
     said: bytes = b""
     peak: int = 0
@@ -55,7 +56,7 @@ class Inmate:
         """Kill everything in it; the first reason stays."""
         if self.why is None:
             self.why = why
-        kill_group(self.process.pid)
+        self.strike()
 
     async def attend(
         self, frames: bytes, stdin: bytes, on_output: Callable[[str, bytes], None] | None

@@ -152,10 +152,9 @@ def _writable(ground: Ground, limits: Limits) -> list[str]:
             "--size", small, "--tmpfs", "/tmp"]  # fmt: skip  # noqa: S108 - inside
 
 
-def bounds(ground: Ground, box: Box) -> list[str]:
-    """What the last step lays on itself."""
-    limits = box.limits
-    numbers = {
+def limits_of(limits: Limits) -> dict[str, int]:
+    """The kernel's own limits, by their names."""
+    return {
         "DATA": limits.memory,  # not AS: with that, threads fail at a fraction of it
         "NPROC": limits.processes,
         "NOFILE": limits.open_files,
@@ -166,7 +165,11 @@ def bounds(ground: Ground, box: Box) -> list[str]:
         "SIGPENDING": 256,
         "MSGQUEUE": 0,
     }
-    words = [f"limit={name}:{number}" for name, number in numbers.items()]
+
+
+def bounds(ground: Ground, box: Box) -> list[str]:
+    """What the last step lays on itself."""
+    words = [f"limit={name}:{number}" for name, number in limits_of(box.limits).items()]
     if ground.landlock:
         read = [*READ, *(str(bind.target) for bind in box.read)]
         write = [*WRITE, *([str(box.workspace)] if box.workspace else [])]

@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from hermes.errors import HermesError
-from hermes.sandbox.box import HOME, Box, Limits, Why, Wires
+from hermes.sandbox.box import Box, Limits, Tier, Why, Wires
 from hermes.sandbox.boxing import run_on
 from hermes.sandbox.ground import Ground
 
@@ -68,8 +68,11 @@ class Target:
         return [str(self.folder), str(self.port), str(os.getpid()), self.start, scratch]
 
 
-async def try_axes(ground: Ground) -> tuple[Axis, ...]:
-    """Probe inside and outside at once; raises HermesError where no sandbox starts."""
+async def try_axes(ground: Ground, tier: Tier) -> tuple[Axis, ...]:
+    """Probe inside and outside at once; raises HermesError where no sandbox starts.
+
+    `tier`: how it is started, B or anything else.
+    """
     with contextlib.ExitStack() as stack:
         target = await anyio.to_thread.run_sync(stack.enter_context, _target(ground))
         found: dict[str, Mapping[str, bool]] = {}
@@ -79,19 +82,19 @@ async def try_axes(ground: Ground) -> tuple[Axis, ...]:
             found[name] = await what()
 
         async with anyio.create_task_group() as group:
-            group.start_soon(collect, "inside", lambda: _inside(ground, target))
+            group.start_soon(collect, "inside", lambda: _inside(ground, tier, target))
             group.start_soon(collect, "outside", lambda: _outside(ground, target))
             for why in _BOUNDS:
-                group.start_soon(_bound, bounds, ground, why)
+                group.start_soon(_bound, bounds, ground, tier, why)
     inside, outside = found["inside"], found["outside"]
     axes = [Axis(name, not inside.get(name, True), outside.get(name, False)) for name in inside]
     return (*axes, *sorted(bounds, key=lambda one: one.name))
 
 
-async def _inside(ground: Ground, target: Target) -> Mapping[str, bool]:
+async def _inside(ground: Ground, tier: Tier, target: Target) -> Mapping[str, bool]:
     code = await anyio.to_thread.run_sync(_PROBE.read_bytes)
-    words = [ground.python, "-I", "-S", "-B", "-", *target.words(HOME)]
-    ended = await run_on(ground, "C", Box(limits=_TIGHT), words, Wires(stdin=code))
+    words = [ground.python, "-I", "-S", "-B", "-", *target.words(".")]
+    ended = await run_on(ground, tier, Box(limits=_TIGHT), words, Wires(stdin=code))
     read = _read(ended.stdout)
     if not ended.ok or not read:
         said = ended.stderr.decode(errors="replace").strip().splitlines()
@@ -145,9 +148,9 @@ def _open_place() -> str:
     return "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108 - made by mkdtemp
 
 
-async def _bound(found: list[Axis], ground: Ground, why: Why) -> None:
+async def _bound(found: list[Axis], ground: Ground, tier: Tier, why: Why) -> None:
     """A bound that we keep from outside; the probe's own run shows that it lets others end."""
     limits, code = _BOUNDS[why]
     argv = [ground.python, "-I", "-S", "-B", "-c", code]
-    ended = await run_on(ground, "C", Box(limits=limits), argv, Wires())
+    ended = await run_on(ground, tier, Box(limits=limits), argv, Wires())
     found.append(Axis(_NAMES.get(why, why), held=ended.why == why, control=True))

@@ -12,7 +12,7 @@ refused elsewhere, with the remedy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio.to_thread
 
@@ -23,6 +23,7 @@ from hermes.sandbox.ground import INSTALL, Ground, find_ground
 from hermes.sandbox.selftest import Axis, try_axes
 
 _LANDLOCK = 6
+_NOT_IN_B = {"disk", "inodes"}
 _WHOLE: tuple[Tier, ...] = ("A", "A-")
 _USERNS = (
     "allow user namespaces: on Ubuntu load /usr/share/apparmor/extra-profiles/bwrap-userns-restrict"
@@ -58,15 +59,51 @@ async def examine() -> Standing:
         ground = await anyio.to_thread.run_sync(find_ground)
     except NotAvailable as error:
         return Standing("C", None, reason=error.message, remedy=error.remedy)
+    return await examine_ground(ground)
+
+
+async def examine_ground(ground: Ground) -> Standing:
+    """Try what was found."""
     if not ground.bwrap:
         return await _without(ground, "bubblewrap is not installed", INSTALL)
+    said = ""
+    for staged in dict.fromkeys((ground.staged, False)):
+        tried = replace(ground, staged=staged and bool(ground.unshare))
+        try:
+            return _judged(tried, await _axes(tried, "A"))
+        except HermesError as error:
+            said = said or error.message
+    return await _without(ground, said, _USERNS)
+
+
+async def _axes(ground: Ground, tier: Tier) -> tuple[Axis, ...]:
+    """The axes; of several failures the first of ours is raised alone."""
     try:
-        axes = await try_axes(ground)
-    except HermesError as error:
-        return await _without(ground, error.message, _USERNS)
+        return await try_axes(ground, tier)
     except BaseExceptionGroup as group:
-        return await _without(ground, _first(group).message, _USERNS)
-    return _judged(ground, axes)
+        ours, others = group.split(HermesError)
+        if others is not None or ours is None:
+            raise
+        leaf: BaseException = ours
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        raise leaf from group
+
+
+async def _without(ground: Ground, reason: str, remedy: str) -> Standing:
+    """Without namespaces: B, where Landlock and the filter hold alone, else C."""
+    if ground.landlock < _LANDLOCK:
+        more = f"and Landlock is of version {ground.landlock}, not {_LANDLOCK}"
+        return Standing("C", ground, reason=f"{reason}, {more}", remedy=remedy)
+    try:
+        axes = await _axes(ground, "B")
+    except HermesError as error:
+        return Standing("C", ground, reason=f"{reason}; {error.message}", remedy=remedy)
+    lost = [one.name for one in axes if not one.held and one.name not in _NOT_IN_B]
+    if lost:
+        why = f"{reason}; without namespaces these do not hold: {', '.join(lost)}"
+        return Standing("C", ground, axes, why, remedy)
+    return Standing("B", ground, axes, reason, remedy)
 
 
 async def run(
@@ -86,11 +123,26 @@ async def run(
     return await run_on(ground, standing.tier, box, argv, wires or Wires(), on_output)
 
 
+async def run_alone(
+    standing: Standing, box: Box, argv: Sequence[str], wires: Wires | None = None
+) -> Ended:
+    """Run one command that a person has allowed; in tier B too, without a network or a quota.
+
+    Raises as `run` does, and NotAvailable in tier B for a box with a workspace.
+    """
+    ground = standing.require(*_WHOLE, "B")
+    return await run_on(ground, standing.tier, box, argv, wires or Wires())
+
+
 def _judged(ground: Ground, axes: tuple[Axis, ...]) -> Standing:
-    open_ = [one.name for one in axes if not one.held]
-    if not open_:
-        return Standing("A", ground, axes)
-    if open_ == ["landlock"] and ground.landlock < _LANDLOCK:
+    lost = {one.name for one in axes if not one.held}
+    reason, remedy = "", ""
+    if not ground.staged:
+        lost.discard("inodes")
+        reason, remedy = "the number of files inside is not bounded", _USERNS
+    if not lost:
+        return Standing("A", ground, axes, reason, remedy)
+    if lost == {"landlock"} and ground.landlock < _LANDLOCK:
         reason = f"Landlock is of version {ground.landlock}"
         remedy = f"a kernel with Landlock {_LANDLOCK} (Linux 6.12) adds a second layer"
         return Standing("A-", ground, axes, reason, remedy)
@@ -98,21 +150,6 @@ def _judged(ground: Ground, axes: tuple[Axis, ...]) -> Standing:
         "C",
         ground,
         axes,
-        f"what should hold does not: {', '.join(open_)}",
+        f"what should hold does not: {', '.join(sorted(lost))}",
         "report this with the output of `hermes sandbox check --json`",
     )
-
-
-async def _without(ground: Ground, reason: str, remedy: str) -> Standing:
-    return Standing("C", ground, reason=reason, remedy=remedy)
-
-
-def _first(group: BaseExceptionGroup) -> HermesError:
-    """The first error of ours in a group; a group of anything else goes on up."""
-    ours, others = group.split(HermesError)
-    if others is not None or ours is None:
-        raise group
-    leaf: BaseException = ours
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf if isinstance(leaf, HermesError) else HermesError(str(leaf))

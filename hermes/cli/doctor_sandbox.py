@@ -1,0 +1,24 @@
+"""The doctor on the sandbox: its tier, shown by trying every way out, and the exact remedy."""
+
+from hermes.cli.doctor_check import Check, aside
+from hermes.cli.world import World
+from hermes.config import Settings
+from hermes.load import load
+
+_MEANS = {
+    "A": "successors and commands are held in",
+    "A-": "successors and commands are held in, without Landlock",
+    "B": "no successor can run; a single command can",
+    "C": "no successor can run",
+}
+
+
+async def look(settings: Settings, world: World) -> list[Check]:
+    """Try it: less than a second."""
+    del settings, world
+    standing = await load("sandbox_standing").examine()
+    detail = f"tier {standing.tier}: {_MEANS[standing.tier]}"
+    if standing.reason:
+        detail += f" ({standing.reason})"
+    whole = standing.tier in {"A", "A-"}
+    return [aside("sandbox", detail, standing.remedy, ok=whole and not standing.reason)]

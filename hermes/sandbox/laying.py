@@ -1,0 +1,78 @@
+"""A workspace that is laid over: what was written on it, by descriptors that outlive it.
+
+The overlay's upper directory is memory in a namespace of its own. A descriptor opened while
+that lives keeps the directory after every process in it is gone, killed or not.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from anyio.abc import Process
+
+from hermes.errors import NotAvailable
+from hermes.sandbox.changes import Changes
+from hermes.sandbox.changes_check import checked
+from hermes.sandbox.changes_read import read_changes
+from hermes.sandbox.inmate import kill_group
+from hermes.sandbox.launch import OUTER
+
+_LAYING_S = 10.0
+
+
+class Laid:
+    """The two directories of an overlay, by descriptors that outlive its namespace."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._upper = self._lower = -1
+
+    def hold(self, pid: int, workspace: Path) -> None:
+        """Open both; blocking."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._upper = os.open(f"/proc/{pid}/root{OUTER}/u", flags)
+        self._stack.callback(os.close, self._upper)
+        self._lower = os.open(workspace, flags)
+        self._stack.callback(os.close, self._lower)
+
+    async def changes(self) -> Changes | None:
+        """What was changed; None without an overlay."""
+        if self._upper < 0:
+            return None
+        return await anyio.to_thread.run_sync(self._read)
+
+    def _read(self) -> Changes:
+        return checked(read_changes(self._upper, self._lower))
+
+
+class Wait:
+    """Two pipes: the outer namespace says that the workspace is laid over, and waits."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._laid, laid = os.pipe()
+        go, self._go = os.pipe()
+        os.set_blocking(self._laid, False)
+        self.theirs = (laid, go)
+        stack.callback(os.close, self._laid)
+        stack.callback(os.close, self._go)
+
+    async def for_laying(self, process: Process) -> None:
+        """Wait until the overlay is there; raises NotAvailable where it cannot be."""
+        said = b""
+        with anyio.move_on_after(_LAYING_S):
+            await anyio.wait_readable(self._laid)
+            said = os.read(self._laid, 16)
+        if not said:
+            kill_group(process.pid)
+            heard = await process.stderr.receive() if process.stderr else b""
+            lines = heard.decode(errors="replace").strip().splitlines()
+            raise NotAvailable(
+                f"a workspace cannot be laid over here: {lines[-1] if lines else 'no answer'}",
+                "overlays need Linux 6.6 or newer, and a file system that allows them below",
+            )
+
+    def let_go(self) -> None:
+        """Let it go on."""
+        os.write(self._go, b"\n")

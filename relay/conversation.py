@@ -34,8 +34,8 @@ class Conversation:
         self._speaking = anyio.Lock(fast_acquire=True)
         self._tasks: TaskGroup
 
-    async def run(self, intake: Intake | None) -> None:
-        """Until either side goes; LocalRelay has got the request already."""
+    async def run(self, intake: Intake | None, said: bytes) -> None:
+        """Until either side goes; LocalRelay has got the request, but not what was said after."""
         data = b""
         while b"\r\n\r\n" not in data and len(data) < MOST_HEAD:
             data += await self._back.receive()
@@ -50,7 +50,7 @@ class Conversation:
 
         async with anyio.create_task_group() as self._tasks:
             self._tasks.start_soon(self._each, self._back, bytearray(rest), self._downward)
-            self._tasks.start_soon(self._each, self._client, bytearray(), upward)
+            self._tasks.start_soon(self._each, self._client, bytearray(said), upward)
 
     async def _each(
         self,

@@ -83,17 +83,17 @@ class Front:
         if head is None:
             self._counters.turned_away["said nothing"] += 1
         elif head.upgrades:
-            await self._pass_on(client, address, data)
+            await self._pass_on(client, address, data[: len(data) - len(head.rest)], head.rest)
         else:
             await client.send(await self._answers(head, near))
 
-    async def _pass_on(self, client: SocketStream, address: str, data: bytes) -> None:
+    async def _pass_on(self, client: SocketStream, address: str, data: bytes, said: bytes) -> None:
         async with await anyio.connect_tcp(*self._back) as back:
             pipe = _place(back)
             line = self._joined(self._callers.enter(pipe, address), _place(client))
             try:
                 await back.send(data)
-                await Conversation(client, back, line, self._counters).run(self._intake)
+                await Conversation(client, back, line, self._counters).run(self._intake, said)
             finally:
                 line.hang_up()
                 self._callers.leave(pipe)

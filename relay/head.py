@@ -12,11 +12,12 @@ class HeadInvalid(Exception):
 
 
 class Head(NamedTuple):
-    """Method, path and headers (names in lower case)."""
+    """Method, path and headers (names in lower case), and what was said after it."""
 
     method: str
     path: str
     headers: dict[str, str]
+    rest: bytes = b""
 
     @property
     def upgrades(self) -> bool:
@@ -37,7 +38,8 @@ def read_head(data: bytes) -> Head | None:
     if not isinstance(event, h11.Request):
         raise HeadInvalid("no request")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-    return Head(event.method.decode(), event.target.decode("latin-1"), headers)
+    target, rest = event.target.decode("latin-1"), bytes(parser.trailing_data[0])
+    return Head(event.method.decode(), target, headers, rest)
 
 
 def answer(status: str, body: str, kind: str = "text/plain; charset=utf-8") -> bytes:

@@ -1,5 +1,6 @@
 """What is handed on, to whom; messages in pieces; words that hide."""
 
+import anyio
 import msgspec
 import pytest
 from hypothesis import given
@@ -125,6 +126,28 @@ async def test_subscribers_hear_after_others_came_and_went(relay, author, other)
         await third.client.say(["CLOSE", "a"])
     event = await author.post(7_778)
     assert (await other.client.hear())[2]["id"] == event["id"]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"], ids=["crlf", "lf"])
+async def test_what_is_said_with_the_handshake_is_heard_like_the_rest(relay, author, end):
+    """Else it would go by the door: COUNT unasked, subscriptions unknown."""
+    await author.post(1)
+    count = masked_frame(1, msgspec.json.encode(["COUNT", "c", {"authors": [author.key]}])).raw
+    ask = masked_frame(1, msgspec.json.encode(["REQ", "q", {"kinds": [7_779], "limit": 0}])).raw
+    handshake = (
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    async with await anyio.connect_tcp("127.0.0.1", int(relay.url.rsplit(":", 1)[1])) as stream:
+        await stream.send(handshake.replace(b"\r\n", end) + count + ask)
+        data = b""
+        with anyio.fail_after(20):
+            while b"EOSE" not in data or b"CLOSED" not in data:
+                data += await stream.receive()
+            assert b'["COUNT"' not in data
+            event = await author.post(7_779)
+            while event["id"].encode() not in data:
+                data += await stream.receive()
 
 
 @pytest.mark.parametrize("hidden", ["pieces", "spaces", "escape"])

@@ -87,7 +87,7 @@ async def found_by(recaller: Recaller, asked: Sequence[Question], least: float) 
 def recall_rows(asked: Sequence[Question], found: Sequence[Sequence[str]]) -> list[Row]:
     """How many current facts are among the best five, and how many superseded ones."""
     hits: dict[str, list[bool]] = defaultdict(list)
-    old = stale = 0
+    old = stale = beside = 0
     for question, texts in zip(asked, found, strict=True):
         if question.kind in {"single", "update"}:
             hits[question.style].append(any(says(t, question.needs[0]) for t in texts))
@@ -95,9 +95,9 @@ def recall_rows(asked: Sequence[Question], found: Sequence[Sequence[str]]) -> li
         if question.kind == "update":
             past = [one for one in question.wrong if any(map(str.isalnum, one[0]))]
             old += len(past)
-            stale += sum(
-                any(says(t, one) and not says(t, question.needs[0]) for t in texts) for one in past
-            )
+            named = [[says(t, question.needs[0]) for t in texts if says(t, one)] for one in past]
+            stale += sum(not all(current) for current in named)
+            beside += sum(any(current) for current in named)
     rows = [at_least("current facts among the best 5", _percent(hits.pop("")), "%", 95)]
     rows += [
         told(f"  said as: {name}", _percent(one), "%", f"of {len(one)}")
@@ -105,6 +105,7 @@ def recall_rows(asked: Sequence[Question], found: Sequence[Sequence[str]]) -> li
     ]
     return [
         *rows,
+        told("  older values in one line with them", 100 * beside / max(1, old), "%"),
         at_most("superseded or baited values among them", 100 * stale / max(1, old), "%", 1),
     ]
 

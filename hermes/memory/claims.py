@@ -13,7 +13,7 @@ from hermes.memory.claims_form import Form, formed
 from hermes.memory.claims_habits import habits
 from hermes.memory.claims_marks import marked
 from hermes.memory.claims_rules import FORGET, REFUSED
-from hermes.memory.claims_text import sentences
+from hermes.memory.claims_text import INSTEAD, sentences
 from hermes.memory.claims_time import ends_at
 from hermes.memory.found import Found, Retraction, Spoken
 from hermes.memory.subjects import is_slot, key_of, subjects_of
@@ -27,7 +27,6 @@ _THIS = re.compile(
 _POLITE = re.compile(
     r"(?i)^(?:please |and |also )?(?:could|can|would|will) you (?:please )?(?:remember|note|keep)\b"
 )
-_INSTEAD = re.compile(r"(?i)^not [^,;:.!?]{1,40}, [^,;:.!?]{1,40}[.!]?$")
 _LIST = re.compile(r"(?i)^\W*(?:please )?(?:remember|note|keep in mind|merke? dir)[^.]{0,40}:$")
 
 
@@ -56,7 +55,7 @@ def claims_in(said: Said, project_hash: str, *, begun: bool) -> Iterator[Found]:
     instead = ""
     listing = False
     for sentence in own:
-        if _INSTEAD.match(sentence):
+        if INSTEAD.match(sentence):
             instead = sentence.rstrip(".! ")
             continue
         plain = f"{instead}: {sentence}" if instead else sentence

@@ -37,6 +37,9 @@ _SPLIT = re.compile(r"(?<=[.!?])(?:\s+|$)|\n+|(?<=[a-z)])\s+[-\u2013\u2014]\s+(?
 _ABBREVIATION = re.compile(
     r"(?i)\b(?:e\.g|i\.e|z\.b|d\.h|etc|vs|approx|ca|no|nr|p\.ej|Mr|Mrs|Dr)\.$"
 )
+INSTEAD = re.compile(r"(?i)^not [^,;:.!?]{1,40}, [^,;:.!?]{1,40}[.!]?$")
+"""What only says which value goes for which; the next sentence says of what."""
+
 _BULLET = re.compile(r"^(?:[-*•]|\d{1,2}[.)])\s+")
 _HOLE = "\ufffc"
 _LONG, _LINES, _SENTENCE = 1_500, 24, 400

@@ -5,21 +5,21 @@ reciprocal rank; the score beside it says how good the fit is at all, whoever el
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
 from hermes.core.clock import Clock
 from hermes.memory.fit import covered, worths
 from hermes.memory.past import asks_past, bare, onward
+from hermes.memory.ranking import K, folded, fused
 from hermes.memory.relevance import standing
-from hermes.memory.said import Held, Said, Sayings, day
+from hermes.memory.said import Held, Key, Said, Sayings, day, together
 from hermes.memory.words import begins_words, names, telling
 from hermes.store.likely import Candidate, Word
 from hermes.store.memory import Memory
 from hermes.store.store import Store
 
-_K = 60  # of reciprocal rank fusion, as Cormack, Clarke and Büttcher have it
 _DEPTH = 50  # candidates of each ranking
 _MEMORIES = 20  # that are put beside what was said
 _SURE = 0.2  # of the best hit's score: below it nothing is looked up behind it
@@ -48,12 +48,25 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """A memory that was found, its score 0 to 1, and why; `until`: ms at which it ended."""
+    """A memory that was found, its score 0 to 1, and why; `until`: ms at which it ended.
+
+    `others`: lines of other hits about the same, each with when it was said beside this one.
+    """
 
     memory: Memory
     score: float
     why: Reasons
     until: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.memory.id, "", ""
+
+    def beside(self, score: float, others: tuple[str, ...]) -> Self:
+        """The same as one with others."""
+        return msgspec.structs.replace(self, score=score, others=others)
 
     @property
     def content(self) -> str:
@@ -63,7 +76,8 @@ class Recalled(msgspec.Struct, frozen=True):
     @property
     def line(self) -> str:
         """What it says, and until when it held where it holds no longer."""
-        return self.content if self.until is None else f"until {day(self.until)}: {self.content}"
+        until = "" if self.until is None else f"until {day(self.until)}: "
+        return together(until + self.content, self.others)
 
 
 Hit = Recalled | Said
@@ -125,7 +139,7 @@ class Recaller:
         """What is known of whom a hit names, about what the hit leaves open; best first."""
         name, more = onward(query, _words(seed), seed.content)
         found = await self._both(project_hash, more, at, past=past) if name else []
-        return [one for one in found if name in _words(one)]
+        return [one.beside(one.score, ()) for one in found if name in _words(one)]
 
     async def forgetting(self, memory: Memory) -> None:
         """Hide what a person said of what is about to be forgotten."""
@@ -134,11 +148,16 @@ class Recaller:
 
     async def _both(self, project_hash: str, query: str, at: int, *, past: bool) -> list[Hit]:
         found = await self.find(project_hash, query, _MEMORIES, at)
-        held = [Held(one.memory.id, one.content, one.memory.promoted_at) for one in found]
-        over = await self._over(project_hash, query, at) if past else ()
+        over = await self._over(project_hash, query, at)
+        held = [
+            Held(one.memory.id, one.content, one.memory.promoted_at, one.until)
+            for one in (*found, *over)
+        ]
         heard = await self._sayings.find(project_hash, query, held, at, past=past)
-        current = [one for one in found if one.memory.id not in heard.outdated]
-        return fused((*current, *over), heard.said)
+        if past:
+            current = [one for one in found if one.key not in heard.outdated]
+            return fused((*current, *over), heard.said)
+        return folded(fused(found, heard.said), heard)
 
     async def _over(self, project_hash: str, query: str, at: int) -> tuple[Recalled, ...]:
         """Memories that held once."""
@@ -240,19 +259,8 @@ def _judged(
 
 def _order(one: Recalled) -> tuple[float, float, int]:
     why = one.why
-    fused = sum(1 / (_K + rank) for rank in (why.text_rank, why.vector_rank) if rank)
+    fused = sum(1 / (K + rank) for rank in (why.text_rank, why.vector_rank) if rank)
     return fused * (1 - _NUDGE + _NUDGE * why.relevance), one.score, one.memory.id
-
-
-def fused(memories: Sequence[Recalled], said: Sequence[Said]) -> list[Hit]:
-    """Both sources by reciprocal rank: in their own order, and by score; memories first."""
-    places: list[tuple[int, Hit]] = [*enumerate(memories, 1), *enumerate(said, 1)]
-    by_score = sorted(places, key=lambda one: -one[1].score)
-    ranked = [
-        (1 / (_K + place) + 1 / (_K + rank), isinstance(one, Recalled), one)
-        for rank, (place, one) in enumerate(by_score, 1)
-    ]
-    return [one for _, _, one in sorted(ranked, key=lambda one: one[:2], reverse=True)]
 
 
 def _words(one: Hit) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ date, and what was said or remembered later about the same hides it.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import anyio.to_thread
 import msgspec
@@ -23,9 +23,15 @@ from hermes.store.said import Saids, Sought, Typed, Vouching
 _MESSAGES = 60
 _WORDS = 12
 
+Key = tuple[int, str, str]
+"""Names a hit: the memory, or the message and the sentence."""
+
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence of the person's; `until`: ms at which it was hidden by something later."""
+    """A sentence of the person's; `until`: ms at which it was hidden by something later.
+
+    `others`: lines of other hits about the same, each with when it was said beside this one.
+    """
 
     content: str
     score: float
@@ -34,27 +40,47 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     words: tuple[str, ...] = ()
     until: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return 0, self.cid, self.content
+
+    def beside(self, score: float, others: tuple[str, ...]) -> Self:
+        """The same as one with others."""
+        return msgspec.structs.replace(self, score=score, others=others)
 
     @property
     def line(self) -> str:
         """The sentence with when it was said, and until when it held."""
         ends = "" if self.until is None else f", until {day(self.until)}"
-        return f"said {day(self.at)}{ends}: {self.content}"
+        return together(f"said {day(self.at)}{ends}: {self.content}", self.others)
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A memory that a question found: what it says, and since when it is known."""
+    """A memory that a question found: what it says, and since when it is known.
+
+    `ends`: ms at which it was over, of one that is.
+    """
 
     memory: int
     content: str
     at: int
+    ends: int | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Sentences that fit, the best first, and the memories that a later one contradicts."""
+    """Sentences that fit, the best first, and what something later contradicts.
+
+    `behind`: hits, each with a later one about the same that it is to stand behind.
+    `ahead`: those of them that fit the question better: the later one stands behind them.
+    """
 
     said: tuple[Said, ...] = ()
-    outdated: frozenset[int] = frozenset()
+    outdated: frozenset[Key] = frozenset()
+    behind: Mapping[Key, Key] = {}
+    ahead: frozenset[Key] = frozenset()
 
 
 def day(at: int) -> str:
@@ -62,9 +88,15 @@ def day(at: int) -> str:
     return datetime.fromtimestamp(at / 1000, tz=UTC).date().isoformat()
 
 
-class Asked(NamedTuple):
-    """A question as its words, and what is known already."""
+def together(line: str, others: Sequence[str]) -> str:
+    """A line with those that it stands for."""
+    return f"{line} ({'; '.join(others)})" if others else line
 
+
+class Asked(NamedTuple):
+    """A question, what its words say, and what is known already."""
+
+    query: str
     worth: Mapping[str, float]
     vouching: Sequence[Vouching]
     held: Sequence[Held]
@@ -100,7 +132,7 @@ class Sayings:
         Args:
             project: whose, by its hash.
             query: the question.
-            held: the memories that it found; they hide what they say themselves.
+            held: the memories that it found, live or over; they hide what they say themselves.
             now: the time in ms.
             past: whether it asks for what was.
         """
@@ -112,7 +144,7 @@ class Sayings:
         known = [
             msgspec.structs.replace(one, at=sought.told.get(one.memory, one.at)) for one in held
         ]
-        asked = Asked(worth, sought.vouching, known, now, past)
+        asked = Asked(query, worth, sought.vouching, known, now, past)
         return await anyio.to_thread.run_sync(self._judged, sought.typed, asked)
 
     async def saying(self, project: str, content: str) -> tuple[Cid, ...]:

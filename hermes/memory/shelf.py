@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from hermes.memory.subjects import about_keys, is_slot, key_of, stems_of
 from hermes.memory.values import corrects, look
+from hermes.memory.words import telling
 from hermes.store.claim import Claim, Subject
 
 _OVERLAP = 0.7
 _TELLERS = 2
+_MEANT = 0.6  # of a clause's words, with its value: so many mean a memory
 
 
 class Entry:
@@ -119,10 +121,10 @@ class Shelf:
         named = [entry for key in about_keys(text) for entry in self._by_subject.get(key, ())]
         near = self._near(stems_of(text))
         said = [entry for entry in near if entry.says_all_of(text)][:1]
-        telling = look(text).tellers
-        if not named and not said and len(telling) >= _TELLERS:
-            said = [entry for entry in near if telling <= entry.stems]
-        return named or said
+        tellers = look(text).tellers
+        if not named and not said and len(tellers) >= _TELLERS:
+            said = [entry for entry in near if tellers <= entry.stems]
+        return named or said or _meant(text, near)
 
     def _with(self, claim: Claim) -> list[Entry]:
         """Memories with the value that a claim replaces, if they are about the same."""
@@ -167,6 +169,22 @@ class Shelf:
     def _near(self, stems: frozenset[str]) -> list[Entry]:
         found = {entry.name: entry for stem in stems for entry in self._by_stem.get(stem, ())}
         return list(found.values())
+
+
+def _meant(text: str, near: Sequence[Entry]) -> list[Entry]:
+    """The one that says most of a clause in other words, and its value: what it ends with."""
+    stems = stems_of(text)
+    value = {*look(text).tellers, *telling(text)[-1:]}
+    best = sorted(
+        (one for one in near if value <= one.stems and _mostly(stems, one.stems)),
+        key=lambda one: (len(stems & one.stems), one.at),
+    )
+    return best[-1:]
+
+
+def _mostly(stems: frozenset[str], there: frozenset[str]) -> bool:
+    shared = stems & there
+    return len(shared) >= _TELLERS and len(shared) >= _MEANT * len(stems)
 
 
 def _differ(one: Subject, other: Subject) -> bool:

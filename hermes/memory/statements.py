@@ -13,7 +13,7 @@ from hermes.load import load
 from hermes.memory.claims_doubt import asking, doubtful, guessed, one_off, passing, pointing
 from hermes.memory.claims_marks import Marked, marked
 from hermes.memory.claims_rules import FORGET, LETS, REFUSED, RULES, STATEMENT
-from hermes.memory.claims_text import sentences
+from hermes.memory.claims_text import INSTEAD, sentences
 from hermes.memory.claims_time import ends_at
 from hermes.memory.subjects import about_keys, is_slot, subjects_of
 from hermes.memory.values import Look, look
@@ -48,6 +48,15 @@ _NOT_KEPT = re.compile(
     r"write|repeat)\w* (?:this|that|it)|(?:your|the|my) (?:notes?|record|memory|notebook))\b|"
     r"\bforget (?:that )?(?:i|we) (?:ever )?(?:said|told|mentioned)\b"
 )
+# "Search queries run on …", "Test data lives in …": a noun that looks like an order.
+_NOUNS = re.compile(
+    r"(?i)^\w+ "
+    r"(?:(?!(?:the|an?|all|it|that|this|what|who|which|how|if|my|our|your|to)\b)[\w-]+ ){1,2}?"
+    r"(?:is|are|was|were|has|have|had|can|must|may|will|should|goes|go|lives?|sits?|runs?|comes?|"
+    r"needs?|uses?|belongs?|gets?|stays?|takes?|starts?|ends?|lasts?|lands?|costs?|carry|carries|"
+    r"contains?|holds?|expires?|happens?|arrives?|leaves?|opens?|closes?)\b"
+)
+_EXISTS = re.compile(r"(?i)^there(?:'s| is| are| was| were) (?!no\b)[\w-]+ [\w-]+.* \w+ \w+")
 _LEAST_WORDS, _MOST = 3, 300
 _LEAD, _TELLS = 8, 4
 _KEPT = 4_096
@@ -108,7 +117,21 @@ def _statements(text: str, at: int) -> list[Statement]:
     own = sentences(text)
     if any(REFUSED.search(one) or _NOT_KEPT.search(one) for one in own):
         return []
-    return [made for one in own if (made := _statement(one, at)) is not None]
+    found: list[Statement] = []
+    instead = ""
+    for one in own:
+        if INSTEAD.match(one):
+            instead = one.rstrip(".! ")
+            continue
+        if (made := _statement(one, at)) is not None:
+            told = marked(f"{instead}: {one}") if instead else None
+            found.append(made if told is None else _corrected(made, told))
+        instead = ""
+    return found
+
+
+def _corrected(made: Statement, told: Marked) -> Statement:
+    return made._replace(changed=made.changed or told.changed, old=frozenset(telling(told.old)))
 
 
 def _statement(sentence: str, at: int) -> Statement | None:
@@ -140,12 +163,12 @@ def _led(found: Marked) -> Marked:
 
 def _points(core: str) -> bool:
     """Whether it only says something of what stood elsewhere: with many words it says more."""
-    return pointing(core) and len(telling(core)) < _TELLS
+    return pointing(core) and len(telling(core)) < _TELLS and not _EXISTS.match(core)
 
 
 def _is_order(found: Marked) -> bool:
     """Whether it orders something to be done now, not something that is to hold."""
-    if found.force or not _ORDER.match(found.text):
+    if found.force or not _ORDER.match(found.text) or _NOUNS.match(found.text):
         return False
     return not any(one.pattern.match(found.text) for one in RULES if one not in {LETS, STATEMENT})
 

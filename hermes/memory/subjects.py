@@ -55,9 +55,9 @@ _IS = re.compile(
 )
 _DONE = re.compile(
     r"(?i)^(?P<done>\w{3,}(?:ed|wn|en|ne|[ée]e?s?)|built|kept|made|set|run|sent|put|held|stored|"
-    r"hosted|ge\w+t)\s+"
-    r"(?:with|in|as|to|at|on|through|by|under|for|from|mit|auf|avec|dans|sur|con|"
-    r"en)\s+(?P<value>.+)$"
+    r"hosted|reset|cut|fed|hung|shut|split|read|paid|sold|bought|brought|told|led|ge\w+t)\s+"
+    r"(?:with|in|as|to|at|on|through|by|under|for|from|every|each|before|after|when|once|mit|auf|"
+    r"nach|vor|avec|dans|sur|con|en)\s+(?P<value>.+)$"
 )
 _CALLED = re.compile(r"(?i)^(?:called|named|known as)\s+(?P<value>.+)$")
 _OURS = re.compile(r"(?i)^(?:the|our|my|what)\b\s*(?P<name>.+?)(?:\s+here)?$")
@@ -71,6 +71,7 @@ _HAS = re.compile(
     r"requires?|needs?|expires? after|"
     r"takes?|targets?)\s+(?P<value>[^\s]+(?: [^\s]+){0,4})$"
 )
+_HAVING = re.compile(r"(?i)(?:uses?|has|have)?$")
 _NEVER = re.compile(
     r"(?i)^(?:we |i |you |please |wir |on |nous )*(?:never|don'?t ever|don'?t|do not|must not|"
     r"should never|"
@@ -148,7 +149,9 @@ def _general(text: str, plain: str) -> Iterator[Subject]:
         yield _being(match["what"], match["value"])
     elif (match := _HAS.match(plain)) or (match := _AT.match(plain)):
         for_what = _AS.split(match["value"], maxsplit=1)
-        left = for_what[1] if len(for_what) > 1 else match["what"]
+        verb = match.groupdict().get("verb") or ""
+        own = f"{match['what']} {'' if _HAVING.match(verb) else verb}"
+        left = for_what[1] if len(for_what) > 1 else own
         yield Subject(_key(left), normal(for_what[0]))
 
 

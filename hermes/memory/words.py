@@ -52,6 +52,11 @@ _SMALL = frozenset(
 )
 
 
+def is_small(word: str) -> bool:
+    """Whether a plain word says nothing by itself: "the", "with", "we"."""
+    return word in _SMALL
+
+
 def telling(text: str) -> tuple[str, ...]:
     """The stems of a text's telling words, each once, in order; all of them if all are small."""
     return telling_of(plain_words(text))

@@ -13,9 +13,6 @@ from pathlib import Path
 from hermes.sandbox.changes import Delta, Node
 
 _SHOWN = 400_000
-_ODD = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))} | {
-    code: f"\\u{code:04x}" for code in (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
-}  # fmt: skip
 
 
 def digest(tree: Path) -> str:
@@ -39,7 +36,7 @@ def compare(parent: Path, candidate: Path) -> tuple[Delta, ...]:
 
 def shown(deltas: Sequence[Delta], most: int = _SHOWN) -> str:
     """The difference as unified diff for a person: control and invisible characters are named."""
-    text = "".join(line for one in deltas for line in _diff(one)).translate(_ODD)
+    text = "".join(_plain(line) for one in deltas for line in _diff(one))
     if len(text) <= most:
         return text
     return f"{text[:most]}\n[{len(text) - most} more characters]\n"
@@ -58,6 +55,15 @@ def _diff(one: Delta) -> Iterator[str]:
     )
     for line in difflib.unified_diff(old, new, *names):
         yield line if line.endswith("\n") else f"{line}\n[no newline at its end]\n"
+
+
+def _plain(line: str) -> str:
+    if line[:-1].isprintable():
+        return line
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in line
+    )
 
 
 def _lines(node: Node | None) -> list[str] | None:

@@ -46,7 +46,7 @@ def test_a_file_cannot_take_the_place_of_two(both):
 def test_a_diff_is_readable_and_hides_nothing(both):
     old, new = both({"a.py": b"ok = 1\n"}, {"a.py": "ok = 1 \u202e# \x1b[2K\rfine\n".encode()})
     text = shown(compare(old, new))
-    assert "+ok = 1 \\u202e# \\x1b[2K\\x0dfine" in text
+    assert "+ok = 1 \\u202e# \\x1b[2K\\rfine" in text
     assert not set(text) & set("\x1b\r\u202e")
 
 

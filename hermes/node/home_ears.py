@@ -95,6 +95,8 @@ class Ears:
             )
             row = row._replace(alone=carried.alone)
             await self._parcels.add(row, carried.request, *noted)
+        if carried.anew:
+            self._hosting.tell_so_far(row)
         self._feed(routing.Came(parcel))
         return fresh and bool(noted)
 

@@ -26,11 +26,16 @@ _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class Carried(msgspec.Struct, frozen=True):
-    """A turn on its way to its home; `alone`: it goes to nobody but this recipient."""
+    """A turn on its way to its home.
+
+    `alone`: it goes to nobody but this recipient. `anew`: its origin began again, and has heard
+    nothing of it since.
+    """
 
     parcel: routing.Parcel
     request: TurnRequest
     alone: bool = False
+    anew: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):

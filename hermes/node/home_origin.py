@@ -115,6 +115,7 @@ class Origin:
         mine = row is not None and row.origin == self._hosting.me
         if not mine or await self._hosting.is_begun(told.turn):
             return False  # its end is known, or it went on here
+        self._parcels.heard(told.turn)
         committed = False
         for event in read_events(told):
             if is_final(event):

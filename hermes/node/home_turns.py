@@ -41,6 +41,7 @@ class Hosting:
         self._circle = ground.circle
         self._clock = ground.clock
         self._running: dict[str, str] = {}
+        self._tellings: dict[str, Telling] = {}
         self._moved = anyio.Event()
         self.tasks: TaskGroup
         """Set before anything is begun."""
@@ -110,6 +111,13 @@ class Hosting:
         telling.tell(final)
         self.tasks.start_soon(telling.run)
 
+    def tell_so_far(self, row: ParcelRow) -> None:
+        """The origin of a turn that runs began again: tell it what happened."""
+        if telling := self._tellings.get(row.turn):
+            for event in self._bus.so_far(ConversationId(row.conversation)):
+                if event.turn_id == row.turn:
+                    telling.tell(event)
+
     async def obey(self, row: ParcelRow, order: Order) -> None:
         """Do what a person at the origin said."""
         conversation = ConversationId(row.conversation)
@@ -145,6 +153,7 @@ class Hosting:
                     return
                 async with anyio.create_task_group() as tasks:
                     telling = Telling(self._mail, row.origin, row.turn, row.conversation)
+                    self._tellings[row.turn] = telling
                     tasks.start_soon(telling.run)
                     if self._parcels.request(row).interactive:
                         tasks.start_soon(self._attend, row)
@@ -178,6 +187,7 @@ class Hosting:
         self._leave(row)
 
     def _leave(self, row: ParcelRow) -> None:
+        self._tellings.pop(row.turn, None)
         if self._running.pop(row.turn, None):
             self.moved()
             self.ended(row.conversation)

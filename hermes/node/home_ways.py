@@ -51,7 +51,9 @@ class Ways:
         else:
             words = msgspec.structs.replace(self._parcels.request(row), api_key="")
             if row.forwarded == to:
-                self._mail.say(to, PARCEL, Carried(parcel, words, row.alone), row.conversation)
+                anew = mine and self._parcels.is_unheard(row.turn)
+                body = Carried(parcel, words, row.alone, anew)
+                self._mail.say(to, PARCEL, body, row.conversation)
                 return
             alone = mine and not self._circle.is_quorate
             await self._parcels.forward(row, to, alone=alone)

@@ -135,7 +135,7 @@ class Town:
                 )
             )
             tasks = await stack.enter_async_context(anyio.create_task_group())
-            presence = Presence(node.key, post, people, CLOCK, _card, settings.mesh.presence_s)
+            presence = Presence(node.key, post, people, CLOCK, plain_card, settings.mesh.presence_s)
             ground = Ground(
                 settings, owner, CLOCK, node.key, None, post, presence, people, None, None
             )
@@ -170,5 +170,5 @@ class Town:
             yield SimpleNamespace(**self.nodes)
 
 
-async def _card():
+async def plain_card():
     return Card(0, 0, ("chat",))

@@ -1,0 +1,89 @@
+"""Homes that go away: another takes over, and nothing is done twice or lost without a word."""
+
+import anyio
+import pytest
+from homes_stage import LEASE_S, Town
+from house import conversation_of
+
+from hermes.core.event import TextDelta, is_final
+
+pytestmark = pytest.mark.slow
+SLOW = {"text": "one two three four five six", "chunk_delay_s": 30}
+
+
+@pytest.fixture
+def town(tmp_path):
+    return Town(tmp_path)
+
+
+async def user_words(node, conversation):
+    history = await node.owner.rooms.store.conversations.history(conversation)
+    return [one.message.parts[0].text for one in history if one.message.role == "user"]
+
+
+async def until_heads(node, conversation, count):
+    store = node.owner.rooms.store
+    with anyio.fail_after(20):
+        while len((await store.conversations.get(conversation)).heads) != count:  # noqa: ASYNC110 - no event
+            await anyio.sleep(0.02)
+
+
+async def test_a_home_that_goes_in_mid_turn_is_followed_by_another(town):
+    town.nodes["b"].scripts({"text": "begun"}, SLOW)
+    for name in "ac":
+        town.nodes[name].scripts({"text": f"answered by {name}"})
+    async with town.all() as nodes:
+        conversation = conversation_of(await nodes.b.play("first"))
+        seen = []
+        request = nodes.a.request("does this come?", conversation_id=conversation)
+        with anyio.fail_after(LEASE_S + 8):
+            async with nodes.a.client.turn(request) as events:
+                async for event in events:
+                    seen.append(event)
+                    if isinstance(event, TextDelta):
+                        town.part("ac", "b")
+                        cut_at = anyio.current_time()
+        assert seen[-1].kind == "HomeLost"
+        assert "may have been done there" in seen[-1].error
+        assert sum(map(is_final, seen)) == 1
+        again = await nodes.a.play("and this?", conversation_id=conversation)
+        assert again[-1].text in {"answered by a", "answered by c"}
+        assert anyio.current_time() - cut_at < 10
+        holders = {nodes.a.homes._machines.home(conversation)}
+        assert holders <= {nodes.a.me, nodes.c.me}
+
+
+async def test_both_sides_of_a_partition_go_on_and_both_parts_are_kept(town):
+    for name in "abc":
+        town.nodes[name].scripts(*({"text": f"{name} {n}"} for n in range(4)))
+    async with town.all() as nodes:
+        conversation = conversation_of(await nodes.a.play("first"))
+        for node in (nodes.b, nodes.c):
+            await node.until(lambda node=node: conversation in node.homes._machines.leases.promises)
+        await until_known(nodes.b, conversation)
+        await until_known(nodes.c, conversation)
+        town.part("a", "bc")
+        alone = await nodes.a.play("on the one side", conversation_id=conversation)
+        assert alone[-1].text == "a 1"
+        others = await nodes.b.play("on the other side", conversation_id=conversation)
+        assert others[-1].text[0] in "bc"
+        town.heal()
+        for node in (nodes.a, nodes.b, nodes.c):
+            await until_heads(node, conversation, 2)
+        joined = await nodes.c.play("together", conversation_id=conversation)
+        assert is_final(joined[-1])
+        assert joined[-1].text, joined
+        for node in (nodes.a, nodes.b, nodes.c):
+            await until_heads(node, conversation, 1)
+            said = await user_words(node, conversation)
+            assert sorted(said) == sorted(
+                ["first", "on the one side", "on the other side", "together"]
+            )
+
+
+async def until_known(node, conversation):
+    store = node.owner.rooms.store
+    with anyio.fail_after(20):
+        while len(await store.conversations.list()) < 1:  # noqa: ASYNC110 - no event
+            await anyio.sleep(0.02)
+    assert (await store.conversations.get(conversation)).id == conversation

@@ -12,6 +12,7 @@ import queue
 import random
 import re
 import secrets
+import select
 import shutil
 import signal
 import socket
@@ -41,6 +42,7 @@ from hermes.testing.acts import say
 from hermes.testing.endpoint import serve
 from hermes.testing.relays import switchboard
 
+SCRIPT = Path(__file__).parents[1] / "gateway" / "dm_nostr_tools.mjs"
 PRESENCE_S = 1.0
 LEASE_S = 6.0
 NAMES = ("anne", "bert", "carl", "dave", "emma")
@@ -127,14 +129,14 @@ class Line:
     def _rough(self, frame):
         """Drop, double, hold back and turn around, delay."""
         chance = self.lines.chance.random()
-        if chance < 0.15:
+        if chance < 0.05:
             return []
-        if chance < 0.3:
+        if chance < 0.25:
             return [frame, frame]
-        if chance < 0.5:
+        if chance < 0.35:
             self.held.append(frame)
             return []
-        if chance < 0.7:
+        if chance < 0.6:
             held, self.held = self.held, []
             return [frame, *reversed(held)]
         return [0.05, frame]
@@ -228,9 +230,9 @@ class Relay:
 class Home(Stranger):
     """A machine of somebody: its node, and whoever sits there."""
 
-    def __init__(self, env, name):
+    def __init__(self, env, name, portal):
         super().__init__(env)
-        self.name = name
+        self.name, self.portal = name, portal
         self.node = None
         self.npub = self.key = ""
 
@@ -253,7 +255,8 @@ class Home(Stranger):
 
     def peers(self):
         """The states of the fleet as this node sees it, by key."""
-        return {one["npub"]: one["state"] for one in self.ask_json("peers", "list")}
+        with self.front() as front:
+            return {one["npub"]: one["state"] for one in front.query("peers.list")}
 
     def sees(self, *others, state="alive", limit_s=LIMIT_S):
         """Wait until the others are seen in a state."""
@@ -273,12 +276,54 @@ class Home(Stranger):
         raise AssertionError((self.name, found))
 
     @contextlib.contextmanager
-    def front(self, portal):
+    def front(self):
         """A door to the node, as a front end has it."""
         settings = read_settings(self.env)
-        with portal.wrap_async_context_manager(find_owner(settings)) as door:
+        with self.portal.wrap_async_context_manager(find_owner(settings)) as door:
             assert door is not None
-            yield Front(portal, door, self)
+            yield Front(self.portal, door, self)
+
+    def say(self, text, conversation="", **more):
+        """One turn from here, answered; the answer's words."""
+        words = ("--conversation", conversation) if conversation else ()
+        done = self.ask(text, *words, **more)
+        assert done.last["type"] == "turn_finished", done
+        return done.last["text"]
+
+    def home_of(self, conversation):
+        """Who holds a conversation as far as is known here, by key."""
+        with self.front() as front:
+            return front.status(conversation)["home"]
+
+
+class Phone:
+    """A person's client on nostr-tools, in a process of its own, at one relay."""
+
+    def __init__(self, relay, node):
+        self.child = subprocess.Popen(
+            ["node", str(SCRIPT), relay.url, node.key],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.next("ready")
+
+    def next(self, name, limit_s=LIMIT_S):
+        end = time.monotonic() + limit_s
+        while select.select([self.child.stdout], [], [], max(0, end - time.monotonic()))[0]:
+            value = json.loads(self.child.stdout.readline())
+            if name in value:
+                return value[name]
+        raise AssertionError(f"no {name}")
+
+    def ask(self, text):
+        self.child.stdin.write(json.dumps({"say": text}) + "\n")
+        self.child.stdin.flush()
+        return self.next("heard")
+
+    def close(self):
+        self.child.kill()
+        self.child.communicate()
 
 
 class Front:
@@ -290,8 +335,8 @@ class Front:
     def query(self, name, /, **arguments):
         return self.portal.call(partial(self.door.query, name, **arguments))
 
-    def status(self):
-        return self.portal.call(self.door.status)
+    def status(self, conversation=""):
+        return self.portal.call(self.door.status, conversation)
 
     def turn(self, text, conversation="", **how):
         place = str(self.home.project)
@@ -364,7 +409,7 @@ class Stage:
     def twin(self, one):
         """The same store and keys in another place."""
         with home() as env:
-            other = Home(env, f"{one.name}'s twin")
+            other = Home(env, f"{one.name}'s twin", self.portal)
             one.down(signal.SIGTERM)
             shutil.copytree(one.state, other.state)
             one.up()
@@ -434,7 +479,7 @@ def fleet():
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(3) as several:
         portal = stack.enter_context(start_blocking_portal())
         model = stack.enter_context(portal.wrap_async_context_manager(serve(answer)))
-        homes = [Home(stack.enter_context(home()), name) for name in NAMES]
+        homes = [Home(stack.enter_context(home()), name, portal) for name in NAMES]
         for one in homes:
             one.config("")
         list(several.map(Home.found, homes))

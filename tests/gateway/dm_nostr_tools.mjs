@@ -16,7 +16,10 @@ const relay = await Relay.connect(url)
 relay.onauth = event => Promise.resolve(pure.finalizeEvent(event, secret))
 const say = value => console.log(JSON.stringify(value))
 
-relay.subscribe([{ kinds: [1059], '#p': [me] }], {
+const listen = () => relay.subscribe([{ kinds: [1059], '#p': [me] }], {
+  onclose(reason) { // a relay that shows wraps to their reader alone asks who it is first
+    if (reason.startsWith('auth-required')) relay.auth(relay.onauth).then(listen)
+  },
   onevent(event) {
     const rumour = nip17.unwrapEvent(event, secret)
     say({
@@ -25,6 +28,7 @@ relay.subscribe([{ kinds: [1059], '#p': [me] }], {
     })
   },
 })
+listen()
 
 const acts = {
   say: text => relay.publish(nip17.wrapEvent(secret, { publicKey: agent }, text)),

@@ -4,7 +4,6 @@ import argparse
 import re
 from collections.abc import Callable
 
-import anyio.to_thread
 import msgspec
 
 from hermes.cli.output import print_json, print_table, print_text
@@ -70,7 +69,7 @@ async def run_command(args: argparse.Namespace, world: World) -> int:
             code = _REFUSED
         else:
             root = box.workspace or world.root
-            await anyio.to_thread.run_sync(apply_changes, ended.changes, root)
+            await apply_changes(ended.changes, root)
             applied = True
     if args.json:
         print_json(_plain(ended, applied=applied), world.stdout)

@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,12 +18,13 @@ import anyio.to_thread
 from anyio.abc import Process
 
 from hermes.errors import NotAvailable, ToolFailure
-from hermes.sandbox.bare import Bare, bare
+from hermes.sandbox.bare import bare
 from hermes.sandbox.box import Box, Ended, Tier, Wires
 from hermes.sandbox.ground import Account, Ground
 from hermes.sandbox.inmate import Inmate, command, frame, kill_group
 from hermes.sandbox.launch import ENV, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
+from hermes.sandbox.off_loop import off_loop
 
 OnOutput = Callable[[str, bytes], None]
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -102,9 +103,7 @@ _Started = tuple[Inmate, Laid, _Opening]
 async def _start_bare(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Started, None]:
     """Start a command of tier B; swept away when the context ends."""
     async with AsyncExitStack() as stack:
-        folder = bare(ground, box)
-        made = await anyio.to_thread.run_sync(folder.__enter__)
-        stack.push_async_callback(_leave, folder)
+        made = await stack.enter_async_context(off_loop(bare(ground, box)))
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         ours.settimeout(0)
@@ -128,11 +127,6 @@ async def _start_bare(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[
                     await process.wait()
                 kill_group(process.pid)
                 await process.aclose()
-
-
-async def _leave(folder: AbstractContextManager[Bare]) -> None:
-    with anyio.CancelScope(shield=True):
-        await anyio.to_thread.run_sync(folder.__exit__, None, None, None)
 
 
 class _Once:

@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import anyio.to_thread
+
 from hermes.errors import Refused, ToolFailure
 from hermes.sandbox.changes import Changes, Delta, Node
 from hermes.sandbox.changes_read import node_at
@@ -19,14 +21,18 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def apply_changes(changes: Changes, root: Path) -> None:
-    """Apply everything, or raise and leave everything as it was; blocking.
+async def apply_changes(changes: Changes, root: Path) -> None:
+    """Apply everything, or raise and leave everything as it was; not cancelled once begun.
 
     Raises Refused when a change is refused, and ToolFailure when a place is not as it was.
     """
     if changes.refused:
         first = changes.refused[0]
         raise Refused(f"{first.path}: {first.reason}", "nothing of it was applied")
+    await anyio.to_thread.run_sync(_apply, changes, root)
+
+
+def _apply(changes: Changes, root: Path) -> None:
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for delta in changes.deltas:

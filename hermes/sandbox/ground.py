@@ -19,6 +19,7 @@ from hermes.sandbox.landlock import abi
 
 USER = "hermes-sandbox"
 SYSTEM = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
+_OVERFLOW = 65_534
 INSTALL = "install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap)"
 ADD_USER = (
     f"make the user it runs as: useradd --system --no-create-home --shell /usr/sbin/nologin {USER}"
@@ -78,9 +79,9 @@ def _program(name: str) -> str:
 
 
 def _is_roots(path: Path) -> bool:
-    """Whether only root can change the program."""
+    """Whether only root can change the program; in some containers root has no number."""
     seen = path.resolve().stat()
-    return seen.st_uid == 0 and not seen.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
+    return seen.st_uid in {0, _OVERFLOW} and not seen.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
 
 
 def _python() -> tuple[str, str]:

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import guard  # type: ignore[import-not-found]  # noqa: E402 - it lies beside this file
+import guard  # type: ignore[import-not-found]  # it lies beside this file
 
 
 def become(argv: list[str]) -> None:

@@ -54,6 +54,7 @@ class Wait:
         self._laid, laid = os.pipe()
         go, self._go = os.pipe()
         os.set_blocking(self._laid, False)
+        os.set_blocking(self._go, False)
         self.theirs = (laid, go)
         stack.callback(os.close, self._laid)
         stack.callback(os.close, self._go)

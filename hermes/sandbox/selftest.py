@@ -4,7 +4,6 @@ Version numbers prove nothing: a layer that silently does nothing passes every l
 An axis holds when the probe gets through outside (the positive control) and not inside.
 """
 
-import contextlib
 import os
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from hermes.errors import HermesError
 from hermes.sandbox.box import Box, Limits, Tier, Why, Wires
 from hermes.sandbox.boxing import run_on
 from hermes.sandbox.ground import Ground
+from hermes.sandbox.off_loop import off_loop
 
 _MIB = 1 << 20
 _TIGHT = Limits(
@@ -73,8 +73,7 @@ async def try_axes(ground: Ground, tier: Tier) -> tuple[Axis, ...]:
 
     `tier`: how it is started, B or anything else.
     """
-    with contextlib.ExitStack() as stack:
-        target = await anyio.to_thread.run_sync(stack.enter_context, _target(ground))
+    async with off_loop(_target(ground)) as target:
         found: dict[str, Mapping[str, bool]] = {}
         bounds: list[Axis] = []
 

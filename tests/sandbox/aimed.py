@@ -86,7 +86,7 @@ def outside(standing: Standing, aim: Aim, names) -> dict[str, str]:
 
 
 def weak(standing: Standing, aim: Aim, names) -> dict[str, str]:
-    """The same attacks in a sandbox of namespaces alone, as many are: the whole disk, all rights."""
+    """The same attacks in a sandbox of namespaces alone: the whole disk, all rights."""
     done = subprocess.run(
         [standing.ground.bwrap, "--dev-bind", "/", "/", "--unshare-user", "--unshare-pid",
          "--unshare-net", "--proc", "/proc", "--uid", "0", "--gid", "0", "--cap-add", "ALL",

@@ -1,5 +1,6 @@
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import anyio
@@ -41,3 +42,11 @@ def standing():
     if found.tier not in {"A", "A-"}:
         pytest.skip(f"this machine gives no user namespace: {found.reason}")
     return found
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that another user can pass into: as root a sandbox runs as one."""
+    with tempfile.TemporaryDirectory(prefix="hermes-open-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)

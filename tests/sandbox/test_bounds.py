@@ -1,6 +1,5 @@
 """Nothing takes more than its share: each greed inside a tight box, and outside to compare."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -169,7 +168,7 @@ anyio.run(main)
 
 async def test_when_its_parent_is_killed_it_dies_too(standing, mark):
     argv = daemon(standing, mark, linger=60)
-    parent = await anyio.open_process([sys.executable, "-c", PARENT, *argv], cwd=os.getcwd())
+    parent = await anyio.open_process([sys.executable, "-c", PARENT, *argv], cwd=Path.cwd())
     async with parent:
         with anyio.fail_after(20):
             await parent.stdout.receive()

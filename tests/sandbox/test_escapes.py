@@ -42,7 +42,7 @@ def inside(standing, aim):
         code = (ATTACKS / "attack.py").read_bytes()
         words = [standing.ground.python, "-I", "-S", "-B", "-", aim.words, *NAMES]
         held = os.open(aim.folder / "repo/module.py", os.O_RDWR)
-        os.set_inheritable(held, True)
+        os.set_inheritable(held, True)  # noqa: FBT003 - positional only
         try:
             return await run(standing, Box(limits=Limits(wall_s=60)), words, Wires(stdin=code))
         finally:

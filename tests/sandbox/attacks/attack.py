@@ -455,7 +455,10 @@ def local_table():
 
 
 def file_handles():
-    handle, mount = ctypes.create_string_buffer(struct.pack("Ii", 128, 0) + bytes(128)), ctypes.c_int()
+    handle, mount = (
+        ctypes.create_string_buffer(struct.pack("Ii", 128, 0) + bytes(128)),
+        ctypes.c_int(),
+    )
     return call(303, 264, -100, b"/usr", handle, ctypes.byref(mount), 0) == 0
 
 
@@ -486,8 +489,11 @@ def steals_terminal():
 
 
 def inherited_descriptor():
-    return any(T["repo"] in os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-               if os.path.islink(f"/proc/self/fd/{fd}"))
+    return any(
+        T["repo"] in os.readlink(f"/proc/self/fd/{fd}")
+        for fd in os.listdir("/proc/self/fd")
+        if os.path.islink(f"/proc/self/fd/{fd}")
+    )
 
 
 def kernel_log():

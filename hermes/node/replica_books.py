@@ -38,8 +38,8 @@ class Books:
 
     async def look(
         self, only: Collection[ConversationId] | None = None
-    ) -> tuple[Collection[ConversationId], Collection[ConversationId]]:
-        """Look how far the conversations are here; those that changed, those no longer shared."""
+    ) -> Collection[ConversationId]:
+        """Look how far the conversations are here; gives those that changed since."""
         held = await self._replicas.states(self._me, only)
         held = {place: one for place, one in held.items() if place not in self._silent}
         changed = [p for p, one in held.items() if self.mine.get(p) != one.state]
@@ -51,7 +51,7 @@ class Books:
         for place in changed:
             self.mine[place] = held[place].state
             self.places[place] = held[place].place
-        return changed, hidden
+        return changed
 
     def mute(self, place: ConversationId) -> None:
         """Nothing of it can be given: it reaches into a private one."""

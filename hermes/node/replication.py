@@ -51,6 +51,7 @@ class Replication:
         self._intake = Intake(self._replicas, self._shards, self._books, self._talk, self._me)
         self._intake.parted = self._part
         self._stirred: set[ConversationId] = set()
+        self._fresh: set[ConversationId] = set()
         self._met: set[str] = set()
         self._wake = anyio.Event()
         rooms.desk.offer({"replication.status": self.status})
@@ -133,22 +134,25 @@ class Replication:
         """Give what is new; now and then tell who has something else than this node of it."""
         for node in met:
             self._books.met(node)
-        changed, hidden = await self._books.look(only)
+        changed = {*await self._books.look(only), *self._fresh}
+        self._fresh = set()
         for node in self._live():
             fresh = [place for place in changed if place in self._books.mine]
             if fresh:
                 await self._talk.push(node, fresh)
-            if hidden or node in met:
-                await self._hush(node)
-            if only is None and ((behind := await self._books.behind(node)) or node in met):
+            if only is not None:
+                continue
+            await self._hush(node)
+            if (behind := await self._books.behind(node)) or node in met:
                 await self._tell(node, behind, total=node in met)
 
     async def _hush(self, node: str) -> None:
-        """What became private here is private where it went before."""
+        """What became private here is private where it went before; said until it is so."""
         gone = [place for place in await self._books.theirs(node) if place not in self._books.mine]
-        hidden = [ConversationId(place) for place in await self._replicas.hidden(gone)]
+        found = await self._replicas.hidden(gone) if gone else ()
+        hidden = [ConversationId(place) for place in found]
         for at in range(0, len(hidden), ROWS):
-            await self._talk.say(node, Have((), private=tuple(hidden[at : at + ROWS])))
+            await self._talk.say(node, Have((), ask=True, private=tuple(hidden[at : at + ROWS])))
 
     async def _tell(
         self, node: str, states: Mapping[ConversationId, State], *, total: bool = False
@@ -186,7 +190,8 @@ class Replication:
     async def _heard(self, node: str, have: Have) -> None:
         said = {row.id: State(row.heads, row.mark) for row in have.rows}
         await self._books.heard(node, said)
-        await self._books.look(said.keys())
+        changed = await self._books.look(said.keys())
+        self._fresh.update(changed)  # said here a moment ago: others are to have it, too
         mine = self._books.mine
         other = {place: state for place, state in said.items() if mine.get(place) != state}
         here = await self._replicas.here({cid for state in other.values() for cid in state.heads})
@@ -204,6 +209,8 @@ class Replication:
         if have.private:
             await self._hide(have.private)
             await self._books.forget(node, have.private)
+            if have.ask:
+                await self._talk.say(node, Have((), private=have.private))
         if have.total and have.total != total_of(await self._books.theirs(node)):
             await self._books.forget(node)  # it has not what it once said, or we forgot it
             await self._talk.say(node, Have((), whole=True))

@@ -102,7 +102,7 @@ def taking(database: sqlite3.Connection, parcel: Parcel, me: Self) -> Taking:
         for cid, times in taken.items()
         if times != held.get(cid)
     ]
-    statements = [*judged.statements(), *beside, *news]
+    statements = [*judged.statements(database), *beside, *news]
     moved = not here.known or set(ordered) != set(here.heads)
     if moved or fresh:
         at = max((one.message.at for one in judged.fresh.values()), default=0)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import msgspec
 
 from hermes.core.canonical import Block, decode, encode
-from hermes.core.ids import Cid, ConversationId, TurnId, is_uuid
+from hermes.core.ids import Cid, TurnId, is_uuid
 from hermes.core.message import Message, message_of
-from hermes.core.request import TurnRequest
 from hermes.store.links import links_of
 from hermes.store.messages import keeping
-from hermes.store.replica_values import LATEST, Ended, Parcel
+from hermes.store.replica_records import lost, recording
+from hermes.store.replica_values import LATEST, Parcel
 from hermes.store.statement import Statement
 
 _PARENTS_MOST = 1_024
@@ -25,9 +25,6 @@ _HERE = "SELECT cid, conversation FROM messages WHERE cid IN (SELECT value FROM 
 _SESSIONS = "SELECT id FROM sessions WHERE id IN (SELECT value FROM json_each(?))"
 _ASKED = """SELECT id, json_extract(CAST(request AS TEXT), '$.text') FROM turns
     WHERE id IN (SELECT value FROM json_each(?))"""
-_TURN = """INSERT INTO turns (id, conversation, session, state, request, started, finished,
-        attempts, text, error, remedy, usage)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"""
 
 
 class Fresh(NamedTuple):
@@ -102,7 +99,7 @@ class Judged:
         named = {one.message.conversation for one in self.fresh.values()}
         return named | set(self.known.values())
 
-    def statements(self) -> Iterable[Statement]:
+    def statements(self, database: sqlite3.Connection) -> Iterable[Statement]:
         """What keeps the blocks, and the records that came with them."""
         turns: set[str] = set()
         claimed: dict[TurnId, Message] = {}
@@ -111,34 +108,20 @@ class Judged:
             turns.add(one.message.turn)
             if self._claims(one.message):
                 claimed[one.message.turn] = one.message
-        records = {ended.id: ended for ended in self._parcel.turns if ended.id in turns}
+        came = {ended.id: ended for ended in self._parcel.turns if ended.id in turns}
         for message in claimed.values():
-            ended = records.get(message.turn) or _lost(message)
+            ended = came.get(message.turn) or lost(message)
             request = msgspec.structs.replace(ended.request, typed=0)
-            records[message.turn] = msgspec.structs.replace(ended, request=request)
-        for ended in records.values():
-            yield _record(ended, self._parcel.id)
+            came[message.turn] = msgspec.structs.replace(ended, request=request)
+        yield from recording(database, came.values(), self._parcel.id, self._messages())
+
+    def _messages(self) -> list[Message]:
+        return [one.message for one in self.fresh.values()]
 
     def _claims(self, message: Message) -> bool:
         """Whether it says that it was typed here: then only a record of that turn vouches."""
         here = message.node == self._node or message.session in self._own
         return message.role == "user" and here
-
-
-def _lost(message: Message) -> Ended:
-    m = message
-    request = TurnRequest(turn_id=m.turn, text=m.text, cwd="", root="")
-    return Ended(m.turn, m.session, "interrupted", request, m.at, m.at, 1, "", "", "", {})
-
-
-def _record(ended: Ended, conversation: ConversationId) -> Statement:
-    request = msgspec.structs.replace(ended.request, api_key="", conversation_id=conversation)
-    values = (
-        ended.id, conversation, ended.session, ended.state, msgspec.json.encode(request),
-        ended.started, ended.finished, ended.attempts, ended.text, ended.error, ended.remedy,
-        msgspec.json.encode(ended.usage).decode(),
-    )  # fmt: skip
-    return Statement(_TURN, values)
 
 
 def array(values: Collection[str]) -> str:

@@ -14,12 +14,12 @@ import msgspec
 
 from hermes.core.clock import Clock
 from hermes.core.ids import Cid, ConversationId, NodeId, is_uuid
-from hermes.core.request import TurnRequest
 from hermes.store.database import Database
 from hermes.store.messages import heads_json
 from hermes.store.replica_in import Self, taking
-from hermes.store.replica_values import MOST_TITLE, Ended, Held, Parcel, State, Taken, mark_of
-from hermes.store.statement import Row, Statement, Unmet
+from hermes.store.replica_records import records
+from hermes.store.replica_values import MOST_TITLE, Held, Parcel, State, Taken, mark_of
+from hermes.store.statement import Statement, Unmet
 from hermes.store.tips import reach, tips
 
 _STATES = """SELECT c.id, c.heads, c.title, coalesce(s.titled, 0), coalesce(s.place, '')
@@ -53,9 +53,6 @@ _HIDDEN = """SELECT id FROM conversations
     WHERE private <> 0 AND id IN (SELECT value FROM json_each(?))"""
 _SHARED = """SELECT id FROM conversations
     WHERE private = 0 AND id IN (SELECT value FROM json_each(?))"""
-_ENDED = """SELECT id, session, state, request, started, coalesce(finished, started), attempts,
-        text, error, remedy, usage FROM turns
-    WHERE state <> 'running' AND id IN (SELECT value FROM json_each(?))"""
 _STEPS = (0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023, 2_047, 4_095, 8_191)
 LARGEST = 48 << 20
 """Bytes of the largest message that goes to another node."""
@@ -209,7 +206,7 @@ def _cut(database: sqlite3.Connection, wanted: Wanted, me: str, most: tuple[int,
         heads=tuple(sorted(ends)),
         blocks=tuple(data[cid] for cid in chosen),
         more=more and large is None,
-        turns=tuple(_ended(row) for row in database.execute(_ENDED, (_array(turns),))),
+        turns=records(database, turns, chosen),
         taken=_back(database, wanted.conversation),
         title=title[:MOST_TITLE],
         titled=titled,
@@ -265,10 +262,3 @@ def _chosen(between: _Between, most: int, *, whole: bool) -> tuple[list[Cid], in
             size += between[cid][0]
             done[stack.pop()] = None
     return list(done), size, None
-
-
-def _ended(row: Row) -> Ended:
-    request = msgspec.json.decode(row[3], type=TurnRequest)
-    usage = msgspec.json.decode(row[10], type=dict[str, int])
-    fields = dict(zip(Ended.__struct_fields__, row, strict=True))
-    return Ended(**fields | {"request": request, "usage": usage})

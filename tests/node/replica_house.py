@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from house import House, play
 
 from hermes.core.clock import SystemClock
@@ -21,6 +22,7 @@ from hermes.mesh.post import Post
 from hermes.node.department import Ground
 from hermes.node.owner import open_owner
 from hermes.node.replication import Replication
+from hermes.store.lock import OwnerLock
 
 CLOCK = SystemClock()
 SOON_S = 20
@@ -71,6 +73,10 @@ class Node:
     async def texts(self, conversation):
         return [one.message.text for one in await self.store.conversations.history(conversation)]
 
+    async def state(self, conversation):
+        held = await self.store.replicas.states(self.key.public, (conversation,))
+        return held.get(conversation)
+
     async def heads(self, conversation):
         return (await self.store.conversations.get(conversation)).heads
 
@@ -93,6 +99,15 @@ async def fleet(base, relay, count=2):
 async def node(base, relay, key, keys):
     house = House(base)
     town = Town(key.public, keys)
+    lock = OwnerLock(house.settings.data_dir)
+    assert await anyio.to_thread.run_sync(lock.try_acquire)
+    async with AsyncExitStack() as stack:
+        stack.callback(lock.release)
+        yield await stack.enter_async_context(opened(house, town, relay, key))
+
+
+@asynccontextmanager
+async def opened(house, town, relay, key):
     async with (
         open_owner(house.settings, house.environ, CLOCK, lasting=False) as owner,
         Wire(NostrKeys(key.secret), CLOCK) as wire,
@@ -131,7 +146,7 @@ def part(*nodes):
 async def until(holds, *args):
     """Wait until something asked of a node is so."""
     with anyio.fail_after(SOON_S):
-        while not (found := await holds(*args)):
+        while not (found := await holds(*args)):  # noqa: ASYNC110 - what is on another's disk
             await anyio.sleep(0.02)
     return found
 
@@ -141,11 +156,11 @@ async def same(*nodes, conversation):
 
     async def agreed():
         try:
-            told = [(await one.heads(conversation), await one.texts(conversation)) for one in nodes]
-        except Exception as error:  # noqa: BLE001 - not there yet
+            told = [(await one.state(conversation), await one.texts(conversation)) for one in nodes]
+        except Exception as error:
             if type(error).__name__ != "ConversationUnknown":
                 raise
             return None
-        return told[0][1] if all(one == told[0] for one in told) else None
+        return told[0][1] if told[0][0] and all(one == told[0] for one in told) else None
 
     return await until(agreed)

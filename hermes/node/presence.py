@@ -38,6 +38,7 @@ _TTL_MS = 30_000
 _ROOM = 512
 _SENDERS = 4
 _WINDOW_S, _MOST = 10.0, 600
+_KNOCK_S, _KNOCKS = 2.0, 8  # a large fleet may have many machines that are switched off
 _LIVES = 2.5  # a card outlives so many of its renewals
 
 
@@ -106,6 +107,7 @@ class Presence:
                     tasks.start_soon(self._send)
                 tasks.start_soon(self._read, self._post.received(GOSSIP))
                 tasks.start_soon(self._live)
+                tasks.start_soon(self._knock)
                 tasks.start_soon(self._meter)
                 await self._tick()
 
@@ -129,18 +131,25 @@ class Presence:
                 self._take(swarm.Tick())
 
     async def _live(self) -> None:
-        """Renew the card, and knock where nobody was heard of yet."""
+        """Renew the card."""
         while True:
             now = self._clock.now_ms()
             until = now + math.ceil(self._every_s * 1000 * _LIVES)
             card = msgspec.structs.replace(await self._card(), version=now, expires_at=until)
             self._take(seen.Present(signed_card(self._key, card)))
+            await anyio.sleep(self._every_s)
+
+    async def _knock(self) -> None:
+        """Say hello to some who are not there: soon after the start, then ever more rarely."""
+        pause = min(_KNOCK_S, self._every_s)
+        while True:
             absent = [
                 node for node in self._people.others if not self._state.members.is_alive(node)
             ]
             if absent:
-                self.meet(absent)
-            await anyio.sleep(self._every_s)
+                self.meet(secrets.SystemRandom().sample(absent, min(_KNOCKS, len(absent))))
+            await anyio.sleep(pause)
+            pause = min(2 * pause, self._every_s)
 
     async def _read(self, arrivals: MemoryObjectReceiveStream) -> None:  # type: ignore[type-arg] # of Arrival
         async with arrivals:

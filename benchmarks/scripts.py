@@ -36,6 +36,7 @@ SCRIPTS = {
     "memory": "benchmarks.memory",
     "background": "benchmarks.background",
     "crash": "benchmarks.crash",
+    "sandbox": "benchmarks.sandbox",
     "catch_up": "benchmarks.catch_up",
     "relay": "benchmarks.relay",
     "dm": "benchmarks.dm",

@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Callable
 
+import anyio.to_thread
 import msgspec
 
 from hermes.cli.output import print_json, print_table, print_text
@@ -58,8 +59,8 @@ def _plain_standing(standing: Standing) -> Json:
 
 async def run_command(args: argparse.Namespace, world: World) -> int:
     """Run a command in a box."""
-    box = _box(args, world)
-    wires = Wires(stdin=_stdin(args, world))
+    box = await anyio.to_thread.run_sync(_box, args, world)
+    wires = Wires(stdin=await anyio.to_thread.run_sync(_stdin, args, world))
     standing = await examine()
     ended = await run(standing, box, args.argv, wires, None if args.json else _teller(world))
     code = 0 if ended.ok else 1

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from hermes.errors import Usage
 from hermes.sandbox.box import HOME, Box, Limits
+from hermes.sandbox.carried import FOLDER, carried
 from hermes.sandbox.ground import Ground
 from hermes.sandbox.seccomp import program, this_machine
 
-FOLDER = "/run/hermes"
 OUTER = "/mnt"  # where our own namespace mounts what is sized
 ENV: Mapping[str, str] = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -79,7 +79,7 @@ def launch(ground: Ground, box: Box, control: int, wait: tuple[int, int] | None 
     made = Launch()
     try:
         told = made.data(b"".join(os.fsencode(word) + b"\0" for word in _told(made, ground, box)))
-        last = [ground.python, "-I", "-S", "-B", f"{FOLDER}/inside.py", str(control)]
+        last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0], str(control)]
         made.argv = [ground.bwrap, "--args", told, "--", *last]
         if ground.staged:
             made.argv = [*_outer(ground, box, wait), *made.argv]
@@ -136,9 +136,8 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
         words += ["--bind", f"{OUTER}/o", str(box.workspace)]
     for bind in box.read:
         words += ["--ro-bind", str(bind.source), str(bind.target)]
-    for name in ("inside.py", "landlock.py"):
-        content = Path(__file__).with_name(name).read_bytes()
-        words += ["--ro-bind-data", made.data(content), f"{FOLDER}/{name}"]
+    for at, content in carried(ground.python):
+        words += ["--ro-bind-data", made.data(content), at]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
     return [*words, "--seccomp", made.data(program(this_machine(), inet=box.inet))]
 

@@ -1,7 +1,7 @@
 """What this node says of itself, and how its mesh looks just now: the queries of `hermes peers`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import anyio.to_thread
@@ -21,7 +21,6 @@ from hermes.node.desk import Query
 from hermes.node.fleet import Fleet
 from hermes.node.presence import Presence, word
 from hermes.node.roster import Roster
-from hermes.node.state import State
 from hermes.node.whereabouts import HOME, Whereabouts
 from hermes.store.store import Store
 
@@ -54,7 +53,7 @@ class Gathering:
         self._places = places
         self._clock = clock
         self.mesh: Mesh | None = None
-        self.state: State
+        self.held: Callable[[], Mapping[str, int]] = dict
         """The owner's, who knows which node holds how many conversations."""
 
     def queries(self) -> Mapping[str, Query]:
@@ -150,7 +149,7 @@ class Gathering:
             "relays": [*(card.relays if card else self._places.where(one.node))],
             "blobs": self._places.blobs if own else card.blobs if card else "",
             "reason": one.reason,
-            "homes": self.state.held().get(one.node, 0),
+            "homes": self.held().get(one.node, 0),
         }
 
 

@@ -58,7 +58,7 @@ class Meshing:
         self._places = Whereabouts(settings.mesh, self._store)
         self._embedded = Embedded(settings, self._store, self._roster, clock, self._moved)
         self._gathering = Gathering(settings, self._store, self._roster, self._places, clock)
-        self._gathering.state = owner.rooms.state
+        self._gathering.held = self._held
         report = owner.rooms.desk.report
         self._blobs = BlobHouse(settings, self._roster, self._places, clock, report)
 
@@ -71,6 +71,9 @@ class Meshing:
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
         return {**self._gathering.queries(), **self._blobs.queries()}
+
+    def _held(self) -> Mapping[str, int]:
+        return self._rooms.state.held()  # another answers once the mesh is up
 
     def _moved(self, url: str) -> None:
         self._places.own = url

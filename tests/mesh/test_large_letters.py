@@ -237,6 +237,19 @@ async def test_both_begin_again_and_nothing_is_lost(node, addresses):
         assert (await outcome(anne, name)).arrived
 
 
+async def test_what_was_fetched_stays_over_a_restart(node):
+    async with node(ANNE) as anne, node(BERT, serves=False) as bert:  # whom nobody reads for
+        name = await anne.send(letter(LARGE))
+
+        async def is_fetched():
+            return len(bert.chunks.owned(OWN)) == 4
+
+        await until(is_fetched)
+    async with node(BERT, serves=False) as bert:  # and Anne is gone
+        arrival = await next_of(bert.received("blocks"))
+        assert (arrival.envelope.id, arrival.envelope.data, arrival.again) == (name, LARGE, True)
+
+
 async def test_what_expires_is_reported_and_its_chunks_go(node, clock):
     async with node(ANNE, serves=False) as anne, node(BERT) as bert:
         bert.received("blocks")  # nobody settles

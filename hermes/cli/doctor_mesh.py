@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import anyio
 
-from hermes.cli.doctor_check import Check, aside, good
+from hermes.cli.doctor_check import Check, aside, bad, good
 from hermes.cli.world import World
 from hermes.config import Settings
 from hermes.core.event import Json
@@ -37,7 +37,7 @@ async def look(settings: Settings, world: World) -> list[Check]:
             found = await door.query("mesh.status")
         except HermesError:  # the part has said why
             return checks
-        return [*checks, *_mesh(found, settings)]
+        return [*checks, *_mesh(found, settings), *_witnessed(await door.query("log.witnesses"))]
 
 
 async def look_closer(settings: Settings, _world: World) -> list[Check]:
@@ -65,6 +65,20 @@ def _mesh(found: Json, settings: Settings) -> list[Check]:
         checks.append(aside("reachability", says, "set mesh.advertise", ok=True))
     elif found["told"]:
         checks.append(good("reachability", f"others are told {', '.join(found['told'])}"))
+    return checks
+
+
+def _witnessed(found: Json) -> list[Check]:
+    """Members whose logs cannot be trusted; who cosigned this one."""
+    checks = [
+        bad("cosigning", f"{one['node']}: {one['says']}", "hermes log witnesses --json")
+        for one in found["faults"]
+        if not one["over"]
+    ]
+    held = [one for one in found["cosigned"] if one["holds"] and one["size"] == found["size"]]
+    if found["cosigned"] and not checks:
+        says = f"{len(held)} of {len(found['cosigned'])} members cosigned {found['size']} entries"
+        checks.append(good("cosigning", says))
     return checks
 
 

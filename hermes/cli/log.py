@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from hermes.cli import log_witnesses
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.conversations import write_new
@@ -51,6 +52,14 @@ def add(commands: Commands) -> None:
         verbs, "checkpoint", "sign the log as it is now", "hermes log checkpoint", _checkpoint
     )
     sign.add_argument("--out", metavar="FILE", help="a file that does not exist yet")
+    seen = add_command(
+        verbs,
+        "witnesses",
+        "print who cosigned the log, and what was seen of members' logs",
+        "hermes log witnesses",
+        log_witnesses.witnesses,
+    )
+    seen.add_argument("--out", metavar="FILE", help="a file for the cosigned checkpoint")
     export = add_command(
         verbs,
         "export",
@@ -81,7 +90,7 @@ def add(commands: Commands) -> None:
         _sweep,
     )
     sweep.add_argument("--apply", action="store_true", help="remove them")
-    for command in (root, prove, check, sign, export, load, sweep):
+    for command in (root, prove, check, sign, seen, export, load, sweep):
         add_json(command)
 
 

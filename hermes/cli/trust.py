@@ -1,6 +1,6 @@
 """`hermes trust`: who was appointed by whom, from genesis to now.
 
-`verify` needs no node, no store, no identity and no network.
+`verify` of a file needs no node, no store, no identity and no network; `--npub` asks relays.
 """
 
 import argparse
@@ -9,6 +9,7 @@ from functools import partial
 
 import anyio.to_thread
 
+from hermes.cli import trust_other
 from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs
 from hermes.cli.output import print_json, print_text
@@ -38,10 +39,15 @@ def add(commands: Commands) -> None:
     verbs = add_verbs(noun)
     show = add_command(verbs, "show", "draw the walk", "hermes trust show", _show)
     verify = add_command(verbs, "verify", "check a walk's file, offline", example, _verify)
-    verify.add_argument("file", metavar="FILE", help="the walk (hermes trust export)")
+    verify.add_argument("file", nargs="?", metavar="FILE", help="the walk (hermes trust export)")
     by = verify.add_mutually_exclusive_group()
     by.add_argument("--headers", metavar="FILE", help="block headers (hermes anchor headers)")
     by.add_argument("--block", metavar="HASH", help="the hash of a block that you believe")
+    for command in (show, verify):
+        command.add_argument("--npub", metavar="NPUB", help="another instance, as relays show it")
+        command.add_argument(
+            "--relay", action="append", metavar="URL", help="ask this one (else mesh.relays)"
+        )
     export = add_command(
         verbs, "export", "write the walk to a file", "hermes trust export --out line.hrml", _export
     )
@@ -51,6 +57,8 @@ def add(commands: Commands) -> None:
 
 
 async def _show(args: argparse.Namespace, world: World) -> int:
+    if args.npub:
+        return await trust_other.show(args, world)
     told = await ask(args, world, "trust.show")
     if args.json:
         print_json(told, world.stdout)
@@ -64,20 +72,32 @@ async def _show(args: argparse.Namespace, world: World) -> int:
 
 
 async def _verify(args: argparse.Namespace, world: World) -> int:
-    data = await anyio.to_thread.run_sync(read_some, world.cwd / args.file, _FILE_MOST + 1)
-    if len(data) > _FILE_MOST:
-        raise ProofInvalid(f"{args.file} is larger than any lineage")
+    data, genesis = await _walk(args, world)
     headers = b"" if args.block else await _headers(args, world)
     heavy = await anyio.to_thread.run_sync(load, "trust")
     now = SystemClock().now_ms()
     check = partial(heavy.verify_file, data, headers, args.block or "", now)
     told: dict[str, Json] = await anyio.to_thread.run_sync(check)
+    if genesis not in {"", *(one["genesis"] for one in told["instances"])}:
+        raise ProofInvalid("the walk of trust that these relays have is another's")
     if args.json:
         print_json(told, world.stdout)
         return 0
     for line in ("The walk holds.", "", *tree_lines(told, _encoding(world)), "", *_ground(told)):
         print_text(line, world.stdout)
     return 0
+
+
+async def _walk(args: argparse.Namespace, world: World) -> tuple[bytes, str]:
+    """The walk's bytes, and the genesis record that has to be in it ("": any)."""
+    if bool(args.npub) == bool(args.file):
+        raise Usage("name one walk", "give a FILE, or --npub NPUB")
+    if args.npub:
+        return await trust_other.walk_of(args)
+    data = await anyio.to_thread.run_sync(read_some, world.cwd / args.file, _FILE_MOST + 1)
+    if len(data) > _FILE_MOST:
+        raise ProofInvalid(f"{args.file} is larger than any lineage")
+    return data, ""
 
 
 async def _export(args: argparse.Namespace, world: World) -> int:

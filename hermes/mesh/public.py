@@ -8,6 +8,7 @@ Source: NIP-01, NIP-33, NIP-38, NIP-40, NIP-65.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ TOPIC = "hermes"
 _PIECE = 30_000
 _MOST_PIECES = 2_000
 _MOST_RELAYS, _MOST_URL = 8, 128
+_MOST_COSIGNERS = 32
+_KEY = re.compile(r"[0-9a-f]{64}")
 MOST_ANCHORS = 64
 """Anchors that are shown one by one; all of them are in the lineage."""
 
@@ -46,9 +49,12 @@ class Notice(msgspec.Struct, frozen=True):
         return self.kind, self.d
 
 
-def checkpoint_notice(origin: str, note: str) -> Notice:
-    """The newest signed note of a log, cosignatures included."""
-    return Notice(CHECKPOINT, origin, note, (("t", TOPIC),))
+def checkpoint_notice(origin: str, note: str, cosigners: Iterable[str] = ()) -> Notice:
+    """The newest signed note of a log, cosignatures included; `cosigners`: whose, as x-only keys.
+
+    A line names its key by 16 digits; the whole keys are where a reader looks for their records.
+    """
+    return Notice(CHECKPOINT, origin, note, (("t", TOPIC), *(("p", one) for one in cosigners)))
 
 
 def attestation_notice(cid: str, kind: str, block: bytes) -> Notice:
@@ -113,6 +119,20 @@ def newest(events: Iterable[NostrEvent]) -> Mapping[tuple[int, str], NostrEvent]
     for event in sorted(events, key=lambda one: (one.created_at, _inverse(one.id))):
         found[event.kind, event.tag("d")] = event
     return found
+
+
+def block_of(event: NostrEvent) -> bytes:
+    """A statement's block; raises ProofInvalid."""
+    try:
+        return base64.b64decode(event.content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProofInvalid("not a block in base64") from error
+
+
+def cosigners_named(event: NostrEvent) -> tuple[str, ...]:
+    """The keys of those who are said to have cosigned."""
+    keys = (tag[1] for tag in event.tags if len(tag) > 1 and tag[0] == "p")
+    return tuple(dict.fromkeys(key for key in keys if _KEY.fullmatch(key)))[:_MOST_COSIGNERS]
 
 
 def lineage_of_events(events: Sequence[NostrEvent]) -> bytes:

@@ -1,7 +1,7 @@
 """What anybody may know of this instance, kept on the relays of the settings as signed events.
 
 Checkpoints with their cosignatures, statements, anchors, the walk of trust, and that it is here.
-Nothing of a conversation, and nobody of the fleet, is told. `mesh.public = false` ends it.
+Nothing of a conversation is told; of the fleet, only who cosigned. `mesh.public = false` ends it.
 """
 
 from base64 import b64decode
@@ -136,9 +136,10 @@ class Public:
         if note is not None:
             parsed = note_of(note)
             origin, size, *_ = parsed.text.split("\n")
-            lines = [one.line for one in await self._store.witness.lines(int(size))]
-            with_all = with_lines(parsed, _signatures(parsed.text, lines)).format()
-            self._board.put(checkpoint_notice(origin, with_all))
+            rows = await self._store.witness.lines(int(size))
+            lines = _signatures(parsed.text, [one.line for one in rows])
+            whole = with_lines(parsed, lines).format()
+            self._board.put(checkpoint_notice(origin, whole, [one.node for one in rows]))
         if self._walk_due:
             self._walk_due = False  # whatever hinders it now, the next anchor asks again
             for notice in lineage_notices(await self._walk()):

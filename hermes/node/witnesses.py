@@ -16,7 +16,7 @@ from hermes.errors import ProofInvalid
 from hermes.load import load
 from hermes.node.desk import Query
 from hermes.store.store import Store
-from hermes.store.witness import Cosignature, SeenLog
+from hermes.store.witness import Cosignature, Evidence, SeenLog
 
 
 class Witnesses:
@@ -49,10 +49,7 @@ class Witnesses:
             "note": note and note + "".join(newest),
             "cosigned": rows,
             "seen": [_seen(one) for one in seen.values()],
-            "faults": [
-                {**one._asdict(), "at": rfc3339(one.at), "over": one.over and rfc3339(one.over)}
-                for one in await book.faults()
-            ],
+            "faults": [_fault(heavy, one) for one in await book.faults()],
         }
 
 
@@ -77,3 +74,9 @@ def _seen(one: SeenLog) -> dict[str, Json]:
         "note": one.note,
         "at": rfc3339(one.at),
     }
+
+
+def _fault(heavy: ModuleType, one: Evidence) -> Json:
+    says = heavy.Fault(one.kind, one.first, one.second).says
+    over = rfc3339(one.over) if one.over else ""
+    return {**one._asdict(), "says": says, "at": rfc3339(one.at), "over": over}

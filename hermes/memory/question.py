@@ -57,7 +57,7 @@ def parts(question: str, stems: Collection[str]) -> Parts:
     soft = frozenset(map(stem, (*which, *_verb(words, at), *light))) & frozenset(stems)
     hard = frozenset(stems) - soft - frozenset(map(stem, _ASKING))
     if not hard:
-        return Parts(soft, hard)
+        return Parts(soft or frozenset(stems), hard)
     return Parts(hard, soft, soft & frozenset(map(stem, which[:1])), _wanted(words, at))
 
 

@@ -118,11 +118,11 @@ def _beside(
     if not asked.about <= mine & theirs:
         things = later.look.things
         return "updates" if later.changed and alike and things and things <= earlier.stems else ""
-    if len(asked.about) < _SHARED and not alike:
-        return ""
-    if mine >= theirs or (_shifts(later) and mine >= theirs & asked.parts.types):
+    whole = len(asked.about) >= _SHARED
+    as_much = mine >= theirs or (_shifts(later) and mine >= theirs & asked.parts.types)
+    if alike and as_much:
         return "updates"
-    return "adds" if len(asked.about) >= _SHARED or _shifts(later) else ""
+    return "adds" if whole or (alike and _shifts(later)) else ""
 
 
 def _kind(stated: Statement) -> str:

@@ -73,6 +73,7 @@ async def test_a_sentence_that_no_rule_knows_is_found_with_its_date(store, dial)
         "In the walrus project the kiln smells of resin.",
         "my last company's kiln always smelled of resin",
         "the kiln password is resin-4711-smell",
+        "Just for this rehearsal, the kiln smells of resin.",
     ],
 )
 async def test_what_is_not_stated_is_never_found(store, dial, text):
@@ -87,12 +88,13 @@ async def test_what_is_not_stated_is_never_found(store, dial, text):
         "It is official, as of this spring the kiln smells of resin.",
         "from now on the kiln smells of resin",
         "Übrigens: the kiln smells of resin",
+        "Not tar, resin. The kiln smells of resin.",
     ],
 )
 async def test_what_only_leads_to_a_statement_hides_none(store, dial, text):
     await _say(store, dial, text)
     (line,) = await _lines(store, dial, "what does the kiln smell of?")
-    assert line == f"said 2026-11-17: {text}"
+    assert line == f"said 2026-11-17: {text.removeprefix('Not tar, resin. ')}"
 
 
 async def test_only_typed_words_of_public_talk_here_are_found(store, dial):

@@ -93,7 +93,7 @@ class Shards:
     async def resume(self, others: Collection[str] = ()) -> None:
         """Go on with the turns that an earlier owner left unfinished a short while ago.
 
-        `others`: turns that somebody else goes on with.
+        `others`: turns that their conversations' homes go on with, or told as lost.
         """
         young = self._kit.clock.now_ms() - _RESUME_AGE_MS
         for record in await self._kit.store.turns.unfinished():

@@ -288,13 +288,15 @@ def _concluded(state: Intents, key: tuple[str, str], one: Asking) -> _Result:
     state = msgspec.structs.replace(state, asking=asking)
     if one.id:
         return state, (Go(one.conversation, one.id),)
+    held = state.books.get(one.conversation, Book())
+    if held.epoch > one.epoch:
+        return state, ()  # another is home since, and this node has noted for it
     # What too few can have noted was never begun, and no older home can begin it any more;
     # but a side without a majority begins with fewer.
     silent = len(state.voters) - len(one.heard)
     least = majority(state.voters) if state.strict else 0
     begun = [name for name, count in one.found.items() if count + silent >= least]
-    noted = state.books.get(one.conversation, Book()).ids
-    book = Book(one.epoch, {name: noted.get(name, 0) for name in begun})
+    book = Book(one.epoch, {name: held.ids.get(name, 0) for name in begun})
     state, actions = _keep(state, one.conversation, book)
     ready = state.ready | {one.conversation: one.epoch}
     state = msgspec.structs.replace(state, ready=ready)

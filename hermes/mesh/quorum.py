@@ -5,6 +5,7 @@ writes is a fork that is merged later, and nothing that another may have begun i
 """
 
 from collections.abc import Collection
+from enum import StrEnum
 
 
 def majority(voters: Collection[str]) -> int:
@@ -29,6 +30,33 @@ def would_know(me: str, voters: Collection[str], live: Collection[str]) -> bool:
     return _there(me, voters, live) + majority(voters) > len(voters)
 
 
+class Way(StrEnum):
+    """How the origin of a parcel may send it to a home."""
+
+    AGAIN = "again"
+    SEND = "send"
+    ALONE = "alone"
+    NEVER = "never"
+
+
+def way(to: str, *, forwarded: str, alone: bool, quorate: bool) -> Way:
+    """Whether a parcel may go to a home, so that no two can begin it.
+
+    Args:
+        to: the home.
+        forwarded: to whom it was sent before, "" to nobody.
+        alone: it was sent when its origin saw no majority.
+        quorate: whether its origin sees one now.
+    """
+    if forwarded == to:
+        return Way.AGAIN
+    if alone:
+        return Way.NEVER  # no majority knows whether it was begun there
+    if quorate:
+        return Way.SEND
+    return Way.NEVER if forwarded else Way.ALONE
+
+
 def may_begin(
     me: str,
     voters: Collection[str],
@@ -40,7 +68,7 @@ def may_begin(
 ) -> bool:
     """Whether a home may begin what nobody whom it can ask has begun.
 
-    With a majority what it noted decides. Without one only its origin knows where else a parcel
+    With a majority what it noted decides. Without one only the origin knows where else a parcel
     went: it begins its own; or it gave it to this node alone and told it so.
 
     Args:
@@ -51,11 +79,13 @@ def may_begin(
         forwarded: as the origin knows: to whom it was sent before, "" to nobody.
         alone: it was sent when its origin saw no majority, and goes to nobody else.
     """
+    if origin == me and alone:
+        return False
     if is_quorate(me, voters, live):
         return True
     if origin != me:
         return alone
-    return not forwarded or (not alone and would_know(me, voters, live))
+    return not forwarded or would_know(me, voters, live)
 
 
 def _there(me: str, voters: Collection[str], live: Collection[str]) -> int:

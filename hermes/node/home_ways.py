@@ -5,9 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from hermes.mesh import intents, routing
+from hermes.mesh.quorum import Way, way
 from hermes.node.home_ground import HomeGround
 from hermes.node.home_letters import PARCEL, Carried
 from hermes.node.home_turns import Hosting
+from hermes.store.homes import ParcelRow
 
 
 class Ways:
@@ -40,25 +42,35 @@ class Ways:
         row = self._parcels.get(parcel.id)
         if row is None or self._hosting.runs(row.turn):
             return
-        mine = row.origin == self._me
         if await self._hosting.is_begun(row.turn):
             await self._hosting.lost(row)  # it began here, and another went on
         elif await self._hosting.is_known(row.turn):
             await self._hosting.begin(row)  # its end came before it was asked for here
-        elif row.alone and row.forwarded != to:
-            if mine and row.forwarded not in self._circle.live:
-                await self._hosting.lost(row)
         else:
-            words = msgspec.structs.replace(self._parcels.request(row), api_key="")
-            if row.forwarded == to:
+            await self._carry(row, parcel, to)
+
+    async def _carry(self, row: ParcelRow, parcel: routing.Parcel, to: str) -> None:
+        mine = row.origin == self._me
+        words = msgspec.structs.replace(self._parcels.request(row), api_key="")
+        how = way(
+            to,
+            forwarded=row.forwarded,
+            alone=row.alone,
+            quorate=self._circle.is_quorate or not mine,
+        )
+        match how:
+            case Way.AGAIN:
                 anew = mine and self._parcels.is_unheard(row.turn)
                 body = Carried(parcel, words, row.alone, anew)
                 self._mail.say(to, PARCEL, body, row.conversation)
-                return
-            alone = mine and not self._circle.is_quorate
-            await self._parcels.forward(row, to, alone=alone)
-            body = Carried(parcel, words, alone)
-            await self._mail.send(to, PARCEL, body, row.conversation, row.turn)
+            case Way.SEND | Way.ALONE:
+                alone = how is Way.ALONE
+                await self._parcels.forward(row, to, alone=alone)
+                body = Carried(parcel, words, alone)
+                await self._mail.send(to, PARCEL, body, row.conversation, row.turn)
+            case Way.NEVER:
+                if mine and row.forwarded not in self._circle.live:
+                    await self._hosting.lost(row)
 
     async def undelivered(self, parcel: routing.Parcel, reason: str) -> None:
         """No home was found in time."""

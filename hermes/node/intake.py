@@ -1,8 +1,10 @@
 """Where turns come in: at this owner's own conversations, or by the fleet's route to their home."""
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
+import anyio
 import msgspec
 
 from hermes.conversation.approvals import Approvals
@@ -10,7 +12,10 @@ from hermes.conversation.shards import Shards
 from hermes.core.event import Answer, Event
 from hermes.core.ids import CallId, ConversationId, TurnId, is_uuid
 from hermes.core.request import TurnRequest
-from hermes.errors import ConversationUnknown
+from hermes.errors import ConversationUnknown, HomeLost
+from hermes.store.homes import ParcelRow
+
+_SOON_S = 3.0
 
 
 class Route(Protocol):
@@ -48,12 +53,40 @@ class Intake:
     def __init__(self, shards: Shards, approvals: Approvals) -> None:
         self.shards = shards
         self._approvals = approvals
-        self.route: Route | None = None
+        self._route: Route | None = None
+        self._came = anyio.Event()
+        self._due = -math.inf
+        self.left: dict[str, ParcelRow] = {}
+        """Turns that an earlier owner had on their way."""
+
+    @property
+    def route(self) -> Route | None:
+        """The fleet's, while there is one."""
+        return self._route
+
+    @route.setter
+    def route(self, route: Route | None) -> None:
+        self._route = route
+        if route is not None:
+            self._came.set()
+
+    def expect(self) -> None:
+        """A route comes soon: turns wait a moment for it."""
+        self._due = anyio.current_time() + _SOON_S
+
+    async def _ready(self) -> Route | None:
+        if self._route is None and anyio.current_time() < self._due:
+            with anyio.CancelScope(deadline=self._due):
+                await self._came.wait()
+        return self._route
 
     async def address(self, request: TurnRequest) -> TurnRequest:
         """Give a turn its conversation; raises ConversationUnknown."""
-        route = self.route
+        route = await self._ready()
         if route is None:
+            if left := self.left.get(request.turn_id):
+                named = ConversationId(left.conversation)
+                return msgspec.structs.replace(request, conversation_id=named)
             return await self.shards.address(request)
         if known := await route.conversation_of(request.turn_id):
             return msgspec.structs.replace(request, conversation_id=known)
@@ -65,9 +98,17 @@ class Intake:
             return request
 
     async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
-        """Take an addressed turn."""
-        if self.route is None or not await self.route.turn(request, catch_up):
-            await self.shards.submit(request, catch_up)
+        """Take an addressed turn; raises HomeLost for one that may be done elsewhere already."""
+        route = await self._ready()
+        if route is not None and await route.turn(request, catch_up):
+            return
+        left = self.left.get(request.turn_id)
+        if route is None and left and left.forwarded:
+            raise HomeLost(
+                "this was sent to another machine, and may have been done there",
+                "hermes node hears of it; look what was done before you ask for it again",
+            )
+        await self.shards.submit(request, catch_up)
 
     async def approve(self, call_id: CallId, answer: Answer, *, by: str, reason: str) -> bool:
         """Answer an approval, wherever it was asked."""

@@ -59,6 +59,7 @@ class Meshing:
         self._embedded = Embedded(settings, self._store, self._roster, clock, self._moved)
         self._gathering = Gathering(settings, self._store, self._roster, self._places, clock)
         self._gathering.held = self._held
+        owner.rooms.desk.intake.expect()
         report = owner.rooms.desk.report
         self._blobs = BlobHouse(settings, self._roster, self._places, clock, report)
 

@@ -93,11 +93,12 @@ async def open_owner(
         listener = await _listen(settings, stack)
         tasks = await stack.enter_async_context(anyio.create_task_group())
         rooms = await stack.enter_async_context(furnish(settings, environ, clock, store, tasks))
+        rooms.desk.intake.left = {row.turn: row for row in await store.homes.open()}
         owner = Owner(rooms, tasks)
         tasks.start_soon(owner.listen, listener)
         if lasting:
             await stack.enter_async_context(rooms.scheduler)
-            await rooms.shards.resume(await _in_a_fleet(settings, store))
+            await rooms.shards.resume(await store.homes.running())
             tasks.start_soon(rooms.warm)
             tasks.start_soon(rooms.draw)
             tasks.start_soon(rooms.continuity.watch)
@@ -110,13 +111,6 @@ async def open_owner(
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await rooms.shards.close()
-
-
-async def _in_a_fleet(settings: Settings, store: Store) -> frozenset[str]:
-    """The turns that their homes go on with, where this node has a mesh."""
-    if not (settings.mesh.relays or settings.mesh.listen):
-        return frozenset()
-    return frozenset(row.turn for row in await store.homes.open())
 
 
 async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream]:

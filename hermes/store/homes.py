@@ -21,6 +21,8 @@ _FORWARD = "UPDATE parcels SET forwarded = ?2, alone = ?3 WHERE turn = ?1 AND fi
 _END = """UPDATE parcels SET final = ?2, request = x'', ended = ?3
     WHERE turn = ?1 AND final IS NULL"""
 _SWEEP = "DELETE FROM parcels WHERE final IS NOT NULL AND ended < ?"
+_RUNNING = """SELECT turn FROM parcels JOIN turns ON turns.id = parcels.turn
+    WHERE turns.state = 'running'"""
 _PROMISE = """INSERT INTO leases (key, epoch, holder, until, data) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, holder = excluded.holder,
         until = excluded.until, data = excluded.data"""
@@ -87,6 +89,10 @@ class HomeBook:
     async def open(self) -> tuple[ParcelRow, ...]:
         """The parcels that have no end yet, in the order in which they came."""
         return tuple(map(_row, await self._database.read(_OPEN)))
+
+    async def running(self) -> frozenset[str]:
+        """The turns among them that were begun here and have no end in the store."""
+        return frozenset(row[0] for row in await self._database.read(_RUNNING))
 
     async def final(self, turn: str) -> bytes | None:
         """The event with which a parcel ended, as JSON."""

@@ -1,6 +1,6 @@
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hermes.mesh import intents
@@ -140,6 +140,12 @@ def lived(seed, course, fleet=("a", "b", "c", "d", "e")):
 @given(
     st.integers(0, 10**6),
     st.lists(st.tuples(st.booleans(), st.sampled_from("xyz"), st.integers(0, 40)), max_size=12),
+)
+# An older home's recall ended after this node had noted for a newer one.
+@example(
+    78_482,
+    [(False, "x", 16)]
+    + [(True, name, steps) for name, steps in zip("xxxzxz", (9, 2, 3, 17, 0, 19), strict=True)],
 )
 def test_nothing_is_begun_twice_whoever_is_home(seed, course):
     done = lived(seed, course)

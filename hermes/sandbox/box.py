@@ -53,15 +53,17 @@ class Box:
 class Wires:
     """What goes in and out: `stdin` as bytes; or descriptors in place of the streams.
 
+    `stderr` may be `subprocess.STDOUT`. Streams that are given as descriptors are neither kept
+    nor capped; with `collect` False none is kept, only told as it comes, up to the limit.
     `keep`: descriptors that are open inside under their own numbers, such as one end of a
-    socket pair to a broker. The caller closes its own ends. Streams that are given as
-    descriptors are neither collected nor capped.
+    socket pair to a broker. The caller closes its own ends.
     """
 
     stdin: bytes | int = b""
     stdout: int | None = None
     stderr: int | None = None
     keep: tuple[int, ...] = ()
+    collect: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,17 +20,17 @@ from anyio.abc import Process
 from hermes.errors import NotAvailable, ToolFailure
 from hermes.sandbox.bare import bare
 from hermes.sandbox.box import Box, Ended, Tier, Wires
-from hermes.sandbox.ground import Account, Ground
-from hermes.sandbox.inmate import Inmate, command, frame, kill_group
+from hermes.sandbox.ground import USER, Account, Ground
+from hermes.sandbox.inmate import Inmate, OnOutput, command, frame, kill_group
 from hermes.sandbox.launch import ENV, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
 from hermes.sandbox.off_loop import off_loop
 
-OnOutput = Callable[[str, bytes], None]
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SIGNALLED = range(129, 160)  # bubblewrap's way to say that a signal ended it
 _SWEEP_S = 5.0
 _REMEDY = "see `hermes sandbox check`"
+_UNREADABLE = f"what is shown must be readable by whom it runs as (as root: {USER})"
 
 
 async def run_on(
@@ -51,8 +51,7 @@ async def run_on(
     async with start(ground, box, wires) as (inmate, laid, opening):
         env = [f"{name}={value}" for name, value in opening.env.items()]
         frames = frame(opening.bounds) + command(argv, env, opening.cwd)
-        stdin = wires.stdin if isinstance(wires.stdin, bytes) else b""
-        await inmate.attend(frames, stdin, on_output)
+        await inmate.attend(frames, wires, on_output)
         _judge_start(inmate, argv)
         changes = await laid.changes()
     status = inmate.process.returncode or 0
@@ -83,7 +82,7 @@ def _judge_start(inmate: Inmate, argv: Sequence[str]) -> None:
     lines = inmate.streams["stderr"].decode(errors="replace").strip().splitlines()
     raise NotAvailable(
         f"the sandbox does not start: {reason or (lines[-1] if lines else 'it says nothing')}",
-        _REMEDY,
+        _UNREADABLE if b"Permission denied" in inmate.streams["stderr"] else _REMEDY,
     )
 
 

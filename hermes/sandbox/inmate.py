@@ -16,9 +16,10 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from hermes.sandbox.box import Box, Limits, Why
+from hermes.sandbox.box import Box, Limits, Why, Wires
 from hermes.sandbox.weigh import Weight, weigh
 
+OnOutput = Callable[[str, bytes], None]
 _POLL_S = 0.05
 _SPARE_PROCESSES = 4  # bubblewrap's own
 
@@ -58,40 +59,37 @@ class Inmate:
             self.why = why
         self.strike()
 
-    async def attend(
-        self, frames: bytes, stdin: bytes, on_output: Callable[[str, bytes], None] | None
-    ) -> None:
+    async def attend(self, frames: bytes, wires: Wires, on_output: OnOutput | None) -> None:
         """Hand in the frames, collect, watch; returns when it has ended."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._clock)
             group.start_soon(self._send, frames)
             group.start_soon(self._listen)
-            group.start_soon(self._feed, stdin)
+            group.start_soon(self._feed, wires.stdin)
             async with anyio.create_task_group() as pumps:
-                pumps.start_soon(self._pump, "stdout", self.process.stdout, on_output)
-                pumps.start_soon(self._pump, "stderr", self.process.stderr, on_output)
+                for name in ("stdout", "stderr"):
+                    self.streams[name] = bytearray()
+                    pumps.start_soon(self._pump, name, wires.collect, on_output)
                 await self.process.wait()
             group.cancel_scope.cancel()
         with contextlib.suppress(BlockingIOError, OSError):
             while piece := self.control.recv(4096):
                 self.said += piece
 
-    async def _pump(
-        self,
-        name: str,
-        stream: anyio.abc.ByteReceiveStream | None,
-        on_output: Callable[[str, bytes], None] | None,
-    ) -> None:
-        kept = self.streams.setdefault(name, bytearray())
+    async def _pump(self, name: str, collect: bool, on_output: OnOutput | None) -> None:  # noqa: FBT001
+        stream = self.process.stdout if name == "stdout" else self.process.stderr
         if stream is None:
             return
+        room = self.limits.output
         async for piece in stream:
-            room = self.limits.output - len(kept)
-            kept += piece[:room]
-            if on_output is not None and room > 0:
-                on_output(name, piece[:room])
-            if len(piece) > room:
+            fits = piece[:room]
+            if collect:
+                self.streams[name] += fits
+            if on_output is not None and fits:
+                on_output(name, fits)
+            room -= len(fits)
+            if len(piece) > len(fits):
                 self.end("output")
 
     async def _clock(self) -> None:
@@ -124,9 +122,9 @@ class Inmate:
                     return
                 self.said += piece
 
-    async def _feed(self, data: bytes) -> None:
+    async def _feed(self, data: bytes | int) -> None:
         stdin = self.process.stdin
-        if stdin is None:
+        if stdin is None or isinstance(data, int):
             return
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             await stdin.send(data)

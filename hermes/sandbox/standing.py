@@ -18,8 +18,9 @@ import anyio.to_thread
 
 from hermes.errors import HermesError, NotAvailable
 from hermes.sandbox.box import Box, Ended, Tier, Wires
-from hermes.sandbox.boxing import OnOutput, run_on
+from hermes.sandbox.boxing import run_on
 from hermes.sandbox.ground import INSTALL, Ground, find_ground
+from hermes.sandbox.inmate import OnOutput
 from hermes.sandbox.selftest import Axis, try_axes
 
 _LANDLOCK = 6

@@ -15,11 +15,11 @@ from hermes.mesh.event import Filter, NostrEvent, Tags
 from hermes.mesh.nostr_adapter import Wire
 from hermes.mesh.public import Notice, newest
 
-_AFRESH_MS = 3_600_000
+_AFRESH_MS, _PATIENCE_MS = 3_600_000, 300_000
 _AHEAD_S = 600
 _Key = tuple[int, str]
 _NO = re.compile(r"\b(blocked|restricted|invalid|pow|mute|error): ")
-"""A relay's own no (NIP-01): the same event is not brought again before the next look."""
+"""A relay's own no (NIP-01): the same is not brought again for a while."""
 
 
 class Board:
@@ -33,11 +33,15 @@ class Board:
         self._signed: dict[_Key, NostrEvent] = {}
         self._there: dict[str, dict[_Key, NostrEvent]] = {}
         self._looked: dict[str, int] = {}
-        self._refused: dict[tuple[str, _Key], Notice] = {}
+        self._refused: dict[tuple[str, _Key], tuple[Notice, int]] = {}
 
     def put(self, notice: Notice) -> None:
         """This is to be there, in the place of what had its name."""
         self._want[notice.key] = notice
+
+    def ask_again(self) -> None:
+        """Those who said no may say yes now."""
+        self._refused.clear()
 
     async def bring(self, urls: Iterable[str]) -> bool:
         """Bring everything everywhere; whether that is done, else try again soon."""
@@ -53,6 +57,9 @@ class Board:
 
     async def _bring(self, url: str) -> bool:
         now = self._clock.now_ms()
+        self._refused = {
+            key: one for key, one in self._refused.items() if now - one[1] < _PATIENCE_MS
+        }
         if url not in self._there or now - self._looked[url] > _AFRESH_MS:
             try:
                 mine = Filter(kinds=self._kinds, authors=(self._wire.keys.public,))
@@ -60,20 +67,19 @@ class Board:
             except RelayRefused:
                 return False
             self._there[url], self._looked[url] = dict(newest(found)), now
-            self._refused = {key: one for key, one in self._refused.items() if key[0] != url}
         there = self._there[url]
         for key, notice in tuple(self._want.items()):
             lies = there.get(key)
             if lies is not None and _same(lies, notice):
                 continue
-            if self._refused.get((url, key)) == notice:
+            if self._refused.get((url, key), (None, 0))[0] == notice:
                 continue
             event = self._event(notice, lies)
             said = (await self._wire.publish(event, [url]))[url]
             if not said:
                 there[key] = event
             elif _NO.search(said):
-                self._refused[url, key] = notice
+                self._refused[url, key] = notice, now
             else:
                 self._there.pop(url, None)  # it may have more by now: look
                 return False

@@ -72,10 +72,20 @@ class Public:
 
     async def run(self) -> None:
         """Keep the relays up to date, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._look_others_up)
-            if self._ground.settings.mesh.public:
-                tasks.start_soon(self._show)
+        changed = self._ground.roster.changed
+        changed.append(self._moved)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._look_others_up)
+                if self._ground.settings.mesh.public:
+                    tasks.start_soon(self._show)
+        finally:
+            changed.remove(self._moved)
+
+    def _moved(self) -> None:
+        """Members came or went: a member's relay takes what it took not before."""
+        self._board.ask_again()
+        self._wake.set()
 
     async def _show(self) -> None:
         with self._rooms.continuity.publishers.also(self):

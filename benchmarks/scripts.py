@@ -41,6 +41,7 @@ SCRIPTS = {
     "relay": "benchmarks.relay",
     "dm": "benchmarks.dm",
     "mesh_simulated": "benchmarks.mesh_simulated",
+    "replication": "benchmarks.replication",
     "train_sync": "benchmarks.train_sync",
 }
 

@@ -3,55 +3,26 @@
 Who is alive is what a test says: `meet` and `part` stand for gossip.
 """
 
-import dataclasses
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import anyio
-import anyio.to_thread
 from house import House, play
 
-from hermes.core.clock import SystemClock
 from hermes.core.ids import ConversationId
 from hermes.identity.hot import HotKey
-from hermes.mesh.members import Member, Report, Standing
-from hermes.mesh.nostr_adapter import Wire
-from hermes.mesh.nostr_keys import NostrKeys
-from hermes.mesh.nostr_link import NostrLink
-from hermes.mesh.post import Post
-from hermes.node.department import Ground
-from hermes.node.owner import open_owner
-from hermes.node.replication import Replication
-from hermes.store.lock import OwnerLock
+from hermes.testing import fleets
+from hermes.testing.fleets import resident
 
-CLOCK = SystemClock()
 SOON_S = 20
 
 
-class Town:
-    """Who belongs here, and who is there."""
-
-    def __init__(self, me, keys):
-        self.others = tuple(key.public for key in keys if key.public != me)
-        self.alive = set()
-
-    def admits(self, node):
-        return node in self.others
-
-    def member(self, node):
-        return Member(1, Standing.ALIVE, 0) if node in self.alive else None
-
-
-@dataclasses.dataclass
 class Node:
-    """One node."""
+    """One node, and its house."""
 
-    key: HotKey
-    house: House
-    owner: Any
-    post: Post
-    replication: Replication
-    town: Town
+    def __init__(self, house, resident):
+        self.house = house
+        self.resident = resident
+        self.key, self.owner, self.post, _, self.replication, self.town = resident
 
     @property
     def store(self):
@@ -89,58 +60,22 @@ async def fleet(base, relay, count=2):
     """So many nodes; nobody is met yet."""
     keys = [HotKey(bytes([n + 1]) * 32) for n in range(count)]
     async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(node(base / f"n{n}", relay, key, keys))
-            for n, key in enumerate(keys)
-        ]
-
-
-@asynccontextmanager
-async def node(base, relay, key, keys):
-    house = House(base)
-    town = Town(key.public, keys)
-    lock = OwnerLock(house.settings.data_dir)
-    assert await anyio.to_thread.run_sync(lock.try_acquire)
-    async with AsyncExitStack() as stack:
-        stack.callback(lock.release)
-        yield await stack.enter_async_context(opened(house, town, relay, key))
-
-
-@asynccontextmanager
-async def opened(house, town, relay, key):
-    async with (
-        open_owner(house.settings, house.environ, CLOCK, lasting=False) as owner,
-        Wire(NostrKeys(key.secret), CLOCK) as wire,
-    ):
-        await wire.connect((relay,))
-        book = owner.rooms.store.mesh
-        link = NostrLink(wire, book, CLOCK, known=town.admits)
-        async with (
-            Post(key, book, (link,), CLOCK, lambda who, _: town.admits(who)) as post,
-            anyio.create_task_group() as tasks,
-        ):
-            ground = Ground(house.settings, owner, CLOCK, key, wire, post, town, town, None, None)
-            replication = Replication(ground)
-            tasks.start_soon(replication.run)
-            with anyio.fail_after(SOON_S):
-                await link.caught_up.wait()
-            yield Node(key, house, owner, post, replication, town)
-            tasks.cancel_scope.cancel()
+        nodes = []
+        for n, key in enumerate(keys):
+            house = House(base / f"n{n}")
+            made = resident(house.settings, house.environ, relay, key, keys)
+            nodes.append(Node(house, await stack.enter_async_context(made)))
+        yield nodes
 
 
 def meet(*nodes):
     """They hear of each other."""
-    for one in nodes:
-        for other in nodes:
-            if other is not one:
-                one.town.alive.add(other.key.public)
-                one.replication.learnt(Report(other.key.public, 1, Standing.ALIVE))
+    fleets.meet(*(node.resident for node in nodes))
 
 
 def part(*nodes):
     """They hold each other for dead."""
-    for one in nodes:
-        one.town.alive -= {other.key.public for other in nodes}
+    fleets.part(*(node.resident for node in nodes))
 
 
 async def until(holds, *args):

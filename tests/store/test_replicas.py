@@ -147,7 +147,7 @@ async def test_of_a_long_history_only_what_is_new_goes_over(stores):
     joint = message("joint", PLACE, parents=(*cids[-1:], block_of(late).cid))
     await anne.conversations.append(late, joint)
     cut = await anne.replicas.cut(await bert.replicas.wanted(PLACE), ME, 1 << 20)
-    assert len(cut.parcel.blocks) == 3
+    assert len(cut.parcel.blocks) == 2
 
 
 @settings(

@@ -37,7 +37,7 @@ class Dms:
         inbox: Sequence[str] = (),
         look_s: float = 60.0,
     ) -> None:
-        self._wire = wire
+        self.wire = wire
         self._clock = clock
         self._inbox = tuple(inbox)
         self.lists: RelayLists | None = None
@@ -62,7 +62,7 @@ class Dms:
         self._people.add(to)
         self._said.set()
         listed = self.lists.where(to) if self.lists else ()
-        return tuple(url for url in self._wire.urls if url in listed)
+        return tuple(url for url in self.wire.urls if url in listed)
 
     async def _look_up(self, lists: RelayLists) -> None:
         """Beside, so that no answer waits for it."""
@@ -70,23 +70,23 @@ class Dms:
         while True:
             await self._said.wait()
             self._said = anyio.Event()
-            await lists.look(tuple(self._people), self._wire.urls)
+            await lists.look(tuple(self._people), self.wire.urls)
             if self.follow:
                 places = [url for one in self._people for url in lists.where(one)[:_DIALLED]]
                 with suppress(RelayRefused):  # what is no address
-                    await self._wire.connect(places[:_MOST_DIALLED])
+                    await self.wire.connect(places[:_MOST_DIALLED])
 
     async def _announce(self) -> None:
         """Keep the NIP-17 relay list (kind 10050) on every relay: clients write nowhere else."""
         tags = tuple(("relay", url) for url in self._inbox)
         while tags:
-            told = [await self._announced(url, tags) for url in self._wire.urls]
+            told = [await self._announced(url, tags) for url in self.wire.urls]
             await anyio.sleep(_AGAIN_S if all(told) else _SOON_S)
 
     async def _announced(self, url: str, tags: tuple[tuple[str, ...], ...]) -> bool:
-        me = self._wire.keys
+        me = self.wire.keys
         try:
-            found = await self._wire.fetch(
+            found = await self.wire.fetch(
                 Filter(kinds=(INBOX_RELAYS,), authors=(me.public,), limit=1), url=url
             )
         except RelayRefused:
@@ -95,4 +95,4 @@ class Dms:
         if newest is not None and newest.tags == tags:
             return True
         event = me.sign(INBOX_RELAYS, "", tags, self._clock.now_ms() // 1_000)
-        return not (await self._wire.publish(event, [url]))[url]
+        return not (await self.wire.publish(event, [url]))[url]

@@ -11,6 +11,7 @@ from hermes.mesh.event import WRAP, Filter
 from hermes.mesh.nostr_adapter import Wire
 from hermes.mesh.nostr_keys import NostrKeys, value_of
 from hermes.node.dms import Dms
+from hermes.node.relay_lists import RelayLists
 
 NODE_SECRET = b"\7" * 32
 
@@ -121,7 +122,7 @@ class Post:
 
 
 @asynccontextmanager
-async def serving(house, relay, *, inbox=(), look_s=60.0):
+async def serving(house, relay, *, inbox=(), look_s=60.0, book=None):
     """A node's owner with the gateway on one relay."""
     faults = []
 
@@ -135,6 +136,7 @@ async def serving(house, relay, *, inbox=(), look_s=60.0):
     ):
         await wire.connect([relay])
         dms = Dms(client, wire, SystemClock(), report, inbox, look_s)
+        dms.lists = RelayLists(wire, book, SystemClock()) if book else None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(dms.run)
             yield Post(dms, client, house, faults)

@@ -80,7 +80,9 @@ async def work(options: Options) -> Report:
     try:
         shard = await anyio.to_thread.run_sync(Shard, options.shard)
         model = await anyio.to_thread.run_sync(_model, options, shard)
-        inner = Inner(model, _loss(options, model, shard, rank, ranks), _steps(options))
+        # Aside, too: torch's first optimizer imports its compiler, for seconds.
+        loss, steps = _loss(options, model, shard, rank, ranks), _steps(options)
+        inner = await anyio.to_thread.run_sync(Inner, model, loss, steps)
         if rank:
             await anyio.to_thread.run_sync(follow, inner)
             return Report()

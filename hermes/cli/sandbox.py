@@ -39,8 +39,7 @@ def add(commands: Commands) -> None:
     _add_limits(command)
     add_json(command)
     command.add_argument("argv", nargs="+", metavar="CMD", help="after --: the command")
-    for one in (check, command):
-        one.set_defaults(needs_settings=False)
+    check.set_defaults(needs_settings=False)
 
 
 def _add_view(command: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
@@ -104,9 +105,16 @@ def _box(args: argparse.Namespace, world: World) -> Box:
         limits=Limits(**limits),
         read=tuple(map(Bind.same, paths)),
         workspace=root if args.overlay else None,
+        hidden=_own_places(args, root) if args.overlay else (),
         env=dict(pair.split("=", 1) for pair in args.env),
         cwd=str(cwd) if args.overlay else HOME,
     )
+
+
+def _own_places(args: argparse.Namespace, root: Path) -> tuple[Path, ...]:
+    """Hermes's own store, keys and settings, where they lie in the project."""
+    places = (args.settings.data_dir.resolve(), args.settings.config_dir.resolve())
+    return tuple(one for one in places if one.is_relative_to(root) and one != root)
 
 
 def _stdin(args: argparse.Namespace, world: World) -> bytes:

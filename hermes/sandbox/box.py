@@ -38,12 +38,14 @@ class Box:
     Inside there are `/usr`, a writable `/box`, `/tmp` and `/dev/shm` of bounded size, what
     `read` names, and no network but its own loopback (`inet` False: not even that). A
     `workspace` can be changed inside at its own path; outside it stays as it is, and the
-    changes come back as a list. `env` is added to a bare environment.
+    changes come back as a list; what lies at `hidden` in it is empty inside. `env` is added
+    to a bare environment.
     """
 
     limits: Limits = field(default_factory=Limits)
     read: tuple[Bind, ...] = ()
     workspace: Path | None = None
+    hidden: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = HOME
     inet: bool = True

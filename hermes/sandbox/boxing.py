@@ -124,7 +124,7 @@ async def _start_bare(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[
                 ends.close()
                 with anyio.move_on_after(_SWEEP_S):
                     await process.wait()
-                kill_group(process.pid)
+                kill_group(process)
                 await process.aclose()
 
 
@@ -165,11 +165,11 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Star
                 await wait.for_laying(process)
                 await anyio.to_thread.run_sync(laid.hold, process.pid, box.workspace)
                 wait.let_go()
-            inmate = Inmate(process, ours, box, partial(kill_group, process.pid))
+            inmate = Inmate(process, ours, box, partial(kill_group, process))
             yield inmate, laid, _Opening(bounds(ground, box), {**ENV, **box.env}, box.cwd)
         finally:
             with anyio.CancelScope(shield=True):
-                kill_group(process.pid)
+                kill_group(process)
                 await process.aclose()
 
 

@@ -91,6 +91,7 @@ def _put(top: int, delta: Delta) -> None:
         if after.kind == "directory":
             if before is None or before.kind != "directory":
                 os.mkdir(name, after.mode, dir_fd=folder)
+                _own(folder, name, os.fstat(folder))
             os.chmod(name, after.mode & 0o777, dir_fd=folder)
             return
         _replace(folder, name, after)
@@ -114,11 +115,26 @@ def _replace(folder: int, name: str, node: Node) -> None:
                 os.fchmod(file.fileno(), node.mode & 0o777)
                 file.flush()
                 os.fsync(file.fileno())
+        _own(folder, new, _owner(folder, name))
         os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(new, dir_fd=folder)
         raise
+
+
+def _owner(folder: int, name: str) -> os.stat_result:
+    """Whose a new file shall be: as the one that it replaces, or as the directory."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return os.fstat(folder)
+
+
+def _own(folder: int, name: str, like: os.stat_result) -> None:
+    """As root, leave a place to whom it belongs."""
+    if os.geteuid() == 0:
+        os.chown(name, like.st_uid, like.st_gid, dir_fd=folder, follow_symlinks=False)
 
 
 @contextlib.contextmanager

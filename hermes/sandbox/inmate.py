@@ -145,7 +145,8 @@ def over(weight: Weight, limits: Limits) -> Why | None:
     return None
 
 
-def kill_group(pid: int) -> None:
-    """SIGKILL a session that was started by us."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+def kill_group(process: anyio.abc.Process) -> None:
+    """SIGKILL a session that was started by us, unless its number may be somebody else's now."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

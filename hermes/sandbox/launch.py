@@ -97,6 +97,8 @@ def check_view(box: Box) -> None:
             raise Usage(f"{path} is no resolved absolute path")
         if path == Path("/") or any(place.is_relative_to(path) for place in own):
             raise Usage(f"{path} cannot be shown inside: the sandbox has its own")
+    if any(box.workspace is None or not one.is_relative_to(box.workspace) for one in box.hidden):
+        raise Usage("only what lies in a workspace can be hidden")
     if box.workspace and any(box.workspace.is_relative_to(place) for place in own):
         raise Usage(f"{box.workspace} cannot be a workspace: it belongs to the system")
 
@@ -133,13 +135,25 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
     if ground.prefix:
         words += ["--ro-bind", ground.prefix, ground.prefix]
     if box.workspace:
-        words += ["--bind", f"{OUTER}/o", str(box.workspace)]
+        words += ["--bind", f"{OUTER}/o", str(box.workspace), *_hidden(box)]
     for bind in box.read:
         words += ["--ro-bind", str(bind.source), str(bind.target)]
     for at, content in carried(ground.python):
         words += ["--ro-bind-data", made.data(content), at]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
     return [*words, "--seccomp", made.data(program(this_machine(), inet=box.inet))]
+
+
+def _hidden(box: Box) -> list[str]:
+    """An empty, closed directory, or nothing at all, over what is not for the inside."""
+    words: list[str] = []
+    for path in box.hidden:
+        if path.is_dir():
+            words += ["--perms", "0555", "--size", "4096", "--tmpfs", str(path)]
+            words += ["--remount-ro", str(path)]
+        elif path.exists():
+            words += ["--ro-bind", "/dev/null", str(path)]
+    return words
 
 
 def _writable(ground: Ground, limits: Limits) -> list[str]:

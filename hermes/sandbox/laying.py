@@ -66,7 +66,7 @@ class Wait:
             await anyio.wait_readable(self._laid)
             said = os.read(self._laid, 16)
         if not said:
-            kill_group(process.pid)
+            kill_group(process)
             heard = await process.stderr.receive() if process.stderr else b""
             lines = heard.decode(errors="replace").strip().splitlines()
             raise NotAvailable(

@@ -141,9 +141,9 @@ def _judged(ground: Ground, axes: tuple[Axis, ...]) -> Standing:
     if not ground.staged:
         lost.discard("inodes")
         reason, remedy = "the number of files inside is not bounded", _USERNS
-    if not lost:
+    if not lost and ground.landlock >= _LANDLOCK:
         return Standing("A", ground, axes, reason, remedy)
-    if lost == {"landlock"} and ground.landlock < _LANDLOCK:
+    if lost <= {"landlock"} and ground.landlock < _LANDLOCK:
         reason = f"Landlock is of version {ground.landlock}"
         remedy = f"a kernel with Landlock {_LANDLOCK} (Linux 6.12) adds a second layer"
         return Standing("A-", ground, axes, reason, remedy)

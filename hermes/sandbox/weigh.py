@@ -11,21 +11,20 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _KEPT_FREE = 128 << 20
+_KEPT_PART = 20  # or a twentieth of a small machine
 
 
 @dataclass(frozen=True)
 class Weight:
-    """Bytes of anonymous and shared memory, seconds of CPU, processes; `free`: the machine's."""
+    """Bytes of anonymous and shared memory, seconds of CPU, processes.
+
+    `machine_is_full`: the machine itself is about to run out of memory.
+    """
 
     memory: int = 0
     cpu_s: float = 0.0
     processes: int = 0
-    free: int = 1 << 62
-
-    @property
-    def machine_is_full(self) -> bool:
-        """Whether the machine itself is about to run out of memory."""
-        return self.free < _KEPT_FREE
+    machine_is_full: bool = False
 
 
 def weigh(pid: int) -> Weight:
@@ -38,7 +37,7 @@ def weigh(pid: int) -> Weight:
             memory += _memory(one)
             ticks += _ticks(one)
             count += 1
-    return Weight(memory, ticks / _TICKS, count, _free())
+    return Weight(memory, ticks / _TICKS, count, _is_full())
 
 
 def _children(pid: int) -> list[int]:
@@ -63,9 +62,11 @@ def _ticks(pid: int) -> int:
     return sum(int(fields[at]) for at in (11, 12, 13, 14))
 
 
-def _free() -> int:
+def _is_full() -> bool:
+    found: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return 1 << 62
+        for line in Path("/proc/meminfo").read_text().splitlines()[:3]:
+            name, size = line.split()[:2]
+            found[name] = int(size) << 10
+    kept = min(_KEPT_FREE, found.get("MemTotal:", 0) // _KEPT_PART)
+    return found.get("MemAvailable:", kept) < kept

@@ -77,6 +77,14 @@ def test_what_is_refused_is_not_applied(shell, tier):
     assert not (shell.home / "b").exists()
 
 
+def test_hermes_own_files_are_not_shown(shell, tier):
+    (shell.home / "state" / "data").mkdir(parents=True)
+    (shell.home / "state/data/key").write_text("secret")
+    words = ("--overlay", "--", "sh", "-c", "cat state/data/key state/*/*; true")
+    assert shell.run("sandbox", "run", *words) == 0
+    assert "secret" not in shell.out
+
+
 def test_a_failed_command_applies_nothing(shell, tier):
     words = ("--overlay", "--apply", "--", "sh", "-c", "echo x > b; exit 1")
     assert shell.run("sandbox", "run", *words) == 1

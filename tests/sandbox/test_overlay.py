@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.errors import Refused, ToolFailure
+from hermes.errors import Refused, ToolFailure, Usage
 from hermes.sandbox.box import Box, Limits
 from hermes.sandbox.changes import Changes, Delta, Node
 from hermes.sandbox.changes_apply import apply_changes
@@ -224,6 +224,26 @@ async def test_a_long_output_loses_its_middle_and_a_late_one_its_end(standing, w
     assert done.finished.lines == 100_000
     assert done.finished.truncated
     assert done.finished.tail.endswith(b"100000\n")
+
+
+async def test_what_is_hidden_is_empty_inside(standing, work):
+    box = Box(workspace=work, cwd=str(work), hidden=(work / "deep", work / "gone"))
+    text = "ls -A deep; cat gone; echo x > deep/new; echo y > gone; echo z > a"
+    ended = await run(standing, box, ["/bin/bash", "-c", text])
+    assert ended.stdout == b""
+    assert said(ended.changes) == {"a": "changed"}
+    with pytest.raises(Usage, match="only what lies in a workspace"):
+        await run(standing, Box(hidden=(work,)), ["/bin/true"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_root_leaves_files_to_whom_they_belong(standing, work):
+    for path in [work, *work.rglob("*")]:
+        os.chown(path, 1234, 1234, follow_symlinks=False)
+    ended = await overlay(standing, work, "echo two >> a; mkdir n; echo x > n/x; ln -s a l")
+    assert ended.ok, ended.stderr
+    await apply_changes(ended.changes, work)
+    assert {path.lstat().st_uid for path in work.rglob("*")} == {1234}
 
 
 NAMES = st.text("ab.gitGIT~1 /", min_size=1, max_size=12)

@@ -118,9 +118,10 @@ class Ear:
         refusal comes after its proof; one in ten ears stayed deaf.
         """
         if message.is_closed() and message.subscription_id == _NAME:
-            before = self._closed.get(url, _Closed(0, 0.0))
+            before = self._closed.get(url, _Closed(0, math.inf))
             pause = min(_FIRST_S * 2**before.times, _MOST_S)
-            self._closed[url] = _Closed(before.times + 1, anyio.current_time() + pause)
+            due = min(before.due, anyio.current_time() + pause)
+            self._closed[url] = _Closed(before.times + 1, due)
         elif message.is_end_of_stored_events() and message.subscription_id == _NAME:
             self._closed.pop(url, None)
 
@@ -131,16 +132,23 @@ class Ear:
     async def _ask_again(self) -> None:
         now = anyio.current_time()
         for url, one in tuple(self._closed.items()):
-            if one.due <= now:
+            if one.due > now:
+                continue
+            if await self._ask_anew(url):
                 self._closed[url] = _Closed(one.times, now + _MOST_S)
-                await self._ask_anew(url)
+            else:
+                self._closed[url] = _Closed(0, now + RETRY_S)
 
-    async def _ask_anew(self, url: str) -> None:
+    async def _ask_anew(self, url: str) -> bool:
+        """Subscribe again; False where the relay is down: what is asked then is forgotten."""
         address = relay_url(url)
-        with suppress(NostrSdkError):  # it is not in use any more, or down: it comes back
-            if (relay := await self._client.relay(address)) is not None:
+        with suppress(NostrSdkError):
+            relay = await self._client.relay(address)
+            if relay is not None and relay.status() == RelayStatus.CONNECTED:
                 await relay.unsubscribe(_NAME)  # the library holds it for open still
                 await self._client.subscribe(ReqTarget.single(address, self._filters), id=_NAME)
+                return True
+        return False
 
 
 def library_filter(wish: Filter) -> LibraryFilter:

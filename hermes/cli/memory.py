@@ -7,6 +7,7 @@ from hermes.cli.asking import ask
 from hermes.cli.command import Commands, add_command, add_json, add_verbs, count
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.world import World
+from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.gateway.render_recalled import why_lines
 
@@ -55,8 +56,13 @@ async def _search(args: argparse.Namespace, world: World) -> int:
     if args.json:
         print_json(found, world.stdout)
     else:
-        print_table(found, _COLUMNS, world.stdout, "nothing found")
+        lines = [one | {"content": _line(one)} for one in found]
+        print_table(lines, _COLUMNS, world.stdout, "nothing found")
     return 0
+
+
+def _line(one: dict[str, Json]) -> str:
+    return " ".join((one["content"], *one.get("others", ())))
 
 
 async def _list(args: argparse.Namespace, world: World) -> int:

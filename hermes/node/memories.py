@@ -112,7 +112,8 @@ def _scored(one: Hit) -> dict[str, Json]:
     until = {} if one.until is None else {"until": rfc3339(one.until)}
     if isinstance(one, Recalled):
         why = msgspec.to_builtins(one.why)
-        return _plain(one.memory) | {"score": one.score, "why": why} | until
+        beside = {"others": list(one.others)} if one.others else {}
+        return _plain(one.memory) | {"score": one.score, "why": why} | until | beside
     return {
         "id": None,
         "memory_type": "said",

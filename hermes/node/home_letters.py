@@ -39,10 +39,15 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What happened in a turn, for the node where it was asked for."""
+    """What happened in a turn, for the node where it was asked for.
+
+    `number` counts the letters of a `run`; one that was told before is not told again.
+    """
 
     turn: _Id
     conversation: _Id
+    run: _Id
+    number: int
     events: tuple[dict[str, Json], ...]
 
 

@@ -38,6 +38,7 @@ class Origin:
     ) -> None:
         self._store = ground.store
         self._bus = ground.bus
+        self._intake = ground.intake
         self._shards = ground.intake.shards
         self._parcels = ground.parcels
         self._mail = ground.mail
@@ -46,7 +47,8 @@ class Origin:
         self._hosting = hosting
         self._feed = feed
         self._place = place
-        self._asked: dict[CallId, ApprovalAsked] = {}
+        self._asked = ground.intake.asked
+        self._heard = ground.intake.heard
 
     @property
     def leads(self) -> bool:
@@ -105,23 +107,21 @@ class Origin:
                 await self._hosting.fail(row, stopped.message, stopped.remedy, "TurnStopped")
         return bool(rows)
 
-    def waiting(self) -> tuple[Event, ...]:
-        """Approvals that wait for an answer from here."""
-        return tuple(self._asked.values())
-
     async def hear(self, told: Told, noted: Sequence[Statement]) -> bool:
         """Take what a home tells; whether `noted` was committed with it."""
         row = self._parcels.get(told.turn)
         mine = row is not None and row.origin == self._hosting.me
         if not mine or await self._hosting.is_begun(told.turn):
             return False  # its end is known, or it went on here
-        self._parcels.heard(told.turn)
+        run, number = self._heard.get(told.turn, ("", 0))
+        if run == told.run and told.number <= number:
+            return False
+        self._heard[told.turn] = (told.run, told.number)
         committed = False
         for event in read_events(told):
             if is_final(event):
                 committed = await self._parcels.end(told.turn, event, *noted) and bool(noted)
-                self._shards.release(event.turn_id)
-                self._forget(event.turn_id)
+                self._intake.forget(event.turn_id)
             self._note(event)
             self._bus.publish(event)
             if is_final(event):
@@ -133,9 +133,6 @@ class Origin:
             self._asked[event.call_id] = event
         elif isinstance(event, ApprovalAnswered):
             self._asked.pop(event.call_id, None)
-
-    def _forget(self, turn: TurnId) -> None:
-        self._asked = {name: one for name, one in self._asked.items() if one.turn_id != turn}
 
     async def _order(self, row: ParcelRow, order: Order) -> None:
         await self._mail.send(row.forwarded, CONTROL, order, row.conversation, row.turn)

@@ -19,20 +19,10 @@ class Parcels:
         self._book = book
         self._open: dict[str, ParcelRow] = {}
         self._asked: dict[str, TurnRequest] = {}  # with what is never stored
-        self._unheard: set[str] = set()
 
     async def load(self) -> None:
         """Read what was open."""
         self._open = {row.turn: row for row in await self._book.open()}
-        self._unheard = {row.turn for row in self._open.values() if row.forwarded}
-
-    def is_unheard(self, turn: str) -> bool:
-        """Whether this node began again since a turn was sent on, and heard nothing of it."""
-        return turn in self._unheard
-
-    def heard(self, turn: str) -> None:
-        """Something was heard of a turn."""
-        self._unheard.discard(turn)
 
     def get(self, turn: str) -> ParcelRow | None:
         """A parcel that has no end yet."""

@@ -3,6 +3,7 @@
 One batch is on its way at a time; what happens meanwhile is in the next one, its words joined.
 """
 
+import secrets
 from collections.abc import Iterable
 
 import anyio
@@ -28,6 +29,8 @@ class Telling:
         self._events: list[Event] = []
         self._news = anyio.Event()
         self._over = False
+        self._run = secrets.token_hex(8)
+        self._number = 0
 
     def tell(self, event: Event) -> None:
         """Say this next; never waits."""
@@ -46,7 +49,8 @@ class Telling:
             self._news = anyio.Event()
             due, self._events = self._events, []
             for batch in batches(due):
-                told = Told(self._turn, self._conversation, batch)
+                self._number += 1
+                told = Told(self._turn, self._conversation, self._run, self._number, batch)
                 letter = await self._mail.send(
                     self._to, EVENTS, told, self._conversation, self._turn
                 )

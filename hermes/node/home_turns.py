@@ -101,6 +101,7 @@ class Hosting:
         if not await self._parcels.end(row.turn, final):
             return
         if row.origin == self.me:
+            self._intake.forget(final.turn_id)
             self._bus.publish(final)
         else:
             self.repeat(row, final)

@@ -22,6 +22,7 @@ class Ways:
         self._parcels = ground.parcels
         self._circle = ground.circle
         self._mail = ground.mail
+        self._left, self._heard = ground.intake.left, ground.intake.heard
         self._hosting = hosting
         self._feed = feed
 
@@ -60,7 +61,7 @@ class Ways:
         )
         match how:
             case Way.AGAIN:
-                anew = mine and self._parcels.is_unheard(row.turn)
+                anew = mine and row.turn in self._left and row.turn not in self._heard
                 body = Carried(parcel, words, row.alone, anew)
                 self._mail.say(to, PARCEL, body, row.conversation)
             case Way.SEND | Way.ALONE:

@@ -9,7 +9,7 @@ import msgspec
 
 from hermes.conversation.approvals import Approvals
 from hermes.conversation.shards import Shards
-from hermes.core.event import Answer, Event
+from hermes.core.event import Answer, ApprovalAsked, Event
 from hermes.core.ids import CallId, ConversationId, TurnId, is_uuid
 from hermes.core.request import TurnRequest
 from hermes.errors import ConversationUnknown, HomeLost
@@ -42,10 +42,6 @@ class Route(Protocol):
         """Stop what was asked for here and runs elsewhere; False when nothing does."""
         ...
 
-    def waiting(self) -> tuple[Event, ...]:
-        """Approvals asked elsewhere that wait for an answer from here."""
-        ...
-
 
 class Intake:
     """The one door for turns; `route` is None outside a fleet."""
@@ -58,6 +54,10 @@ class Intake:
         self._due = -math.inf
         self.left: dict[str, ParcelRow] = {}
         """Turns that an earlier owner had on their way."""
+        self.heard: dict[str, tuple[str, int]] = {}
+        """Of turns that run elsewhere, what was told last: a route may begin again meanwhile."""
+        self.asked: dict[CallId, ApprovalAsked] = {}
+        """Approvals that are asked elsewhere."""
 
     @property
     def route(self) -> Route | None:
@@ -122,7 +122,13 @@ class Intake:
             return True
         return self.route is not None and await self.route.stop(conversation)
 
+    def forget(self, turn: TurnId) -> None:
+        """A turn that ran elsewhere is over."""
+        self.shards.release(turn)
+        self.heard.pop(turn, None)
+        for call in [call for call, one in self.asked.items() if one.turn_id == turn]:
+            del self.asked[call]
+
     def waiting(self) -> tuple[Event, ...]:
         """The approvals that wait for an answer."""
-        asked = self._approvals.asked()
-        return (*asked, *self.route.waiting()) if self.route else asked
+        return (*self._approvals.asked(), *self.asked.values())

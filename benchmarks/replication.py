@@ -29,7 +29,7 @@ from hermes.testing.relays import local_relay
 
 COUNT, QUICK = 1_000, 50
 MESSAGES = 20
-RATIO = 20.0
+RATIO = 5.0
 """Most that replicating may take of what copying plain bytes takes."""
 _SYLLABLES = ("ba", "ket", "do", "ral", "mi", "sun", "or", "te", "vel", "ha", "lin", "gos")
 _PIECE = 500_000

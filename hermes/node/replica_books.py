@@ -13,8 +13,9 @@ from hermes.core.ids import Cid, ConversationId
 from hermes.store.replica_values import State
 from hermes.store.replicas import Replicas
 
-_PAUSE_S = 5.0
+_PAUSE_S = 3.0
 _LONGEST_S = 300.0
+_SLOWER = 1.5
 
 
 class _Sent(NamedTuple):
@@ -98,7 +99,7 @@ class Books:
                 before = self._sent.get((node, place))
                 pause = _PAUSE_S
                 if before is not None and before.state == state:
-                    pause = min(_LONGEST_S, 2 * before.pause)
+                    pause = min(_LONGEST_S, _SLOWER * before.pause)
                 self._sent[node, place] = _Sent(state, now + pause, pause)
 
     async def base(self, node: str, place: ConversationId) -> tuple[Cid, ...]:

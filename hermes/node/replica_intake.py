@@ -13,13 +13,14 @@ from anyio.abc import TaskGroup
 
 from hermes.conversation.shards import Shards
 from hermes.core.ids import ConversationId
+from hermes.errors import StoreError
 from hermes.node.replica_books import Books
 from hermes.node.replica_talk import Talk
 from hermes.node.replica_wire import ASKS, Blocks, Have, Want, ask_of, rows_of
 from hermes.store.replica_values import Parcel, Taken, state_of
 from hermes.store.replicas import Replicas
 
-_ANSWER_S = 10.0
+_ANSWER_S = 6.0
 _AT_ONCE = 16
 
 
@@ -27,13 +28,19 @@ class Intake:
     """Asks and takes in; `tasks` is set while replication runs."""
 
     def __init__(
-        self, replicas: Replicas, shards: Shards, books: Books, talk: Talk, me: str
+        self,
+        replicas: Replicas,
+        shards: Shards,
+        books: Books,
+        talk: Talk,
+        report: Callable[[str, BaseException], None],
     ) -> None:
         self._replicas = replicas
         self._shards = shards
         self._books = books
         self._talk = talk
-        self._me = me
+        self._me = talk.me
+        self._report = report
         self._lacking: dict[str, dict[ConversationId, None]] = {}
         self._later: dict[ConversationId, set[str]] = {}
         self._answers: dict[str, anyio.Event] = {}
@@ -103,7 +110,10 @@ class Intake:
         places: anyio.CapacityLimiter,
     ) -> None:
         async with places:
-            taken[parcel.id] = await self._replicas.take(parcel, self._me)
+            try:
+                taken[parcel.id] = await self._replicas.take(parcel, self._me)
+            except StoreError as error:  # it is told of again, and asked for
+                self._report("replication", error)
 
     async def _ask_all(self, node: str) -> None:
         try:

@@ -26,7 +26,7 @@ class Talk:
         self._post = post
         self._replicas = replicas
         self._books = books
-        self._me = me
+        self.me = me
         self._giving = anyio.Semaphore(_GIVING)
         self._shipped: dict[tuple[str, ConversationId], float] = {}
         self.large: dict[ConversationId, str] = {}
@@ -34,8 +34,13 @@ class Talk:
 
     async def say(self, node: str, what: Have | Want) -> bool:
         """Say it now; whether a relay took it."""
-        kind = HAVE if isinstance(what, Have) else WANT
-        letter = Letter(node, kind, msgspec.json.encode(what), ttl_ms=_TTL_MS)
+        kind, data = HAVE if isinstance(what, Have) else WANT, msgspec.json.encode(what)
+        if len(data) > MOST_PAYLOAD and isinstance(what, Have):
+            half = len(what.rows) // 2
+            first = msgspec.structs.replace(what, rows=what.rows[:half], total="")
+            await self.say(node, first)
+            return await self.say(node, msgspec.structs.replace(what, rows=what.rows[half:]))
+        letter = Letter(node, kind, data, ttl_ms=_TTL_MS)
         return (await self._post.send_live(letter)).taken
 
     async def give(self, node: str, want: Want) -> None:
@@ -79,7 +84,7 @@ class Talk:
         self._books.sent(node, places)
 
     async def _cut(self, wanted: Wanted, most: int, *, whole: bool) -> tuple[Parcel | None, int]:
-        cut = await self._replicas.cut(wanted, self._me, most, whole=whole)
+        cut = await self._replicas.cut(wanted, self.me, most, whole=whole)
         if cut.parcel is None:
             self._books.mute(wanted.conversation)
         if cut.large is not None:

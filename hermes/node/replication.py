@@ -48,7 +48,7 @@ class Replication:
         self._roster, self._presence = ground.roster, ground.presence
         self._books = Books(self._replicas, self._me)
         self._talk = Talk(self._post, self._replicas, self._books, self._me)
-        self._intake = Intake(self._replicas, self._shards, self._books, self._talk, self._me)
+        self._intake = Intake(self._replicas, self._shards, self._books, self._talk, self._report)
         self._intake.parted = self._part
         self._stirred: set[ConversationId] = set()
         self._fresh: set[ConversationId] = set()

@@ -54,6 +54,7 @@ _HIDDEN = """SELECT id FROM conversations
 _SHARED = """SELECT id FROM conversations
     WHERE private = 0 AND id IN (SELECT value FROM json_each(?))"""
 _STEPS = (0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023, 2_047, 4_095, 8_191)
+_MOST_KNOWN = 64
 LARGEST = 48 << 20
 """Bytes of the largest message that goes to another node."""
 _MANY = 64  # messages between: from here on it pays to look whether the other one has them
@@ -174,7 +175,7 @@ def _states(database: sqlite3.Connection, me: str, only: str | None) -> dict[Con
 
 def _wanted(database: sqlite3.Connection, conversation: ConversationId) -> Wanted:
     rows = database.execute(_ONE, (conversation,)).fetchall()
-    known = dict.fromkeys(_heads(rows[0][0]) if rows else ())
+    known = dict.fromkeys(_heads(rows[0][0])[:_MOST_KNOWN] if rows else ())
     for step in _STEPS:
         found = database.execute(_BEHIND, (conversation, step)).fetchone()
         if found is None:

@@ -31,7 +31,9 @@ _LIST = """SELECT id, root, created, updated, private FROM conversations
 _ONE = "SELECT heads, root FROM conversations WHERE id = ?"
 _HIDDEN = """SELECT count(*) FROM conversations
     WHERE private <> 0 AND id IN (SELECT value FROM json_each(?))"""
-_STATES = "SELECT id, state FROM turns WHERE id IN (SELECT value FROM json_each(?))"
+# Records come from other nodes, too (replication): what was done in those is not known here.
+_STATES = """SELECT t.id, t.state FROM turns AS t JOIN sessions AS s ON s.id = t.session
+    WHERE t.id IN (SELECT value FROM json_each(?))"""
 _WRITES = """SELECT turn, outcome, undone FROM journal
     WHERE turn IN (SELECT value FROM json_each(?))"""
 _ANSWERS = "SELECT turn, answer FROM approvals WHERE turn IN (SELECT value FROM json_each(?))"
@@ -48,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class TurnFacts(msgspec.Struct, frozen=True):
-    """What became of a turn; `state` None: this store never ran it (it was imported)."""
+    """What became of a turn; `state` None: this store never ran it (it came from elsewhere)."""
 
     state: TurnState | None
     failed_write: bool = False

@@ -13,7 +13,7 @@ from hermes.identity.hot import HotKey
 from hermes.testing import fleets
 from hermes.testing.fleets import resident
 
-SOON_S = 20
+SOON_S = 45
 
 
 class Node:

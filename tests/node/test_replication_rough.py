@@ -34,8 +34,8 @@ async def test_three_nodes_and_who_comes_late_has_it_from_whoever_is_there(tmp_p
         part(anne, bert)
         meet(bert, cleo)
         assert await same(bert, cleo, conversation=talk) == told
-        assert cleo.replication.place(talk) == anne.key.public
         await cleo.replication.fetched(talk)  # nothing more to fetch ends at once
+        assert cleo.replication.place(talk) == anne.key.public
         await cleo.talk("three", conversation=talk)
         part(bert, cleo)
         meet(anne, cleo)

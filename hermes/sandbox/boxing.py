@@ -4,33 +4,69 @@ The ground says how it is started. Whether that ground holds is for `selftest` t
 `standing` to know, through which everybody else comes here.
 """
 
-import contextlib
-import os
-import socket
-import subprocess
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
-import anyio.to_thread
-from anyio.abc import Process
 
 from hermes.errors import NotAvailable, ToolFailure
-from hermes.sandbox.bare import bare
 from hermes.sandbox.box import Box, Ended, Tier, Wires
-from hermes.sandbox.ground import USER, Account, Ground
-from hermes.sandbox.inmate import Inmate, OnOutput, command, frame, kill_group
-from hermes.sandbox.launch import ENV, bounds, launch
-from hermes.sandbox.laying import Laid, Wait
-from hermes.sandbox.off_loop import off_loop
+from hermes.sandbox.ground import USER, Ground
+from hermes.sandbox.inmate import Inmate, OnOutput, command, frame
+from hermes.sandbox.opening import Started, start
 
-_PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+_READY = b"ready\n"
 _SIGNALLED = range(129, 160)  # bubblewrap's way to say that a signal ended it
-_SWEEP_S = 5.0
 _REMEDY = "see `hermes sandbox check`"
 _UNREADABLE = f"what is shown must be readable by whom it runs as (as root: {USER})"
+
+
+class Boxed:
+    """A started sandbox for one command; `ready` makes it a spare that waits, bound already."""
+
+    def __init__(self, tier: Tier, wires: Wires, started: Started) -> None:
+        self._tier = tier
+        self._wires = wires
+        self._inmate, self._laid, self._opening = started
+        self._bounds = frame(self._opening.bounds)
+
+    async def ready(self) -> None:
+        """Wait until it needs nothing but its command; raises NotAvailable where it fails."""
+        first, self._bounds = self._bounds, b""
+        await self._inmate.hand_in(first)
+        if not await self._inmate.heard(_READY):
+            await self._inmate.attend(b"", self._wires, None)
+            _judge_start(self._inmate, [""])
+
+    async def run(self, argv: Sequence[str], on_output: OnOutput | None = None) -> Ended:
+        """Become the command and run to the end; once."""
+        began = anyio.current_time()
+        opening, inmate = self._opening, self._inmate
+        env = [f"{name}={value}" for name, value in opening.env.items()]
+        frames = self._bounds + command(argv, env, opening.cwd)
+        await inmate.attend(frames, self._wires, on_output)
+        _judge_start(inmate, argv)
+        changes = await self._laid.changes()
+        status = inmate.process.returncode or 0
+        if status in _SIGNALLED:
+            status = 128 - status
+        return Ended(
+            why=inmate.why or ("signal" if status < 0 else "exit"),
+            status=status if inmate.why is None else -9,
+            stdout=bytes(inmate.streams["stdout"]),
+            stderr=bytes(inmate.streams["stderr"]),
+            peak=inmate.peak,
+            wall_ms=round((anyio.current_time() - began) * 1000),
+            tier=self._tier,
+            changes=changes,
+        )
+
+
+@asynccontextmanager
+async def boxed(ground: Ground, tier: Tier, box: Box, wires: Wires) -> AsyncGenerator[Boxed, None]:
+    """A sandbox that waits for its command; nothing of it lives on after the context."""
+    async with start(ground, tier, box, wires) as started:
+        yield Boxed(tier, wires, started)
 
 
 async def run_on(
@@ -46,154 +82,21 @@ async def run_on(
     Raises NotAvailable where the sandbox itself cannot. Nothing lives on when this returns
     or is cancelled.
     """
-    began = anyio.current_time()
-    start = _start_bare if tier == "B" else _start
-    async with start(ground, box, wires) as (inmate, laid, opening):
-        env = [f"{name}={value}" for name, value in opening.env.items()]
-        frames = frame(opening.bounds) + command(argv, env, opening.cwd)
-        await inmate.attend(frames, wires, on_output)
-        _judge_start(inmate, argv)
-        changes = await laid.changes()
-    status = inmate.process.returncode or 0
-    why = inmate.why
-    if status in _SIGNALLED:
-        status = 128 - status
-    return Ended(
-        why=why or ("signal" if status < 0 else "exit"),
-        status=status if why is None else -9,
-        stdout=bytes(inmate.streams["stdout"]),
-        stderr=bytes(inmate.streams["stderr"]),
-        peak=inmate.peak,
-        wall_ms=round((anyio.current_time() - began) * 1000),
-        tier=tier,
-        changes=changes,
-    )
+    async with boxed(ground, tier, box, wires) as one:
+        return await one.run(argv, on_output)
 
 
 def _judge_start(inmate: Inmate, argv: Sequence[str]) -> None:
     if inmate.why is not None:
         return
-    ready, _, said = inmate.said.partition(b"ready\n")
+    ready, _, said = inmate.said.partition(_READY)
     if not said and inmate.said:
         return
     reason = (said or ready).decode(errors="replace").removeprefix("no: ")
-    if b"ready\n" in inmate.said:
+    if _READY in inmate.said:
         raise ToolFailure(f"cannot run {argv[0]}: {reason}")
     lines = inmate.streams["stderr"].decode(errors="replace").strip().splitlines()
     raise NotAvailable(
         f"the sandbox does not start: {reason or (lines[-1] if lines else 'it says nothing')}",
         _UNREADABLE if b"Permission denied" in inmate.streams["stderr"] else _REMEDY,
     )
-
-
-@dataclass(frozen=True)
-class _Opening:
-    """What a started sandbox is told first."""
-
-    bounds: list[str]
-    env: Mapping[str, str]
-    cwd: str
-
-
-_Started = tuple[Inmate, Laid, _Opening]
-
-
-@asynccontextmanager
-async def _start_bare(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Started, None]:
-    """Start a command of tier B; swept away when the context ends."""
-    async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(off_loop(bare(ground, box)))
-        ours, theirs = socket.socketpair()
-        stack.enter_context(ours)
-        ours.settimeout(0)
-        life, alive = os.pipe()
-        ends = _Once(alive)
-        stack.callback(ends.close)
-        with theirs:
-            try:
-                argv = made.argv(life, theirs.fileno())
-                process = await _spawn(ground.account, wires, argv, (life, theirs.fileno()))
-            finally:
-                os.close(life)
-        try:
-            told = await anyio.to_thread.run_sync(made.bounds)
-            inmate = Inmate(process, ours, box, ends.close)
-            yield inmate, Laid(contextlib.ExitStack()), _Opening(told, made.env, made.cwd)
-        finally:
-            with anyio.CancelScope(shield=True):
-                ends.close()
-                with anyio.move_on_after(_SWEEP_S):
-                    await process.wait()
-                kill_group(process)
-                await process.aclose()
-
-
-class _Once:
-    """A descriptor that may be closed more than once."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def close(self) -> None:
-        """Close it."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
-@asynccontextmanager
-async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[_Started, None]:
-    """Start a sandbox that waits for its frames; killed when the context ends."""
-    with contextlib.ExitStack() as stack:
-        ours, theirs = socket.socketpair()
-        stack.enter_context(ours)
-        ours.settimeout(0)
-        laid = Laid(stack)
-        with theirs:
-            wait = Wait(stack) if box.workspace is not None else None
-            ends = wait.theirs if wait else None
-            made = await anyio.to_thread.run_sync(launch, ground, box, theirs.fileno(), ends)
-            stack.callback(made.close)
-            made.fds += ends or ()
-            # With a workspace its first step drops to the account, after what only root can do.
-            account = None if box.workspace else ground.account
-            fds = (*made.fds, theirs.fileno())
-            process = await _spawn(account, wires, made.argv, fds)
-        try:
-            made.close()
-            if wait is not None and box.workspace is not None:
-                await wait.for_laying(process)
-                await anyio.to_thread.run_sync(laid.hold, process.pid, box.workspace)
-                wait.let_go()
-            inmate = Inmate(process, ours, box, partial(kill_group, process))
-            yield inmate, laid, _Opening(bounds(ground, box), {**ENV, **box.env}, box.cwd)
-        finally:
-            with anyio.CancelScope(shield=True):
-                kill_group(process)
-                await process.aclose()
-
-
-async def _spawn(
-    account: Account | None, wires: Wires, argv: Sequence[str], fds: Sequence[int]
-) -> Process:
-    stdin = wires.stdin
-    if isinstance(stdin, bytes):
-        stdin = subprocess.PIPE if stdin else subprocess.DEVNULL
-    opened: list[Process] = []
-    with anyio.CancelScope(shield=True):  # half a start would leave a process behind
-        opened.append(
-            await anyio.open_process(
-                argv,
-                stdin=stdin,
-                stdout=subprocess.PIPE if wires.stdout is None else wires.stdout,
-                stderr=subprocess.PIPE if wires.stderr is None else wires.stderr,
-                cwd="/",
-                env=_PATH,
-                pass_fds=(*fds, *wires.keep),
-                start_new_session=True,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-            )
-        )
-    return opened[0]

@@ -21,6 +21,7 @@ from hermes.sandbox.weigh import Weight, weigh
 
 OnOutput = Callable[[str, bytes], None]
 _POLL_S = 0.05
+_NEVER = b"\0"  # words hold none
 _SPARE_PROCESSES = 4  # bubblewrap's own
 
 
@@ -64,7 +65,7 @@ class Inmate:
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._clock)
-            group.start_soon(self._send, frames)
+            group.start_soon(self.hand_in, frames)
             group.start_soon(self._listen)
             group.start_soon(self._feed, wires.stdin)
             async with anyio.create_task_group() as pumps:
@@ -104,7 +105,8 @@ class Inmate:
             if why := over(weight, self.limits):
                 self.end(why)
 
-    async def _send(self, data: bytes) -> None:
+    async def hand_in(self, data: bytes) -> None:
+        """Write to the last step, which may have ended."""
         view = memoryview(data)
         with contextlib.suppress(OSError):  # it ended: its end is waited for elsewhere
             while view:
@@ -113,14 +115,20 @@ class Inmate:
                 except BlockingIOError:
                     await anyio.wait_writable(self.control)
 
-    async def _listen(self) -> None:
+    async def heard(self, words: bytes) -> bool:
+        """Wait for words of the last step; False when it closed first."""
         with contextlib.suppress(OSError):
-            while True:
+            while words not in self.said:
                 await anyio.wait_readable(self.control)
                 piece = self.control.recv(4096)
                 if not piece:
-                    return
+                    return False
                 self.said += piece
+            return True
+        return False
+
+    async def _listen(self) -> None:
+        await self.heard(_NEVER)
 
     async def _feed(self, data: bytes | int) -> None:
         stdin = self.process.stdin

@@ -11,14 +11,15 @@ There is no way from one tier down to the next by itself: whoever needs A says s
 refused elsewhere, with the remedy.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import anyio.to_thread
 
 from hermes.errors import HermesError, NotAvailable
 from hermes.sandbox.box import Box, Ended, Tier, Wires
-from hermes.sandbox.boxing import run_on
+from hermes.sandbox.boxing import Boxed, boxed, run_on
 from hermes.sandbox.ground import INSTALL, Ground, find_ground
 from hermes.sandbox.inmate import OnOutput
 from hermes.sandbox.selftest import Axis, try_axes
@@ -122,6 +123,20 @@ async def run(
     """
     ground = standing.require(*_WHOLE)
     return await run_on(ground, standing.tier, box, argv, wires or Wires(), on_output)
+
+
+@asynccontextmanager
+async def spare(
+    standing: Standing, box: Box, wires: Wires | None = None
+) -> AsyncGenerator[Boxed, None]:
+    """A sandbox that waits for one command, bound already: what is left to do is to become it.
+
+    Raises as `run` does. An overlay shows what the workspace was when this began.
+    """
+    ground = standing.require(*_WHOLE)
+    async with boxed(ground, standing.tier, box, wires or Wires()) as one:
+        await one.ready()
+        yield one
 
 
 async def run_alone(

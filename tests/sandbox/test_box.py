@@ -10,7 +10,8 @@ import pytest
 from hermes.errors import NotAvailable, ToolFailure, Usage
 from hermes.sandbox.box import Bind, Box, Limits, Wires
 from hermes.sandbox.launch import ENV
-from hermes.sandbox.standing import Standing, run
+from hermes.sandbox.standing import Standing, run, spare
+from hermes.sandbox.weigh import weigh
 
 WORK = """
 import asyncio, sqlite3, subprocess, threading, tempfile, os
@@ -195,6 +196,30 @@ async def test_nothing_runs_where_the_tier_is_too_low(standing):
             await run(low, Box(), ["/bin/true"])
         assert caught.value.remedy == "do this"
         assert caught.value.exit_code == 4
+
+
+async def test_a_spare_waits_bound_and_runs_once_asked(standing):
+    async with spare(standing, Box(env={"A": "b"})) as waiting:
+        ended = await waiting.run(sh("echo $A; ulimit -n"))
+    assert ended.stdout == b"b\n256\n"
+    assert ended.ok
+
+
+def processes():
+    return weigh(os.getpid()).processes
+
+
+async def test_a_spare_that_is_not_wanted_is_gone(standing):
+    before = processes()
+    async with spare(standing, Box()):
+        assert processes() > before
+    assert processes() == before
+
+
+async def test_a_spare_that_cannot_start_says_so(standing, tmp_path):
+    with pytest.raises(NotAvailable, match="does not start"):
+        async with spare(standing, Box(read=(Bind.same(tmp_path / "lost"),))):
+            pass
 
 
 async def test_limits_reach_inside(standing):

@@ -57,11 +57,16 @@ HermesError
 │   ├── BlobRefused       a chunk or a request for it that is not let in: the reason is a word
 │   ├── BlobUnreachable   nobody who was asked gives a chunk whole
 │   └── HomeLost          where a turn ran went away: it may have been done there
-└── SyncError             workers that train together
-    ├── SyncRefused       bytes from a worker that cannot be used
-    ├── SyncDiverged      this worker has other weights than most
-    ├── SyncStalled       too few workers answered for too long
-    └── SyncUnreachable   the place where workers meet is not there
+├── SyncError             workers that train together
+│   ├── SyncRefused       bytes from a worker that cannot be used
+│   ├── SyncDiverged      this worker has other weights than most
+│   ├── SyncStalled       too few workers answered for too long
+│   └── SyncUnreachable   the place where workers meet is not there
+└── SuccessorError        a trial of a change of this runtime
+    ├── PatchInvalid      a patch that is none, or does not apply
+    ├── BuildFailed       a tree that cannot be built from it
+    ├── BudgetSpent       the trial used up what it was given
+    └── Halted            an emergency stop, a limit on trials, too many failures
 """
 
 
@@ -356,3 +361,25 @@ class SyncStalled(SyncError):
 
 class SyncUnreachable(SyncError):
     """The place where workers meet cannot be reached, or turned this worker away."""
+
+
+class SuccessorError(HermesError):
+    """A change of this runtime cannot be tried, or its trial cannot go on."""
+
+
+class PatchInvalid(SuccessorError):
+    """A patch that is none, is too large, or does not apply."""
+
+
+class BuildFailed(SuccessorError):
+    """The patched tree cannot be built, or what the box gave back is no tree."""
+
+
+class BudgetSpent(SuccessorError):
+    """The trial used up what it was given."""
+
+
+class Halted(SuccessorError):
+    """No fork and no adoption now: a flag, a hook, a limit a day, or too many failures."""
+
+    exit_code = 3

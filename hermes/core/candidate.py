@@ -7,6 +7,7 @@ import msgspec
 CANDIDATE_KIND = "hermes/candidate/1"
 
 Source = Literal["person", "agent", "forge", "mesh"]
+Goal = Literal["better", "same"]
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -24,4 +25,4 @@ class Candidate(msgspec.Struct, frozen=True):
     shape: str
     task: str
     by: Source
-    goal: Literal["better", "same"] = "same"
+    goal: Goal = "same"

@@ -73,7 +73,8 @@ class Ended:
     """How a run ended: `why`, the exit code or minus the signal, what it printed and used.
 
     `stdout` and `stderr` hold at most `Limits.output` bytes each; `peak` is the greatest
-    memory of the whole tree that was seen. `changes` only where there was a workspace.
+    memory of the whole tree that was seen, `processes` the most at once and `cpu_ms` the
+    processor time, both as the watchdog last saw them. `changes` only with a workspace.
     """
 
     why: Why
@@ -84,6 +85,8 @@ class Ended:
     wall_ms: int
     tier: Tier
     changes: Changes | None = None
+    cpu_ms: int = 0
+    processes: int = 0
 
     @property
     def ok(self) -> bool:

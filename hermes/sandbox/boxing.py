@@ -59,6 +59,8 @@ class Boxed:
             wall_ms=round((anyio.current_time() - began) * 1000),
             tier=self._tier,
             changes=changes,
+            cpu_ms=round(inmate.cpu_s * 1000),
+            processes=inmate.processes,
         )
 
 

@@ -47,6 +47,8 @@ class Inmate:
     why: Why | None = None
     said: bytes = b""
     peak: int = 0
+    cpu_s: float = 0.0
+    processes: int = 0
     streams: dict[str, bytearray] = field(default_factory=dict)
 
     @property
@@ -102,6 +104,8 @@ class Inmate:
             await anyio.sleep(_POLL_S)
             weight = await anyio.to_thread.run_sync(weigh, self.process.pid)
             self.peak = max(self.peak, weight.memory)
+            self.cpu_s = max(self.cpu_s, weight.cpu_s)
+            self.processes = max(self.processes, weight.processes)
             if why := over(weight, self.limits):
                 self.end(why)
 

@@ -14,7 +14,7 @@ from hermes.store.anchors import ENDED, AnchorId
 from hermes.store.store import Store
 
 PUBLIC = ("hermes/genesis/1", "hermes/soul/1", "hermes/handoff/1", "hermes/accepted/1")
-_LOOK_S = 60.0
+_LOOK_S = 10.0
 
 
 class Publishing:
@@ -31,7 +31,7 @@ class Publishing:
         """Anchors that may still change, and which transaction was published; None: look at all."""
 
     async def run(self) -> None:
-        """Look every minute, until cancelled."""
+        """Look every few seconds, until cancelled: it is two short questions."""
         while True:
             try:
                 await self.look()

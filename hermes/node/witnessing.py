@@ -42,6 +42,7 @@ Say = Callable[[str, CosignLetter], Awaitable[None]]
 """Sends a letter to a member."""
 _TOLD = 3
 _PENDING = 256
+_MOST_EVIDENCE = 16
 
 
 class Witnessing:
@@ -156,7 +157,9 @@ class Witnessing:
         return any(one.node == node and not one.over for one in await self._book.faults())
 
     async def _accuse(self, node: str, fault: Fault) -> None:
-        await self._book.fault(node, fault.kind, fault.first, fault.second)
+        kept = [one for one in await self._book.faults() if one.node == node]
+        if len(kept) < _MOST_EVIDENCE:  # more proves no more, and would fill the disk
+            await self._book.fault(node, fault.kind, fault.first, fault.second)
         self._alarm(node, fault)
 
     def _alarm(self, node: str, fault: Fault) -> None:

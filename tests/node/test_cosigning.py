@@ -5,7 +5,7 @@ import json
 import pytest
 from witness_house import CLOCK, Node, size_of, town, until
 
-from hermes.core.checkpoint import note_of
+from hermes.core.checkpoint import Checkpoint, Note, note_of
 from hermes.identity.cosignature import check_cosignature
 from hermes.identity.genesis import found
 from hermes.mesh.envelope import Letter, seal, write
@@ -297,3 +297,17 @@ async def test_a_second_genesis_record_of_one_key_is_evidence(tmp_path):
         (fault,) = await laptop.accusations()
         assert (fault.kind, fault.second) == ("refounded", block)
         await laptop.alarm("two genesis records")
+
+
+async def test_evidence_without_end_does_not_fill_the_disk(tmp_path):
+    async with town(tmp_path, 2) as (rogue, laptop):
+        await rogue.write(4)
+        await rogue.sign()
+        await rogue.cosigners(1)
+        for seq in range(20):
+            text = Checkpoint(rogue.genesis.name, 4, bytes([seq]) * 32).text
+            note = Note(text, (rogue.keys.sign_note(text),)).format()
+            await letter(laptop, rogue, write_letter(Ask(block_of(rogue), note, 4)), seq + 1)
+        await letter(laptop, rogue, b"{}", 30)
+        await until(_refused, lambda count: count == 1, laptop)
+        assert len(await laptop.store.witness.faults()) == 16

@@ -120,7 +120,9 @@ class HomeBook:
     async def promises(self) -> tuple[Promised, ...]:
         """What was granted last, for every key."""
         rows = await self._database.read(_PROMISES)
-        return tuple(Promised(*row[:4], freed=row[4] == "freed") for row in rows)
+        return tuple(
+            Promised(key, epoch, by, until, free == "freed") for key, epoch, by, until, free in rows
+        )
 
     async def intend(
         self, conversation: str, before: Begun, after: Begun, *, mine: bool = False

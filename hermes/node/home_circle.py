@@ -15,6 +15,8 @@ from hermes.store.homes import ParcelRow
 _START_MS = 3_000
 """For so long after its start a node takes everybody for there, until it heard of them."""
 _SILENT_MS = 60_000
+_PATIENCE_MS = 15_000
+"""For so long a node without a majority waits for it to come back, before it gives a turn up."""
 
 
 class Circle:
@@ -36,6 +38,7 @@ class Circle:
         self._clock = clock
         self._began = clock.now_ms()
         self._silent: dict[str, int] = {}
+        self._parted_at: int | None = None
 
     @property
     def voters(self) -> tuple[str, ...]:
@@ -60,6 +63,12 @@ class Circle:
         """Whether a majority is there."""
         return is_quorate(self.me, self.voters, self.live)
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether the majority is gone for a short time only: relays are restarted, lines cut."""
+        since = self._parted_at
+        return since is not None and self._clock.now_ms() < since + _PATIENCE_MS
+
     def may_begin(self, row: ParcelRow) -> bool:
         """See `hermes.mesh.quorum.may_begin`."""
         return may_begin(
@@ -76,13 +85,24 @@ class Circle:
         held = self._member(node)
         return held is not None and held.standing is Standing.DEAD
 
+    def is_lost(self, node: str) -> bool:
+        """Whether a node is dead, or was never heard of since this one began."""
+        held = self._member(node)
+        if held is None:
+            return self._clock.now_ms() >= self._began + _START_MS
+        return held.standing is Standing.DEAD
+
     def heard(self, node: str) -> None:
         """A node spoke."""
         self._silent.pop(node, None)
 
     def missed(self, leases: Leases) -> bool:
-        """See which holders let a lease lapse; whether any is new."""
+        """See which holders let a lease lapse; whether any is new. To be asked often."""
         now = self._clock.now_ms()
+        if self.is_quorate:
+            self._parted_at = None
+        elif self._parted_at is None:
+            self._parted_at = now
         lapsed = {
             one.holder
             for key, one in leases.promises.items()

@@ -35,8 +35,8 @@ class Ways:
             await self._hosting.look(row, epoch)
         elif self._circle.may_begin(row):
             self._feed(intents.Propose(row.conversation, epoch, row.turn))
-        elif row.origin == self._me:
-            await self._hosting.lost(row)
+        elif row.origin == self._me and not self._circle.is_patient:
+            await self._hosting.lost(row)  # until then it is asked again and again
 
     async def forward(self, parcel: routing.Parcel, to: str) -> None:
         """Another is home: once by a letter that is kept, then by word of mouth."""
@@ -45,8 +45,8 @@ class Ways:
             return
         if await self._hosting.is_begun(row.turn):
             await self._hosting.lost(row)  # it began here, and another went on
-        elif await self._hosting.is_known(row.turn):
-            await self._hosting.begin(row)  # its end came before it was asked for here
+        elif row.forwarded not in self._circle.live and await self._hosting.is_known(row.turn):
+            await self._hosting.begin(row)  # its end was replicated, and nobody tells more
         else:
             await self._carry(row, parcel, to)
 

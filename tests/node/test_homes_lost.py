@@ -87,3 +87,28 @@ async def until_known(node, conversation):
         while len(await store.conversations.list()) < 1:  # noqa: ASYNC110 - no event
             await anyio.sleep(0.02)
     assert (await store.conversations.get(conversation)).id == conversation
+
+
+async def test_what_did_not_get_through_is_done_once_the_majority_is_back(town):
+    """A relay that is restarted costs a turn seconds, not its answer."""
+    town.nodes["b"].scripts({"text": "begun"}, {"text": "done"})
+    for name in "ac":
+        town.nodes[name].scripts({"text": "done"})
+    async with town.all() as nodes, anyio.create_task_group() as tasks:
+        conversation = conversation_of(await nodes.b.play("first"))
+        town.part("a", "bc")
+        said = []
+
+        async def ask():
+            said.extend(await nodes.a.play("come later", conversation_id=conversation))
+
+        tasks.start_soon(ask)
+        circle = nodes.a.homes._circle
+        await nodes.a.until(lambda: not circle.is_quorate)
+        await nodes.a.until(lambda: nodes.a.homes._machines.home(conversation) == nodes.a.me)
+        town.heal()
+        await nodes.a.until(lambda: said)
+        assert said[-1].text == "done"
+        for node in (nodes.a, nodes.b, nodes.c):
+            await until_heads(node, conversation, 1)
+        assert sorted(await user_words(nodes.c, conversation)) == ["come later", "first"]

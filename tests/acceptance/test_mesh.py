@@ -48,9 +48,10 @@ def begun(home, text="note start", others=()):
     return done.conversation
 
 
-def lines(home, name="effects"):
-    path = home.project / name
-    return path.read_text().splitlines() if path.exists() else []
+def effects(stage, name="effects"):
+    """What turns wrote, wherever they ran."""
+    paths = [one.project / name for one in stage.homes]
+    return [line for path in paths if path.exists() for line in path.read_text().splitlines()]
 
 
 def until(holds, limit_s=LIMIT_S):
@@ -121,14 +122,14 @@ def test_asked_twice_it_is_done_once(stage):
     name = uuid7()
     with bert.front() as front, bert.front() as again, carl.front() as elsewhere:
         turns = [
-            one.turn("sh echo once >> effects; sleep 1", talk, turn_id=name)
+            one.turn("sh echo once >> twice; sleep 1", talk, turn_id=name)
             for one in (front, again)
         ]
         said = [turn.until(TurnFinished).text for turn in turns]
-        late = elsewhere.turn("sh echo once >> effects; sleep 1", talk, turn_id=name)
+        late = elsewhere.turn("sh echo once >> twice; sleep 1", talk, turn_id=name)
         said.append(late.until(TurnFinished).text)
     assert len(set(said)) == 1
-    assert lines(anne) == ["once"]
+    assert effects(stage, "twice") == ["once"]
 
 
 def test_killed_between_turns_another_goes_on(stage):
@@ -136,9 +137,10 @@ def test_killed_between_turns_another_goes_on(stage):
     talk = begun(anne, others=(bert, carl))
     anne.down()
     killed = time.monotonic()
-    assert bert.say("note two", talk) == "Heard: note two"
+    live = bert.start("note two", "--conversation", talk)
+    until(lambda: bert.home_of(talk) in {bert.key, carl.key}, limit_s=LEASE_S + 2)
+    assert live.end() == 0
     assert time.monotonic() - killed <= 10
-    assert bert.home_of(talk) in {bert.key, carl.key}
     assert carl.say("recall", talk) == "start, two"
     anne.up()
     anne.has(talk, lambda shown: "note two" in str(shown))
@@ -148,10 +150,9 @@ def test_killed_between_turns_another_goes_on(stage):
 def test_killed_in_the_middle_of_a_turn_nothing_is_lost_and_nothing_done_twice(stage):
     anne, bert, carl = stage.homes
     talk = begun(anne, others=(bert, carl))
-    shutil.rmtree(anne.project / "effects", ignore_errors=True)
     with bert.front() as front:
         turn = front.turn("sh echo mid >> effects; sleep 30", talk)
-        until(lambda: "mid" in lines(anne))
+        until(lambda: "mid" in effects(stage))
         anne.down()
         killed = time.monotonic()
         ended = turn.until(TurnFailed, limit_s=20)
@@ -164,19 +165,7 @@ def test_killed_in_the_middle_of_a_turn_nothing_is_lost_and_nothing_done_twice(s
     anne.up()
     anne.has(talk, lambda shown: "note after" in str(shown))
     assert carl.say("recall", talk) == "start, after"
-    assert lines(anne).count("mid") == 1
-
-
-def test_take_over_is_within_the_lease_and_two_seconds(stage):
-    anne, bert, carl = stage.homes
-    talk = begun(anne, others=(bert, carl))
-    until(lambda: bert.home_of(talk) == anne.key)
-    anne.down()
-    killed = time.monotonic()
-    live = bert.start("note next", "--conversation", talk)
-    until(lambda: bert.home_of(talk) in {bert.key, carl.key}, limit_s=LEASE_S + 2)
-    assert live.end() == 0
-    assert time.monotonic() - killed <= 10
+    assert effects(stage).count("mid") == 1
 
 
 def test_two_sides_go_on_alone_and_nothing_is_dropped(stage):
@@ -219,7 +208,7 @@ def test_rough_lines_change_nothing(stage):
     for number in range(4):
         one = (bert, carl)[number % 2]
         assert "It said" in one.say(f"sh echo {number} >> rough", talk)
-    assert lines(anne, "rough") == ["0", "1", "2", "3"]
+    assert effects(stage, "rough") == ["0", "1", "2", "3"]
 
 
 def test_one_relay_dead_then_both_then_back(stage):
@@ -233,27 +222,15 @@ def test_one_relay_dead_then_both_then_back(stage):
     time.sleep(3.0)
     first.start()
     assert live.end() == 0
-    assert lines(anne, "relays") == ["back"]
+    assert effects(stage, "relays") == ["back"]
 
 
-@pytest.mark.parametrize("how", ["cut", "silent"])
-def test_who_is_cut_off_is_missed_and_comes_back(stage, how):
-    stage.cut(stage.carl, how)
+def test_who_falls_silent_is_missed_and_comes_back(stage):
+    stage.cut(stage.carl, "silent")
     for one in (stage.anne, stage.bert):
         one.sees(stage.carl, state="dead")
     stage.carl.sees(stage.anne, stage.bert, state="dead")
     stage.anne.sees(stage.bert)
-
-
-def test_one_relay_is_enough_and_without_any_all_find_each_other_again(stage):
-    first, second = stage.relays
-    first.program.stop()
-    time.sleep(6 * 1.0)  # longer than the silence that makes a suspect
-    for one in stage.homes:
-        one.sees(*(other for other in stage.homes if other is not one))
-    second.program.stop()
-    for one in stage.homes:
-        one.sees(*(other for other in stage.homes if other is not one), state="dead")
 
 
 def test_a_twin_is_an_alarm_on_both_sides(stage):

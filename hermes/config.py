@@ -107,6 +107,25 @@ class Mesh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether relays that paired people name as theirs are dialled too."""
 
 
+class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How changes of this runtime are tried, and under which conditions one is adopted."""
+
+    source: str = ""
+    """The git checkout whose commits are changed; empty: the one that this code runs from."""
+    trials_per_day: Annotated[int, msgspec.Meta(ge=0)] = 48
+    """Trials in 24 hours at most; 0: none."""
+    halt_after: Annotated[int, msgspec.Meta(ge=1)] = 8
+    """Trials in a row without an approving verdict, after which no further one begins."""
+    kill_hook: str = ""
+    """A command that is asked before each trial and adoption; any exit code but 0 stops it."""
+    quorum: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    """Signed approvals of trusted nodes that stand for a person's; 0: only a person adopts."""
+    probation_turns: Annotated[int, msgspec.Meta(ge=1)] = 20
+    """Turns after which a new version has proved itself."""
+    probation_hours: Annotated[float, msgspec.Meta(ge=0)] = 24.0
+    """Hours after which it has, if there were fewer."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -146,6 +165,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where and how anchors are made."""
     mesh: Mesh = Mesh()
     """How the owner's nodes meet."""
+    successor: Successor = Successor()
+    """How this runtime is changed."""
     mainnet: str = ""
     """HERMES_V2_MAINNET; "yes" is the second of three keys to Bitcoin's main network."""
     search_servers: bool = True

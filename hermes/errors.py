@@ -7,7 +7,6 @@ HermesError
 │   ├── SkinInvalid
 │   └── SkillInvalid
 ├── Refused               policy or a gate said no (exit 3)
-│   └── Halted            an emergency stop or a limit: no trial and no adoption begins
 ├── NotAvailable          not on this machine (exit 4, with the remedy)
 ├── StoreError
 │   ├── StoreOwned        another process owns the store and does not answer
@@ -108,10 +107,6 @@ class Refused(HermesError):
     """Policy or a gate said no."""
 
     exit_code = 3
-
-
-class Halted(Refused):
-    """A stop of the successor's: the remedy says how it is lifted."""
 
 
 class NotAvailable(HermesError):

@@ -9,12 +9,13 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 
 from hermes.config import Mesh, Settings
 from hermes.core.clock import SystemClock
@@ -108,9 +109,10 @@ class Node:
         self.presence: Presence
         self.post: Post
         self.wire: Scale
+        self._parts: tuple[Callable[[], Coroutine[object, object, None]], ...]
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Come up."""
+        """Open the store and the post office; `begin` starts what is timed."""
         given, key = self._given, self._key
         people = People(key.public, self._everybody)
         await anyio.Path(self._home).mkdir(parents=True)
@@ -149,11 +151,12 @@ class Node:
                 one.learnt(report)
 
         self.presence.learnt = learnt
-        tasks = await stack.enter_async_context(anyio.create_task_group())
-        stack.callback(tasks.cancel_scope.cancel)
-        for one in (self.presence, *departments):
-            tasks.start_soon(one.run)
-        tasks.start_soon(self._count)
+        self._parts = (self.presence.run, *(one.run for one in departments), self._count)
+
+    def begin(self, tasks: TaskGroup) -> None:
+        """Meet the others."""
+        for part in self._parts:
+            tasks.start_soon(part)
 
     async def write(self) -> None:
         """Send letters that have to arrive."""
@@ -208,6 +211,8 @@ async def main() -> None:
         for node in nodes:
             await node.open(stack)
         async with anyio.create_task_group() as tasks:
+            for node in nodes:
+                node.begin(tasks)
             tasks.start_soon(_say, nodes)
             while await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
                 for node in nodes:

@@ -1,8 +1,10 @@
 """Who is there: asked in turn, then through others, suspected, and only then held for dead.
 
 After SWIM (Das, Gupta, Motivala 2002) with memberlist's suspicion that grows with the logarithm
-of the mesh; the dead are asked now and then, so that a healed partition is noticed. Does not
-guard against a member that answers for another: acknowledgements through helpers are trusted.
+of the mesh, and self-doubt after Lifeguard (Dadgar, Phillips, Currey 2018): who gets answers too
+late, or is suspected, asks less and waits longer, so that slow machines do not bury each other and
+drown in the news of it. The dead are asked now and then, so that a healed partition is noticed.
+Does not guard against a member that answers for another: what comes through helpers is trusted.
 """
 
 import msgspec
@@ -22,21 +24,22 @@ from hermes.mesh.detector_values import (
     Tick,
     Told,
     myself,
+    strained,
+    stretched,
 )
 from hermes.mesh.detector_view import refuted, renewed, seen, told
 from hermes.mesh.gossip_wire import Ack, Ping, PingFor
 from hermes.mesh.members import Member, Report, Standing, changed
 
+_MISSED = 7  # and the newest
+_MAY_BE_MINE = 2  # strain by mere silence, which may be the other's death: then no more of it
 _CARDS = 31  # of its own that a node remembers, and the newest
 
 
 def due(state: Detector) -> int:
     """When the next tick has something to do."""
-    if state.probe:
-        pace, sent = state.pace, state.probe.sent_at
-        asking = sent + (pace.helped_ms - pace.ack_ms if state.probe.helped else pace.ack_ms)
-    else:
-        asking = state.probe_at
+    probe = state.probe
+    asking = probe.sent_at + _wait(state, probe) if probe else state.probe_at
     return min(asking, state.reach_at, *state.suspects.values())
 
 
@@ -89,13 +92,22 @@ def _answered(
         state, about_me = refuted(state, now, ack.held, ack.standing)
         actions += about_me
     if state.probe and state.probe.nonce == ack.nonce and state.probe.target == ack.node:
-        state = msgspec.structs.replace(state, probe=None)
+        eased = state if state.probe.helped else strained(state, -1)
+        state = msgspec.structs.replace(eased, probe=None)
         state, news = seen(state, now, ack.node, ack.incarnation)
         actions += news
     elif ack.node == sender:
-        state, news = seen(state, now, sender, ack.incarnation)
+        state, news = seen(_late(state, ack.nonce), now, sender, ack.incarnation)
         actions += news
     return state, tuple(actions)
+
+
+def _late(state: Detector, nonce: int) -> Detector:
+    """An answer that was given up comes after all: it should have been waited for."""
+    if nonce not in state.missed:
+        return state
+    missed = tuple(one for one in state.missed if one != nonce)
+    return strained(msgspec.structs.replace(state, missed=missed), 1)
 
 
 def _asked_for(
@@ -108,7 +120,7 @@ def _asked_for(
         return state, ()
     seed = stir(state.seed)
     nonce = seed >> 1
-    errands[nonce] = Errand(sender, request.nonce, now + state.pace.helped_ms)
+    errands[nonce] = Errand(sender, request.nonce, now + stretched(state, state.pace.helped_ms))
     state = msgspec.structs.replace(state, errands=errands, seed=seed)
     return state, (Send(request.target, _ping(state, request.target, nonce)),)
 
@@ -148,7 +160,9 @@ def _bury(state: Detector, now: int) -> tuple[Detector, tuple[Action, ...]]:
 
 
 def _press(state: Detector, now: int, probe: Probe) -> tuple[Detector, tuple[Action, ...]]:
-    if not probe.helped and now >= probe.sent_at + state.pace.ack_ms:
+    if now < probe.sent_at + _wait(state, probe):
+        return state, ()
+    if not probe.helped:
         seed = stir(state.seed)
         near = (probe.target, state.me)
         chosen = pick(seed, [n for n in state.members.alive if n not in near], state.pace.helpers)
@@ -156,20 +170,26 @@ def _press(state: Detector, now: int, probe: Probe) -> tuple[Detector, tuple[Act
         probe = msgspec.structs.replace(probe, helped=True, sent_at=now)
         state = msgspec.structs.replace(state, probe=probe, seed=seed)
         return state, tuple(Send(one, PingFor(probe.nonce, probe.target)) for one in chosen)
-    wait = state.pace.helped_ms - state.pace.ack_ms if probe.helped else state.pace.ack_ms
-    if now < probe.sent_at + wait:
-        return state, ()
-    state = msgspec.structs.replace(state, probe=None)
+    missed = (*state.missed[-_MISSED:], probe.nonce)
+    if state.strain < _MAY_BE_MINE:
+        state = strained(state, 1)
+    state = msgspec.structs.replace(state, probe=None, missed=missed)
     held = state.members.get(probe.target)
     if held is None or held.standing is not Standing.ALIVE:
         return state, ()
     return told(state, now, (Report(probe.target, held.incarnation, Standing.SUSPECT),))
 
 
+def _wait(state: Detector, probe: Probe) -> int:
+    """How long an answer may take, from when it was asked for last."""
+    pace = state.pace
+    return stretched(state, pace.helped_ms - pace.ack_ms if probe.helped else pace.ack_ms)
+
+
 def _probe_next(state: Detector, now: int) -> tuple[Detector, tuple[Action, ...]]:
     seed = stir(state.seed)
     state = msgspec.structs.replace(
-        state, seed=seed, probe_at=now + around(seed >> 8, state.pace.probe_ms)
+        state, seed=seed, probe_at=now + stretched(state, around(seed >> 8, state.pace.probe_ms))
     )
     order = state.order or shuffled(seed, state.members.alive)
     while order and (order[0] == state.me or not state.members.is_alive(order[0])):

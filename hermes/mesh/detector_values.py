@@ -7,6 +7,7 @@ from hermes.mesh.members import Card, Members, Report, Standing
 
 ERRANDS = 64
 """Most questions asked for others at one time."""
+MOST_STRAIN = 8
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -41,7 +42,9 @@ class Errand(msgspec.Struct, frozen=True):
 class Detector(msgspec.Struct, frozen=True):
     """One node's view; `incarnation` begins at the time of its start and only rises.
 
-    `made`: the versions of its latest cards, so that it knows which are its twin's.
+    `made`: the versions of its latest cards, so that it knows which are its twin's. `strain`: how
+    slow this node (or all it reaches) has been; it then asks less often and waits longer.
+    `missed`: questions that were given up lately.
     """
 
     me: str
@@ -57,6 +60,8 @@ class Detector(msgspec.Struct, frozen=True):
     probe_at: int = 0
     reach_at: int = 0
     made: tuple[int, ...] = ()
+    strain: int = 0
+    missed: tuple[int, ...] = ()
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -105,6 +110,16 @@ class Twin(msgspec.Struct, frozen=True):
 
 Event = Tick | Asked | Told | Present
 Action = Send | Changed | Twin
+
+
+def stretched(state: Detector, ms: int) -> int:
+    """A time of the pace, longer for a node under strain."""
+    return ms * (1 + state.strain)
+
+
+def strained(state: Detector, by: int) -> Detector:
+    """One more or less of strain."""
+    return msgspec.structs.replace(state, strain=min(max(state.strain + by, 0), MOST_STRAIN))
 
 
 def myself(state: Detector) -> Report:

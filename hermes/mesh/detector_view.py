@@ -5,9 +5,19 @@ import math
 import msgspec
 
 from hermes.mesh.chance import stir
-from hermes.mesh.detector_values import Action, Changed, Detector, Send, Twin, myself
+from hermes.mesh.detector_values import (
+    Action,
+    Changed,
+    Detector,
+    Send,
+    Twin,
+    myself,
+    strained,
+)
 from hermes.mesh.gossip_wire import Ping
 from hermes.mesh.members import AHEAD_MS, Card, Member, Report, Standing, changed, merge
+
+_MUCH = 4
 
 
 def renewed(state: Detector, now: int, incarnation: int, card: Card | None) -> Detector:
@@ -58,7 +68,7 @@ def refuted(
         # Taken over as it is: two twins that outbid each other would flood the mesh.
         state = renewed(state, now, incarnation, state.card)
         return state, [Twin(incarnation)]
-    state = renewed(state, now, incarnation + 1, state.card)
+    state = strained(renewed(state, now, incarnation + 1, state.card), 1)
     return state, [Changed(myself(state))]
 
 
@@ -72,7 +82,9 @@ def _another(state: Detector, now: int, report: Report) -> list[Action]:
 
 
 def _patience(state: Detector) -> int:
-    return int(state.pace.suspicion_ms * max(1.0, math.log10(len(state.members.alive) + 1)))
+    size = max(1.0, math.log10(len(state.members.alive) + 1))
+    # A little strain is usual where others die: only much of it puts their deaths off.
+    return int(state.pace.suspicion_ms * size * (1 + state.strain // _MUCH))
 
 
 def seen(

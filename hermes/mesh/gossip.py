@@ -44,8 +44,8 @@ def step(state: Gossip, now: int, event: Event) -> tuple[Gossip, tuple[Action, .
             return _heard(state, now, sender, message, members)
         case Spread(_, members):
             return _spread(state, now, event, members), ()
-        case Tick(members):
-            return _tick(state, now, members)
+        case Tick(members, slow):
+            return _tick(msgspec.structs.replace(state, slow=slow), now, members)
         case Publish(item, members):
             return _topic(state, now, state.me, item, members)
         case Join(seeds, members):
@@ -120,7 +120,7 @@ def _flush(state: Gossip, now: int, members: Members) -> tuple[Gossip, tuple[Act
             del rumours[one.report.node]
         else:
             rumours[one.report.node] = Rumour(one.report, one.left - 1)
-    flush_at = now + around(seed >> 8, state.pace.flush_ms)
+    flush_at = now + around(seed >> 8, state.pace.flush_ms) * state.slow
     state = msgspec.structs.replace(state, rumours=rumours, seed=seed, flush_at=flush_at)
     message = Rumours(tuple(one.report for one in told))
     return state, tuple(Send(one, message) for one in chosen)

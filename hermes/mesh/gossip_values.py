@@ -27,7 +27,10 @@ class Rumour(msgspec.Struct, frozen=True):
 
 
 class Gossip(msgspec.Struct, frozen=True):
-    """One node's part; `links` None: to be found anew; `urgent`: tables differed much just now."""
+    """One node's part; `links` None: to be found anew; `urgent`: tables differed much just now.
+
+    `slow`: by how much rumours and urgent comparisons are put off, for a node under strain.
+    """
 
     me: str
     seed: int
@@ -38,12 +41,14 @@ class Gossip(msgspec.Struct, frozen=True):
     flush_at: int = 0
     sync_at: int = 0
     urgent: bool = False
+    slow: int = 1
 
 
 class Tick(msgspec.Struct, frozen=True):
     """Time has passed."""
 
     members: Members
+    slow: int = 1
 
 
 class Heard(msgspec.Struct, frozen=True):

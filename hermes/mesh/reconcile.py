@@ -171,5 +171,5 @@ def _hurried(state: Gossip, now: int, differences: int) -> Gossip:
     if differences < _MUCH or state.urgent:
         return state
     seed = stir(state.seed)
-    soon = now + 1 + seed % state.pace.urgent_ms
+    soon = now + 1 + seed % (state.pace.urgent_ms * state.slow)
     return msgspec.structs.replace(state, seed=seed, urgent=True, sync_at=min(state.sync_at, soon))

@@ -99,7 +99,8 @@ def step(state: Swarm, now: int, event: Event) -> tuple[Swarm, tuple[Action, ...
                 return _fed(state, now, seen.Asked(sender, message))
             return _fed(state, now, said.Heard(sender, message, state.members))
         case Tick():
-            return _fed(state, now, seen.Tick(), said.Tick(state.members))
+            slow = 1 + state.detector.strain
+            return _fed(state, now, seen.Tick(), said.Tick(state.members, slow))
         case Publish(item):
             return _fed(state, now, said.Publish(item, state.members))
         case Join(seeds):

@@ -6,7 +6,7 @@ guard against a member that lies about how others stand.
 
 import math
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from hermes.mesh import swarm
 from hermes.mesh.envelope import Envelope, Letter
 from hermes.mesh.gossip_wire import (
     Message,
+    Probing,
     Rows,
     Rumours,
     Topic,
@@ -38,7 +39,7 @@ _TTL_MS = 30_000
 _ROOM = 512
 _SENDERS = 4
 _WINDOW_S, _MOST = 10.0, 600
-_KNOCK_S, _KNOCKS = 2.0, 8  # a large fleet may have many machines that are switched off
+_KNOCK_S, _KNOCKS = 2.0, 3  # a large fleet may have many machines that are switched off
 _LIVES = 2.5  # a card outlives so many of its renewals
 
 
@@ -84,7 +85,8 @@ class Presence:
         self._every_s = every_s
         self._state = swarm.begin(key.public, clock.now_ms(), secrets.randbits(63))
         self._wake = anyio.Event()
-        self._out, self._going = anyio.create_memory_object_stream[Letter](_ROOM)
+        self._waiting = {first: deque[Letter]() for first in (True, False)}
+        self._letters = anyio.Semaphore(0)
         self._heard: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         """What was not taken or not sent, by reason."""
@@ -101,15 +103,14 @@ class Presence:
 
     async def run(self) -> None:
         """Gossip until cancelled."""
-        with self._out, self._going:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(_SENDERS):
-                    tasks.start_soon(self._send)
-                tasks.start_soon(self._read, self._post.received(GOSSIP))
-                tasks.start_soon(self._live)
-                tasks.start_soon(self._knock)
-                tasks.start_soon(self._meter)
-                await self._tick()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_SENDERS):
+                tasks.start_soon(self._send)
+            tasks.start_soon(self._read, self._post.received(GOSSIP))
+            tasks.start_soon(self._live)
+            tasks.start_soon(self._knock)
+            tasks.start_soon(self._meter)
+            await self._tick()
 
     def meet(self, nodes: Iterable[str]) -> None:
         """Say hello to members that were just let in."""
@@ -140,14 +141,15 @@ class Presence:
             await anyio.sleep(self._every_s)
 
     async def _knock(self) -> None:
-        """Say hello to some who are not there: soon after the start, then ever more rarely."""
+        """Say hello to some of whom nothing was heard: soon after the start, then more rarely.
+
+        Who was there and is dead is asked by the detector.
+        """
         pause = min(_KNOCK_S, self._every_s)
         while True:
-            absent = [
-                node for node in self._people.others if not self._state.members.is_alive(node)
-            ]
-            if absent:
-                self.meet(secrets.SystemRandom().sample(absent, min(_KNOCKS, len(absent))))
+            unknown = [one for one in self._people.others if self._state.members.get(one) is None]
+            if unknown:
+                self.meet(secrets.SystemRandom().sample(unknown, min(_KNOCKS, len(unknown))))
             await anyio.sleep(pause)
             pause = min(2 * pause, self._every_s)
 
@@ -218,14 +220,19 @@ class Presence:
     def _post_to(self, to: str, message: Message) -> None:
         if not self._people.admits(to):
             return
-        try:
-            self._out.send_nowait(Letter(to, GOSSIP, encode_gossip(message), ttl_ms=_TTL_MS))
-        except anyio.WouldBlock:  # gossip makes good what is lost
+        line = self._waiting[isinstance(message, Probing)]
+        if len(line) >= _ROOM:  # gossip makes good what is lost
             self.dropped["crowded"] += 1
+            return
+        line.append(Letter(to, GOSSIP, encode_gossip(message), ttl_ms=_TTL_MS))
+        self._letters.release()
 
     async def _send(self) -> None:
-        async for letter in self._going:
-            if not (await self._post.send_live(letter)).taken:
+        """Whether somebody is there goes before what there is to tell: it is timed."""
+        first, then = self._waiting[True], self._waiting[False]
+        while True:
+            await self._letters.acquire()
+            if not (await self._post.send_live((first or then).popleft())).taken:
                 self.dropped["unsent"] += 1
 
 

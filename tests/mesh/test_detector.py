@@ -1,8 +1,12 @@
+import itertools
+
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.mesh import detector
 from hermes.mesh.detector_values import (
+    MOST_STRAIN,
     Asked,
     Changed,
     Detector,
@@ -191,3 +195,40 @@ def test_whatever_comes_this_node_lives_and_time_goes_on(course):
         }
     state, _ = detector.step(state, now, Tick())
     assert detector.due(state) > now
+
+
+def test_late_answers_make_it_ask_less_and_wait_longer():
+    state, (asked,) = detector.step(view("a"), NOW, Tick())
+    now = NOW
+    while state.probe:
+        now = max(now, detector.due(state))
+        state, _ = detector.step(state, now, Tick())
+    assert state.strain == 1  # silence may be its own fault
+    late = Asked("a", Ack(asked.message.nonce, "a", NOW))
+    state, _ = detector.step(state, now + 1, late)
+    assert state.strain == 2
+    again, _ = detector.step(state, now + 2, late)
+    assert again.strain == 2  # a copy says nothing new
+    for incarnation in range(20):
+        doubt = Report("me", state.incarnation + incarnation, Standing.SUSPECT)
+        state, _ = detector.step(state, now + 3, Told((doubt,)))
+    assert state.strain == MOST_STRAIN
+    state, _ = detector.step(state, now + 4, Told((Report("a", NOW + 9, Standing.ALIVE),)))
+    while not state.probe:
+        now = max(now, detector.due(state))
+        state, _ = detector.step(state, now, Tick())
+    assert detector.due(state) == now + PACE.ack_ms * (1 + MOST_STRAIN)
+    assert state.probe_at >= now + PACE.probe_ms * (1 + MOST_STRAIN) * 0.7
+
+
+def test_answers_in_time_ease_it():
+    state = msgspec.structs.replace(view("a", "b", "c"), strain=MOST_STRAIN)
+    state, sent, _ = run_alone(state, NOW + 600_000, {"a", "b", "c"})
+    assert state.strain == 0
+    assert min(b[0] - a[0] for a, b in itertools.pairwise(sent)) < 2 * PACE.probe_ms
+
+
+def test_the_dead_alone_strain_it_little():
+    state, _, changes = run_alone(view(*"abcdefgh"), NOW + 60_000, {"a", "b"})
+    assert state.strain <= 2
+    assert sum(report.standing is Standing.DEAD for _, report in changes) == 6

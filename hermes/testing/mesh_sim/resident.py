@@ -42,6 +42,21 @@ class Sink:
         self.interrupted: set[str] = set()
         self.held: list[tuple[str, leasing.Fence, int, int]] = []
 
+        self._places: dict[tuple[str, str], list[int]] = {}
+
+    def gained(self, key: str, fence: leasing.Fence, now: int, until: int) -> None:
+        """A lease began or was renewed."""
+        self._places.setdefault((key, fence.holder), []).append(len(self.held))
+        self.held.append((key, fence, now, until))
+
+    def gave_up(self, key: str, holder: str, now: int) -> None:
+        """A holder let go of a key, perhaps before its time."""
+        for at in reversed(self._places.get((key, holder), [])):
+            _, fence, since, until = self.held[at]
+            if until <= now:
+                return
+            self.held[at] = (key, fence, since, max(since, now))
+
 
 class Disk:
     """What survives a death."""
@@ -190,13 +205,14 @@ class Resident:
                 case leasing.Send(to, message):
                     self.network.send(self.name, to, message)
                 case leasing.Gained(key, fence, until, renewed):
-                    self.sink.held.append((key, fence, self.network.now, until))
+                    self.sink.gained(key, fence, self.network.now, until)
                     self._settled(key, fence, until)
                     if not renewed:
                         self._intend(intents.Began(key, fence.epoch))
                 case leasing.Known(key, fence, until):
                     self._settled(key, fence, until)
                 case leasing.Lost(key, _):
+                    self.sink.gave_up(key, self.name, self.network.now)
                     self._intend(intents.Ended(key))
                     self._route(routing.Unsettled(key))
 

@@ -33,7 +33,8 @@ def app_of(options: EngineOptions) -> "uvicorn._types.ASGIApplication":
     os.environ.pop("CONFIG_FILE", None)  # the app would take its key and its model from there
     # With `interrupt_requests` a second conversation would cut the first one short.
     server = ServerSettings(api_key=options.key, interrupt_requests=False)
-    return create_app(server_settings=server, model_settings=[model])
+    app: uvicorn._types.ASGIApplication = create_app(server_settings=server, model_settings=[model])
+    return app
 
 
 def main() -> None:

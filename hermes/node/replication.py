@@ -33,6 +33,7 @@ from hermes.node.replica_wire import (
 from hermes.store.replica_values import State
 
 _GATHER_S = 0.05
+_COMPARE_S = 300.0
 _SWEEP_S = 2.0
 _PARTED = "continued on two machines at once: both parts are kept; the next message joins them"
 
@@ -53,12 +54,18 @@ class Replication:
         self._stirred: set[ConversationId] = set()
         self._fresh: set[ConversationId] = set()
         self._met: set[str] = set()
+        self._compared: dict[str, float] = {}  # and when to compare again, though nobody went
         self._wake = anyio.Event()
         rooms.desk.offer({"replication.status": self.status})
 
     def learnt(self, report: Report) -> None:
-        """A member is there: compare with it."""
-        if report.standing is Standing.ALIVE:
+        """A member has come: compare with it; not each time that it says it is still there."""
+        if report.standing is Standing.DEAD:
+            self._compared.pop(report.node, None)
+            return
+        now = anyio.current_time()
+        if report.standing is Standing.ALIVE and now >= self._compared.get(report.node, now):
+            self._compared[report.node] = now + _COMPARE_S
             self._met.add(report.node)
             self._wake.set()
 

@@ -85,13 +85,6 @@ class Circle:
         held = self._member(node)
         return held is not None and held.standing is Standing.DEAD
 
-    def is_lost(self, node: str) -> bool:
-        """Whether a node is dead, or was never heard of since this one began."""
-        held = self._member(node)
-        if held is None:
-            return self._clock.now_ms() >= self._began + _START_MS
-        return held.standing is Standing.DEAD
-
     def heard(self, node: str) -> None:
         """A node spoke."""
         self._silent.pop(node, None)

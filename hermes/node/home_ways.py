@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from hermes.core.request import TurnRequest
 from hermes.mesh import intents, routing
 from hermes.mesh.quorum import Way, way
 from hermes.node.home_ground import HomeGround
 from hermes.node.home_letters import PARCEL, Carried
+from hermes.node.home_parcels import parcel_of
 from hermes.node.home_turns import Hosting
 from hermes.store.homes import ParcelRow
 
@@ -38,6 +40,14 @@ class Ways:
         elif row.origin == self._me and not self._circle.is_patient:
             await self._hosting.lost(row)  # until then it is asked again and again
 
+    async def already(self, row: ParcelRow, epoch: int) -> None:
+        """This node is home, and a turn was begun before."""
+        elsewhere = row.origin == self._me and row.forwarded in self._circle.live
+        if elsewhere and not await self._hosting.is_known(row.turn):
+            self._again(row, parcel_of(row))  # who was home before is there, and tells its end
+        else:
+            await self._hosting.look(row, epoch)
+
     async def forward(self, parcel: routing.Parcel, to: str) -> None:
         """Another is home: once by a letter that is kept, then by word of mouth."""
         row = self._parcels.get(parcel.id)
@@ -52,7 +62,9 @@ class Ways:
 
     async def _carry(self, row: ParcelRow, parcel: routing.Parcel, to: str) -> None:
         mine = row.origin == self._me
-        words = msgspec.structs.replace(self._parcels.request(row), api_key="")
+        if to == row.origin:
+            await self._hosting.lost(row)  # its origin is home now, and asks what became of it
+            return
         how = way(
             to,
             forwarded=row.forwarded,
@@ -61,17 +73,26 @@ class Ways:
         )
         match how:
             case Way.AGAIN:
-                anew = mine and row.turn in self._left and row.turn not in self._heard
-                body = Carried(parcel, words, row.alone, anew)
-                self._mail.say(to, PARCEL, body, row.conversation)
+                self._again(row, parcel)
             case Way.SEND | Way.ALONE:
                 alone = how is Way.ALONE
                 await self._parcels.forward(row, to, alone=alone)
-                body = Carried(parcel, words, alone)
+                body = Carried(parcel, self._words(row), alone)
                 await self._mail.send(to, PARCEL, body, row.conversation, row.turn)
             case Way.NEVER:
-                if mine and row.forwarded not in self._circle.live:
+                gone = row.forwarded not in self._circle.live and not self._circle.is_patient
+                if mine and gone:
                     await self._hosting.lost(row)
+
+    def _again(self, row: ParcelRow, parcel: routing.Parcel) -> None:
+        """Ask by word of mouth where it was sent."""
+        mine = row.origin == self._me
+        anew = mine and row.turn in self._left and row.turn not in self._heard
+        body = Carried(parcel, self._words(row), row.alone, anew)
+        self._mail.say(row.forwarded, PARCEL, body, row.conversation)
+
+    def _words(self, row: ParcelRow) -> TurnRequest:
+        return msgspec.structs.replace(self._parcels.request(row), api_key="")
 
     async def undelivered(self, parcel: routing.Parcel, reason: str) -> None:
         """No home was found in time."""

@@ -154,7 +154,7 @@ class Homes:
             case intents.Already(conversation, turn):
                 row, held = self._parcels.get(turn), self._machines.epoch(conversation)
                 if row and held is not None and not self._hosting.runs(turn):
-                    await self._hosting.look(row, held)
+                    await self._ways.already(row, held)
 
     def _settled(self, conversation: str, fence: leasing.Fence, until: int) -> None:
         if self._machines.settle(conversation, fence, until):

@@ -112,3 +112,26 @@ async def test_what_did_not_get_through_is_done_once_the_majority_is_back(town):
         for node in (nodes.a, nodes.b, nodes.c):
             await until_heads(node, conversation, 1)
         assert sorted(await user_words(nodes.c, conversation)) == ["come later", "first"]
+
+
+async def test_an_origin_that_was_cut_off_hears_the_end_of_what_ran_on(town):
+    """Meanwhile it took itself for home; the one that ran the turn is there again, and tells."""
+    town.nodes["b"].scripts({"text": "begun"}, {"text": "ran on to its end", "chunk_delay_s": 2.0})
+    async with town.all() as nodes:
+        conversation = conversation_of(await nodes.b.play("first"))
+        seen = []
+        request = nodes.a.request("how long?", conversation_id=conversation)
+        with anyio.fail_after(40):
+            async with nodes.a.client.turn(request) as events, anyio.create_task_group() as tasks:
+                async for event in events:
+                    seen.append(event)
+                    if isinstance(event, TextDelta) and not town.cut:
+                        town.part("a", "bc")
+                        tasks.start_soon(_heal_once_alone, town, nodes.a, conversation)
+        assert seen[-1].text == "ran on to its end"
+        assert sum(map(is_final, seen)) == 1
+
+
+async def _heal_once_alone(town, node, conversation):
+    await node.until(lambda: node.homes._machines.home(conversation) == node.me)
+    town.heal()

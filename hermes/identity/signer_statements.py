@@ -12,6 +12,16 @@ from hermes.core.attestation import Attestation
 from hermes.core.canonical import Value
 from hermes.errors import Refused
 from hermes.identity.attest import Genesis, make
+from hermes.identity.gate_statements import (
+    ADOPTION,
+    APPROVAL,
+    OUTCOME,
+    VERDICT,
+    check_adoption,
+    check_approval,
+    check_outcome,
+    check_verdict,
+)
 from hermes.identity.keys import Keys, Role
 from hermes.identity.signer_memory import Memory
 from hermes.identity.spend import digest_of
@@ -88,4 +98,8 @@ _KINDS: Mapping[str, tuple[Role, Callable[[Attestation, Standing], object]]] = {
     ACCEPTED: ("attest", _accepted),
     MEMBER: ("owner", lambda made, standing: check_member(made, standing.genesis.owner)),
     REVOKED: ("owner", lambda made, standing: check_revoked(made, standing.genesis.owner)),
+    VERDICT: ("attest", lambda made, standing: check_verdict(made, standing.genesis)),
+    APPROVAL: ("attest", lambda made, standing: check_approval(made, standing.genesis)),
+    ADOPTION: ("attest", lambda made, standing: check_adoption(made, standing.genesis)),
+    OUTCOME: ("attest", lambda made, standing: check_outcome(made, standing.genesis)),
 }

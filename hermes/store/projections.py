@@ -96,6 +96,40 @@ PROJECTIONS = (
         {"project": "project_hash", "type": "memory_type", "content": "content"}
         | {"session": "source_session_id"},
     ),
+    Projection(
+        "candidates",
+        "cid",
+        "cid",
+        {name: name for name in ("parent", "patch", "tree", "shape", "task", "goal")}
+        | {"by": "source"},
+    ),
+    Projection(
+        "trials",
+        "id",
+        "cid",
+        {name: name for name in ("id", "candidate", "tier", "seed", "judge")} | {"at": "began"},
+    ),
+    Projection(
+        "verdicts",
+        "trial",
+        "cid",
+        {name: name for name in ("trial", "candidate", "word", "judge", "by", "at")},
+    ),
+    Projection(
+        "gate_approvals",
+        "seq",
+        "cid",
+        {name: name for name in ("candidate", "verdict", "answer", "who", "door", "diff")}
+        | {"reason": "reason", "by": "by", "at": "at"},
+    ),
+    Projection(
+        "adoptions",
+        "tag",
+        "cid",
+        {name: name for name in ("candidate", "verdict", "tag", "version", "previous", "tree")}
+        | {"by": "by", "at": "at"},
+    ),
+    Projection("adoptions", "tag", "outcome_cid", {"outcome": "outcome", "why": "why"}),
 )
 
 
@@ -165,6 +199,10 @@ _SUBJECTS: Mapping[str, Callable[[dict[str, Value]], Value]] = {
     "hermes/revoked/1": lambda fields: fields.get("node"),
     "hermes/handoff/1": lambda fields: fields.get("new"),
     "hermes/accepted/1": lambda fields: fields.get("handoff"),
+    "hermes/verdict/1": lambda fields: fields.get("candidate"),
+    "hermes/approval/1": lambda fields: fields.get("candidate"),
+    "hermes/adoption/1": lambda fields: fields.get("candidate"),
+    "hermes/outcome/1": lambda fields: fields.get("adoption"),
     "hermes/architecture/1": lambda fields: cid_of(
         encode({name: fields.get(name) for name in _STATE}).data
     ),

@@ -16,6 +16,7 @@ from hermes.store.tables_mesh import MESH
 from hermes.store.tables_pairings import PAIRINGS
 from hermes.store.tables_recall import RECALL
 from hermes.store.tables_skills import SKILLS
+from hermes.store.tables_trials import TRIALS
 from hermes.store.tables_views import VIEWS
 from hermes.store.tables_witness import WITNESS
 
@@ -130,6 +131,7 @@ MIGRATIONS = (
     Migration(2, "continuity", (*LOG, *ACTS, *ANCHORS, *CALENDAR)),
     Migration(3, "memory", (*VIEWS, *HISTORY, *RECALL, *SKILLS, *CHORES)),
     Migration(4, "mesh", (*MESH, *PAIRINGS, *WITNESS)),
+    Migration(5, "successor", TRIALS),
 )
 
 

@@ -10,6 +10,7 @@ from hermes.core.checkpoint import Checkpoint
 from hermes.core.clock import Clock
 from hermes.core.ids import NodeId, uuid7
 from hermes.store.acts import Acts
+from hermes.store.adoptions import Adoptions
 from hermes.store.anchors import Anchors
 from hermes.store.approvals import Approvals
 from hermes.store.architecture import Architectures
@@ -43,6 +44,7 @@ from hermes.store.search import Search
 from hermes.store.skills import SkillTrust
 from hermes.store.stamps import Stamps
 from hermes.store.sweep import Swept, sweep
+from hermes.store.trials import Trials
 from hermes.store.turns import Turns
 from hermes.store.verify import Progress, verify
 from hermes.store.views import Views
@@ -97,6 +99,8 @@ class Store:
         self.dms = Dms(database, clock)
         self.replicas = Replicas(database, clock, node)
         self.witness = WitnessBook(database, clock)
+        self.trials = Trials(database, self.acts, clock)
+        self.adoptions = Adoptions(database, self.acts, clock)
 
     @classmethod
     @asynccontextmanager

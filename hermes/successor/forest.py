@@ -1,0 +1,190 @@
+"""The folder of built trees: each under its digest, read-only, put there whole or not at all."""
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hermes.errors import NotAvailable
+from hermes.sandbox.ground import Account
+from hermes.successor.trees import digest
+
+_KEPT = 16
+_STALE_S = 3_600.0
+_NEW = ".new-"
+
+
+class Forest:
+    """Trees of one interpreter's compiled files; every method blocks.
+
+    The files of different trees are the same where their content is: never write to one.
+    """
+
+    def __init__(self, data_dir: Path, account: Account | None) -> None:
+        self._account = account
+        base = _seen_by(data_dir, account)
+        self.root = base / "trees" / (sys.implementation.cache_tag or "none")
+        self._commits = base / "commits" / self.root.name
+
+    def prepare(self) -> None:
+        """Make the folders; raises NotAvailable where they would be somebody else's."""
+        for one in (self.root, self._commits):
+            one.mkdir(parents=True, exist_ok=True)
+            found = one.lstat()
+            if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+                raise NotAvailable(f"{one} can be changed by others", f"remove {one}")
+        now = time.time()
+        for one in self.root.glob(f"{_NEW}*"):
+            with contextlib.suppress(OSError):
+                if now - one.lstat().st_mtime > _STALE_S:
+                    remove(one)
+        self._prune()
+
+    def of_commit(self, commit: str) -> Path | None:
+        """The tree that was built of a commit, if it still is what it was."""
+        with contextlib.suppress(OSError):
+            name = (self._commits / commit).read_text()
+            tree = self.root / name
+            if name.isalnum() and digest(tree) == name:
+                os.utime(tree)
+                return tree
+        return None
+
+    def note(self, commit: str, tree: Path) -> None:
+        """Remember which tree a commit is."""
+        with tempfile.NamedTemporaryFile(dir=self._commits, prefix=_NEW, delete=False) as file:
+            file.write(tree.name.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(self._commits / commit)
+        sync_folder(self._commits)
+
+    @contextmanager
+    def planting(self) -> Iterator[Path]:
+        """A new folder to fill; gone afterwards unless it was planted."""
+        new = Path(tempfile.mkdtemp(dir=self.root, prefix=_NEW))
+        new.chmod(0o755)
+        try:
+            yield new
+        finally:
+            remove(new)
+
+    def plant(self, new: Path) -> tuple[Path, str]:
+        """Give a filled folder its place and name: its digest."""
+        name = digest(new)
+        place = self.root / name
+        with contextlib.suppress(OSError):  # it is there already: then that one stays
+            new.rename(place)
+        for folder, _, _ in os.walk(place):
+            Path(folder).chmod(0o555)
+        os.utime(place)
+        sync_folder(self.root)
+        return place, name
+
+    @contextmanager
+    def shown(self, data: bytes) -> Iterator[Path]:
+        """A file that only this user and the sandbox's can read, for a while."""
+        fd, name = tempfile.mkstemp(dir=self.root.parent, prefix=_NEW)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                os.fchmod(fd, 0o400)
+                if self._account is not None:
+                    os.fchown(fd, self._account.uid, self._account.gid)
+            yield Path(name)
+        finally:
+            Path(name).unlink()
+
+    def _prune(self) -> None:
+        trees = [one for one in self.root.iterdir() if not one.name.startswith(".")]
+        trees.sort(key=lambda one: one.stat().st_mtime, reverse=True)
+        for one in trees[_KEPT:]:
+            aside = self.root / f"{_NEW}{one.name}"
+            with contextlib.suppress(OSError):
+                one.rename(aside)
+                remove(aside)
+
+
+def fill(new: Path, base: Path | None, changed: Mapping[str, tuple[bytes, bool] | None]) -> None:
+    """Make a tree of another one and what became of its places; None: nothing is there now.
+
+    Raises OSError where a file stands in another one's way.
+    """
+    if base is not None:
+        _link(base, new, {path for path, _ in _stale(changed)} | changed.keys())
+    for path, found in changed.items():
+        if found is not None:
+            put(new / path, found[0], 0o555 if found[1] else 0o444)
+
+
+def put(place: Path, data: bytes, mode: int) -> None:
+    """Write a new file durably."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("xb") as file:
+        file.write(data)
+        os.fchmod(file.fileno(), mode)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove(tree: Path) -> None:
+    """Remove a tree, read-only folders too; nothing there is no error."""
+    for folder, _, _ in os.walk(tree):
+        with contextlib.suppress(OSError):
+            Path(folder).chmod(0o755)
+    shutil.rmtree(tree, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's names durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def compiled(path: str) -> str:
+    """Where the compiled file of a module lies."""
+    folder, _, name = path.rpartition("/")
+    made = f"__pycache__/{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
+    return f"{folder}/{made}" if folder else made
+
+
+def _stale(changed: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for path in changed:
+        if path.endswith(".py"):
+            yield compiled(path), path
+
+
+def _link(base: Path, new: Path, but: set[str]) -> None:
+    """The same files, without copying one."""
+    for folder, folders, names in os.walk(base):
+        inside = os.path.relpath(folder, base)
+        folders.sort()
+        for name in names:
+            path = os.path.normpath(os.path.join(inside, name))  # noqa: PTH118 - many, and quick
+            if path not in but:
+                target = new / path
+                try:
+                    os.link(os.path.join(folder, name), target)  # noqa: PTH118 - the same
+                except FileNotFoundError:
+                    target.parent.mkdir(parents=True)
+                    os.link(os.path.join(folder, name), target)  # noqa: PTH118 - the same
+
+
+def _seen_by(data_dir: Path, account: Account | None) -> Path:
+    """Below the data directory; as root, where the sandbox's user cannot pass, outside of it."""
+    place = data_dir / "successor"
+    if account is None:
+        return place
+    known = [one for one in (data_dir, *data_dir.parents) if one.exists()]
+    if all(one.stat().st_mode & stat.S_IXOTH for one in known):
+        return place
+    return Path(f"/var/tmp/hermes-v2-{os.geteuid()}") / "successor"  # noqa: S108 - checked

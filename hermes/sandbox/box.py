@@ -13,7 +13,7 @@ Why = Literal[
     "exit", "signal", "wall clock", "output", "memory", "processes", "cpu", "machine memory"
 ]
 
-__all__ = ["HOME", "Bind", "Box", "Ended", "Limits", "Tier", "Why", "Wires"]
+__all__ = ["HOME", "Bind", "Box", "Ended", "Limits", "Tier", "Used", "Why", "Wires"]
 
 HOME = "/box"
 
@@ -39,7 +39,7 @@ class Box:
     `read` names, and no network but its own loopback (`inet` False: not even that). A
     `workspace` can be changed inside at its own path; outside it stays as it is, and the
     changes come back as a list; what lies at `hidden` in it is empty inside. `env` is added
-    to a bare environment.
+    to a bare environment. `metered`: the kernel's own account is asked for, a few ms.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -49,6 +49,7 @@ class Box:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = HOME
     inet: bool = True
+    metered: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,24 @@ class Wires:
 
 
 @dataclass(frozen=True)
+class Used:
+    """What a run used by the kernel's account: `peak`, KiB of the largest process.
+
+    Without processes that were left running: in `Ended.cpu_ms` they are.
+    """
+
+    cpu_us: int
+    peak: int
+
+
+@dataclass(frozen=True)
 class Ended:
     """How a run ended: `why`, the exit code or minus the signal, what it printed and used.
 
     `stdout` and `stderr` hold at most `Limits.output` bytes each; `peak` is the greatest
     memory of the whole tree that was seen, `processes` the most at once and `cpu_ms` the
-    processor time, both as the watchdog last saw them. `changes` only with a workspace.
+    processor time, both as the watchdog last saw them. `changes` only with a workspace,
+    `used` only where the box was metered and nobody had to kill it.
     """
 
     why: Why
@@ -87,6 +100,7 @@ class Ended:
     changes: Changes | None = None
     cpu_ms: int = 0
     processes: int = 0
+    used: Used | None = None
 
     @property
     def ok(self) -> bool:

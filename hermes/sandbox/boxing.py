@@ -61,6 +61,7 @@ class Boxed:
             changes=changes,
             cpu_ms=round(inmate.cpu_s * 1000),
             processes=inmate.processes,
+            used=opening.meter.read() if opening.meter else None,
         )
 
 

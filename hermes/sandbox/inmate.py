@@ -22,7 +22,7 @@ from hermes.sandbox.weigh import Weight, weigh
 OnOutput = Callable[[str, bytes], None]
 _POLL_S = 0.05
 _NEVER = b"\0"  # words hold none
-_SPARE_PROCESSES = 4  # bubblewrap's own
+_SPARE_PROCESSES = 5  # bubblewrap's own, and a meter
 
 
 def frame(words: Sequence[str]) -> bytes:

@@ -19,6 +19,7 @@ from hermes.sandbox.ground import Account, Ground
 from hermes.sandbox.inmate import Inmate, kill_group
 from hermes.sandbox.launch import ENV, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
+from hermes.sandbox.metering import Meter
 from hermes.sandbox.off_loop import off_loop
 
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -27,11 +28,12 @@ _SWEEP_S = 5.0
 
 @dataclass(frozen=True)
 class Opening:
-    """What a started sandbox is told first."""
+    """What a started sandbox is told first, and who says at its end what it used."""
 
     bounds: list[str]
     env: Mapping[str, str]
     cwd: str
+    meter: Meter | None = None
 
 
 Started = tuple[Inmate, Laid, Opening]
@@ -95,24 +97,31 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
         stack.enter_context(ours)
         ours.settimeout(0)
         laid = Laid(stack)
+        meter: Meter | None = None
         with theirs:
             wait = Wait(stack) if box.workspace is not None else None
             ends = wait.theirs if wait else None
             made = await anyio.to_thread.run_sync(launch, ground, box, theirs.fileno(), ends)
             stack.callback(made.close)
             made.fds += ends or ()
+            if box.metered:
+                meter = await anyio.to_thread.run_sync(Meter, box, ground.python, stack)
             # With a workspace its first step drops to the account, after what only root can do.
             account = None if box.workspace else ground.account
-            fds = (*made.fds, theirs.fileno())
-            process = await _spawn(account, wires, made.argv, fds)
+            fds = (*made.fds, theirs.fileno(), *(meter.fds if meter else ()))
+            argv = [*(meter.argv if meter else ()), *made.argv]
+            process = await _spawn(account, wires, argv, fds)
         try:
             made.close()
+            if meter:
+                meter.started()
             if wait is not None and box.workspace is not None:
                 await wait.for_laying(process)
                 await anyio.to_thread.run_sync(laid.hold, process.pid, box.workspace)
                 wait.let_go()
             inmate = Inmate(process, ours, box, partial(kill_group, process))
-            yield inmate, laid, Opening(bounds(ground, box), {**ENV, **box.env}, box.cwd)
+            env = {**ENV, **box.env}
+            yield inmate, laid, Opening(bounds(ground, box), env, box.cwd, meter)
         finally:
             with anyio.CancelScope(shield=True):
                 kill_group(process)

@@ -25,6 +25,14 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--conversation", metavar="ID", help="go on with this one (its id, or how that begins)"
     )
+    add_turn_options(command)
+    command.add_argument(
+        "--json", action="store_true", help="with -m: one event a line (docs/events.md)"
+    )
+
+
+def add_turn_options(command: argparse.ArgumentParser) -> None:
+    """What every turn of a command starts from."""
     command.add_argument("--model", metavar="M", help="GGUF path, URL#NAME or scripted:FILE")
     command.add_argument("--skin", metavar="S", help="voice and look: hermes skin list")
     command.add_argument(
@@ -44,9 +52,6 @@ def add(commands: Commands) -> None:
     )
     command.add_argument(
         "--yes", action="store_true", help="yes to all that would ask; what is denied stays denied"
-    )
-    command.add_argument(
-        "--json", action="store_true", help="with -m: one event a line (docs/events.md)"
     )
 
 

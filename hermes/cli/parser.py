@@ -19,6 +19,7 @@ from hermes.cli import (
     policy,
     relay,
     sandbox,
+    serve,
     skills,
     skin,
     timestamp,
@@ -55,6 +56,7 @@ _NOUNS = (
     bundle,
     train,
     sandbox,
+    serve,
     doctor,
 )
 

@@ -35,7 +35,7 @@ from hermes.node.replication import Replication
 
 CLOCK = SystemClock()
 _LOAD = "load"
-_STEP = 5
+STEP = 5
 
 
 class View(msgspec.Struct, frozen=True):
@@ -160,7 +160,7 @@ class Node:
 
     async def write(self) -> None:
         """Send letters that have to arrive."""
-        for to in self._everybody[self._number % _STEP :: _STEP]:
+        for to in self._everybody[self._number % STEP :: STEP]:
             if to != self._key.public:
                 await self.post.send(Letter(to, _LOAD, b"{}", ttl_ms=600_000))
 

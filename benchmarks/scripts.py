@@ -41,6 +41,7 @@ SCRIPTS = {
     "relay": "benchmarks.relay",
     "dm": "benchmarks.dm",
     "mesh_simulated": "benchmarks.mesh_simulated",
+    "mesh_real": "benchmarks.mesh_real",
     "replication": "benchmarks.replication",
     "train_sync": "benchmarks.train_sync",
 }

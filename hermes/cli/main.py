@@ -1,5 +1,6 @@
 """The command `hermes`: `--version` before anything else is imported, then the commands."""
 
+import os
 import sys
 
 from hermes import __version__
@@ -9,12 +10,26 @@ _SWITCH_S = 0.0005  # a thread that computes holds up a turn that waits no longe
 
 
 def main() -> int:
-    """Run the command line of this process and return its exit code."""
-    if sys.argv[1:] in (["--version"], ["-V"]):
+    """Run the command line of this process, by the version in use, and return its exit code."""
+    if sys.argv[1:] not in (["--version"], ["-V"]):
+        load("launch").leap(sys.argv[1:], os.environ)
+    return begin()
+
+
+def begin() -> int:
+    """Run it by this very code: how every version is started. Stays, whatever else changes."""
+    words = sys.argv[1:]
+    if words in (["--version"], ["-V"]):
         print(f"hermes {__version__}")
         return 0
+    launch = load("launch")
     sys.setswitchinterval(_SWITCH_S)
-    code: int = load("commands").main(sys.argv[1:])
+    watched = launch.watched(words, os.environ)
+    if watched:
+        watched.began(os.getpid())
+    code: int = load("commands").main(words)
+    if watched and launch.well(code):
+        watched.ended(os.getpid())
     return code
 
 

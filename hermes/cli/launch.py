@@ -1,0 +1,100 @@
+"""Takes the version that was adopted last in place of the installed code, before all else.
+
+The version's own interpreter line names its folder first and takes nothing from the environment,
+so that no module of another version comes in. `HERMES_V2_VERSION=installed` stays with the
+installed code; so do the commands that get rid of a version.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hermes.successor.pointer import CRASHES, Pointer
+
+INSTALLED = "HERMES_V2_VERSION"
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from hermes.cli.main import begin; sys.exit(begin())"
+)
+_RESCUE = {("successor", "rollback"), ("successor", "stop"), ("successor", "resume")}
+_WELL = {0, 2, 3, 4, 130, 141, 143}
+_LASTING = {"chat", "node"}
+
+
+def command_of(tree: Path, *words: str) -> list[str]:
+    """The argument list that runs a version's own `hermes`."""
+    return [sys.executable, "-I", "-c", _BOOT, str(tree), *words]
+
+
+def leap(argv: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Become the version in use, if there is one; returns where this code is the one."""
+    if environ.get(INSTALLED) == "installed" or tuple(argv[:2]) in _RESCUE:
+        return
+    pointer = Pointer(data_dir(environ))
+    if not (named := pointer.named()):
+        return
+    tag = _chosen(pointer, argv)
+    if not tag:
+        if pointer.named():
+            _say(f"version {named!r} is not there: the installed code runs")
+        return
+    tree = pointer.place(tag)
+    if _house().is_relative_to(tree.resolve()):
+        return
+    command = command_of(tree, *argv)
+    try:
+        os.execve(command[0], command, dict(environ))  # noqa: S606 - no shell; our own folder
+    except OSError as error:
+        _say(f"version {tag} cannot be started ({error.strerror}): the installed code runs")
+
+
+def watched(argv: Sequence[str], environ: Mapping[str, str]) -> Pointer | None:
+    """The pointer, where this very process is a start that counts: a version on probation."""
+    tree = _house()
+    if not _lasting(argv) or tree.parent.name != "versions":
+        return None
+    pointer = Pointer(data_dir(environ))
+    notes = pointer.notes()
+    return pointer if notes.stage == "probation" and notes.tag == tree.name else None
+
+
+def well(code: int) -> bool:
+    """Whether an exit code is one of a command that ended as it should."""
+    return code in _WELL
+
+
+def data_dir(environ: Mapping[str, str]) -> Path:
+    """Where the store lies, as `config` says it, without its libraries where that can be."""
+    if moved := environ.get("HERMES_V2_HOME"):
+        return Path(moved).expanduser().absolute() / "data"
+    if os.uname().sysname == "Linux":
+        shared = environ.get("XDG_DATA_HOME", "").strip()
+        return Path(shared or "~/.local/share").expanduser() / "hermes-v2"
+    import platformdirs  # noqa: PLC0415 - 20 ms that only other systems pay
+
+    return platformdirs.user_data_path("hermes-v2")
+
+
+def _chosen(pointer: Pointer, argv: Sequence[str]) -> str:
+    """The version to start; one that fell again and again is left first."""
+    notes = pointer.mend()
+    tag = pointer.current()
+    if tag and notes.stage == "probation" and _lasting(argv) and pointer.crashes() >= CRASHES:
+        back = pointer.leave(f"{CRASHES} starts in a row ended badly")
+        _say(f"version {tag} fell {CRASHES} times in a row: {back or 'the installed code'} runs")
+        tag = back
+    return tag
+
+
+def _lasting(argv: Sequence[str]) -> bool:
+    word = next((one for one in argv if not one.startswith("-")), "chat")
+    return word in _LASTING and not {"-h", "--help", "unit"} & set(argv)
+
+
+def _house() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _say(text: str) -> None:
+    print(f"hermes: {text}", file=sys.stderr)

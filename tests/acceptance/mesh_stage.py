@@ -219,11 +219,10 @@ class Relay:
         self.portal.call(partial(self._treat, key, how))
 
     def _treat(self, key, how):
-        if how is None:
-            self.lines.treat.pop(key, None)
-        else:
+        before = self.lines.treat.pop(key, None)
+        if how is not None:
             self.lines.treat[key] = how
-        if how == "cut":
+        if how == "cut" or before == "silent":  # no stream loses words and lives on
             self.lines.hang_up(key)
 
 

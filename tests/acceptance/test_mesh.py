@@ -49,9 +49,11 @@ def begun(home, text="note start", others=()):
 
 
 def effects(stage, name="effects"):
-    """What turns wrote, wherever they ran."""
-    paths = [one.project / name for one in stage.homes]
-    return [line for path in paths if path.exists() for line in path.read_text().splitlines()]
+    """What turns wrote, by the home they ran at; at one of them, or else it is seen twice."""
+    paths = {one.name: one.project / name for one in stage.homes}
+    found = {home: path.read_text().splitlines() for home, path in paths.items() if path.exists()}
+    assert len(found) <= 1, found
+    return next(iter(found.values()), [])
 
 
 def until(holds, limit_s=LIMIT_S):
@@ -85,7 +87,7 @@ def test_progress_streams(stage):
     assert time.monotonic() - first > 1.0  # of the two seconds that the model takes
     said = [event for event in live.events if event["type"] == "text_delta"]
     assert len(said) > 3
-    assert "".join(event["text"] for event in said) == live.events[-1]["text"]
+    assert live.events[-1]["text"].startswith("".join(event["text"] for event in said))
     assert live.events[-1]["text"].split() == [f"w{n}" for n in range(20)]
 
 
@@ -122,14 +124,13 @@ def test_asked_twice_it_is_done_once(stage):
     name = uuid7()
     with bert.front() as front, bert.front() as again, carl.front() as elsewhere:
         turns = [
-            one.turn("sh echo once >> twice; sleep 1", talk, turn_id=name)
-            for one in (front, again)
+            one.turn("sh echo once >> twice; sleep 1", talk, turn_id=name) for one in (front, again)
         ]
         said = [turn.until(TurnFinished).text for turn in turns]
         late = elsewhere.turn("sh echo once >> twice; sleep 1", talk, turn_id=name)
         said.append(late.until(TurnFinished).text)
+    assert effects(stage, "twice") == ["once"], [turn.events for turn in (*turns, late)]
     assert len(set(said)) == 1
-    assert effects(stage, "twice") == ["once"]
 
 
 def test_killed_between_turns_another_goes_on(stage):
@@ -221,7 +222,7 @@ def test_one_relay_dead_then_both_then_back(stage):
     live = bert.start("sh echo back >> relays", "--conversation", talk)
     time.sleep(3.0)
     first.start()
-    assert live.end() == 0
+    assert live.end() == 0, live.events
     assert effects(stage, "relays") == ["back"]
 
 

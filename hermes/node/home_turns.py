@@ -107,7 +107,9 @@ class Hosting:
             self.repeat(row, final)
 
     def repeat(self, row: ParcelRow, final: Event) -> None:
-        """Tell a turn's end to where it came from."""
+        """Tell a turn's end to where it came from, unless it is just being told with the rest."""
+        if row.turn in self._tellings:
+            return
         telling = Telling(self._mail, row.origin, row.turn, row.conversation)
         telling.tell(final)
         self.tasks.start_soon(telling.run)
@@ -162,6 +164,7 @@ class Hosting:
         except anyio.EndOfStream:
             return  # too slow for the bus: its origin asks again
         finally:
+            self._tellings.pop(row.turn, None)
             self._leave(row)
 
     async def _finish(
@@ -188,7 +191,6 @@ class Hosting:
         self._leave(row)
 
     def _leave(self, row: ParcelRow) -> None:
-        self._tellings.pop(row.turn, None)
         if self._running.pop(row.turn, None):
             self.moved()
             self.ended(row.conversation)

@@ -13,6 +13,8 @@ from hermes.node.home_parcels import parcel_of
 from hermes.node.home_turns import Hosting
 from hermes.store.homes import ParcelRow
 
+_WORDS_MS = 10_000
+
 
 class Ways:
     """Does what routes say; `feed` takes what is to be noted before it begins."""
@@ -25,6 +27,8 @@ class Ways:
         self._circle = ground.circle
         self._mail = ground.mail
         self._left, self._heard = ground.intake.left, ground.intake.heard
+        self._clock = ground.clock
+        self._known: dict[str, int] = {}
         self._hosting = hosting
         self._feed = feed
 
@@ -34,7 +38,7 @@ class Ways:
         if row is None or self._hosting.runs(row.turn):
             return
         if await self._hosting.is_known(row.turn):
-            await self._hosting.look(row, epoch)
+            await self.already(row, epoch)
         elif self._circle.may_begin(row):
             self._feed(intents.Propose(row.conversation, epoch, row.turn))
         elif row.origin == self._me and not self._circle.is_patient:
@@ -42,11 +46,23 @@ class Ways:
 
     async def already(self, row: ParcelRow, epoch: int) -> None:
         """This node is home, and a turn was begun before."""
-        elsewhere = row.origin == self._me and row.forwarded in self._circle.live
-        if elsewhere and not await self._hosting.is_known(row.turn):
+        begun_here = await self._hosting.is_begun(row.turn)
+        if not begun_here and await self._is_told(row):
             self._again(row, parcel_of(row))  # who was home before is there, and tells its end
         else:
             await self._hosting.look(row, epoch)
+
+    async def _is_told(self, row: ParcelRow) -> bool:
+        """Whether the node where a turn was sent is there to tell of it.
+
+        Its end alone may come faster, with the record; that serves who waited in vain.
+        """
+        if row.origin != self._me or row.forwarded not in self._circle.live:
+            return False
+        if not await self._hosting.is_known(row.turn):
+            return True
+        now = self._clock.now_ms()
+        return now < self._known.setdefault(row.turn, now) + _WORDS_MS
 
     async def forward(self, parcel: routing.Parcel, to: str) -> None:
         """Another is home: once by a letter that is kept, then by word of mouth."""
@@ -55,7 +71,7 @@ class Ways:
             return
         if await self._hosting.is_begun(row.turn):
             await self._hosting.lost(row)  # it began here, and another went on
-        elif row.forwarded not in self._circle.live and await self._hosting.is_known(row.turn):
+        elif await self._hosting.is_known(row.turn) and not await self._is_told(row):
             await self._hosting.begin(row)  # its end was replicated, and nobody tells more
         else:
             await self._carry(row, parcel, to)

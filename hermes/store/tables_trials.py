@@ -8,7 +8,8 @@ TRIALS = (
     """CREATE TABLE candidates (
         seq INTEGER PRIMARY KEY, cid TEXT NOT NULL UNIQUE, parent TEXT NOT NULL,
         patch TEXT NOT NULL, tree TEXT NOT NULL, shape TEXT NOT NULL, task TEXT NOT NULL,
-        source TEXT NOT NULL, goal TEXT NOT NULL, diff TEXT NOT NULL, at INTEGER NOT NULL)""",
+        source TEXT NOT NULL, goal TEXT NOT NULL, given TEXT NOT NULL,
+        diff TEXT NOT NULL, at INTEGER NOT NULL)""",
     "CREATE INDEX candidates_of ON candidates (shape, parent)",
     """CREATE TABLE trials (
         seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, cid TEXT NOT NULL UNIQUE,

@@ -23,8 +23,8 @@ from hermes.store.statement import Statement, Unmet
 TRIAL_KIND = "hermes/trial/1"
 
 _CANDIDATE = """INSERT INTO candidates
-    (cid, parent, patch, tree, shape, task, source, goal, diff, at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cid) DO NOTHING"""
+    (cid, parent, patch, tree, shape, task, source, goal, given, diff, at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (cid) DO NOTHING"""
 _TRIAL = """INSERT INTO trials (id, cid, candidate, tier, seed, judge, began)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _JUDGED = """UPDATE trials SET state = 'judged', ended = ? WHERE id = ? AND state <> 'judged'"""
@@ -37,7 +37,7 @@ _FROM = "FROM trials AS t LEFT JOIN verdicts AS v ON v.trial = t.id"
 _KNOWN = f"""SELECT {_COLUMNS} {_FROM} JOIN candidates AS c ON c.cid = t.candidate
     WHERE t.state = 'judged' AND c.shape = ? AND c.parent = ? AND c.task = ? AND c.goal = ?
     AND t.judge = ? AND t.tier = ? ORDER BY t.seq DESC LIMIT 1"""
-_CANDIDATES = """SELECT cid, parent, patch, tree, shape, task, source, goal, diff, at
+_CANDIDATES = """SELECT cid, parent, patch, tree, shape, task, source, goal, given, diff, at
     FROM candidates"""
 _NAMED = f"""{_CANDIDATES} WHERE cid = ?1 OR cid LIKE ?2 ESCAPE '!'
     OR cid IN (SELECT candidate FROM trials WHERE id LIKE ?3 ESCAPE '!') LIMIT 2"""  # noqa: S608 - constants
@@ -46,7 +46,10 @@ _ENDED = f"""SELECT coalesce(v.word, t.state) {_FROM}
 
 
 class CandidateRow(msgspec.Struct, frozen=True):
-    """A candidate as it is kept; `patch` and `diff` are digests of blobs, `at` ms UTC."""
+    """A candidate as it is kept; `at` ms UTC.
+
+    `given` and `diff` are digests of blobs: the patch as it came, the difference as it is shown.
+    """
 
     cid: Cid
     parent: str
@@ -56,6 +59,7 @@ class CandidateRow(msgspec.Struct, frozen=True):
     task: str
     source: str
     goal: str
+    given: str
     diff: str
     at: int
 
@@ -97,10 +101,10 @@ class Trials:
     ) -> TrialRow:
         """Write a trial's intent, with the candidate and its texts; on disk when this returns.
 
+        `patch` is what somebody gave, `diff` what it makes of the tree, as it is shown.
+
         An intent that is open for the same candidate, judge and tier is given again.
         """
-        if digest_of(patch) != candidate.patch:
-            raise Refused("the patch is not the one that the candidate names")
         block, now = candidate_block(candidate), self._clock.now_ms()
         open_ = await self._rows(
             "WHERE t.state = 'intent' AND t.candidate = ? AND t.judge = ? AND t.tier = ?",
@@ -116,7 +120,7 @@ class Trials:
         intent, kept = record(TRIAL_KIND, (block.cid,), fields)
         about = (
             block.cid, candidate.parent, candidate.patch, candidate.tree, candidate.shape,
-            candidate.task, candidate.by, candidate.goal, digest_of(diff), now,
+            candidate.task, candidate.by, candidate.goal, digest_of(patch), digest_of(diff), now,
         )  # fmt: skip
         await self._database.write(
             blob_statement(patch),

@@ -9,7 +9,7 @@ from anyio.abc import SocketStream, TaskGroup
 from relay.counters import Counters
 from relay.fragments import Fragments
 from relay.frames import Frame, FrameTooLarge, split, text_frame
-from relay.head import MOST_HEAD
+from relay.head import MOST_HEAD, dated
 from relay.intake import Intake
 from relay.line import Line
 
@@ -40,7 +40,7 @@ class Conversation:
         while b"\r\n\r\n" not in data and len(data) < MOST_HEAD:
             data += await self._back.receive()
         head, _, rest = data.partition(b"\r\n\r\n")
-        await self._client.send(head + b"\r\n\r\n")
+        await self._client.send(dated(head + b"\r\n\r\n", self._line.second))
         if not head.startswith(_OPENED):
             return
         await self._client.send(self._line.greeting())

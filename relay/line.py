@@ -59,6 +59,11 @@ class Line:
         """Set while no question from before the login is open."""
         self.quiet.set()
 
+    @property
+    def second(self) -> int:
+        """What time it is here."""
+        return self._clock.now_ms() // 1000
+
     def greeting(self) -> bytes:
         """What the caller hears first."""
         return _said("AUTH", self._challenge)

@@ -20,7 +20,7 @@ from relay.callers import Callers
 from relay.counters import Counters
 from relay.database import SqliteEvents
 from relay.front import Front
-from relay.head import Head, answer
+from relay.head import Head, answer, dated
 from relay.intake import Intake
 from relay.interest import Interest
 from relay.line import Line
@@ -76,12 +76,18 @@ class Relay:
 class _Answers:
     """What plain HTTP gets."""
 
-    def __init__(self, policy: Policy, counters: Counters, events: RelayEvents | None) -> None:
+    def __init__(
+        self, policy: Policy, counters: Counters, events: RelayEvents | None, clock: Clock
+    ) -> None:
         self._policy = policy
         self._counters = counters
         self._events = events
+        self._clock = clock
 
     async def __call__(self, head: Head, near: bool) -> bytes:  # noqa: FBT001 - a callback's form
+        return dated(await self._answer(head, near=near), self._clock.now_ms() // 1000)
+
+    async def _answer(self, head: Head, *, near: bool) -> bytes:
         if head.method not in {"GET", "OPTIONS"}:
             return answer("405 Method Not Allowed", "GET only\n")
         if wants_document(head):
@@ -129,7 +135,7 @@ async def open_relay(
                 (back.host, back.port),
                 callers,
                 counters,
-                _Answers(policy, counters, events),
+                _Answers(policy, counters, events, clock),
                 lambda caller, name: Line(caller, policy, own | _also(name), clock, interest),
                 intake,
             )

@@ -18,6 +18,7 @@ from hermes.load import load
 _SKEW_S = 60
 _WAIT_S = 5.0
 _NODE = "hermes node"
+_SET = "timedatectl set-ntp true"
 
 
 async def look(settings: Settings, world: World) -> list[Check]:
@@ -65,6 +66,10 @@ def _mesh(found: Json, settings: Settings) -> list[Check]:
         checks.append(aside("reachability", says, "set mesh.advertise", ok=True))
     elif found["told"]:
         checks.append(good("reachability", f"others are told {', '.join(found['told'])}"))
+    checks += [
+        aside(f"clock of {one['npub']}", one["says"], f"set the one that is wrong: {_SET}")
+        for one in found.get("clocks", ())
+    ]
     return checks
 
 
@@ -99,7 +104,7 @@ async def _relay(url: str) -> Check:
         return good(name, f"answers in {took * 1000:.0f} ms")
     if abs(skew) > _SKEW_S:
         says = f"its clock and ours are {abs(skew):.0f} s apart"
-        return aside(name, says, "set the clock (timedatectl set-ntp true)")
+        return aside(name, says, f"set the one that is wrong: {_SET}")
     return good(name, f"answers in {took * 1000:.0f} ms, clocks agree")
 
 

@@ -72,6 +72,10 @@ async def _list(args: argparse.Namespace, world: World) -> int:
         print_json(found, world.stdout)
     else:
         print_table([_row(one) for one in found], _COLUMNS, world.stdout, "no members yet")
+        for one in found:
+            if apart := one.get("ahead_s"):
+                way = "ahead of" if apart > 0 else "behind"
+                world.note(f"{one['npub'][:12]}…: its clock is {abs(apart) // 60} min {way} ours")
     return 0
 
 

@@ -14,6 +14,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from hermes.core.clock import Clock
 from hermes.errors import EnvelopeRefused
 from hermes.mesh import inbox
+from hermes.mesh.clocks import Clocks
 from hermes.mesh.envelope import Envelope, open_envelope, read
 from hermes.mesh.link import Received
 from hermes.store.mesh import MeshBook
@@ -23,6 +24,7 @@ Admits = Callable[[str, str], bool]
 _ROOM = 256
 _LIVE = 10_000
 _COUNTED = 200
+_TIMED = ("early", "stale")  # a member's, and signed
 
 
 class Arrival(NamedTuple):
@@ -54,6 +56,7 @@ class Arrivals:
         self._interrupted: dict[str, list[Envelope]] = {}
         self._live: dict[str, None] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
+        self.clocks = Clocks()
         self.acknowledge: Callable[[Envelope], Awaitable[None]]
 
     async def restore(self) -> None:
@@ -88,9 +91,16 @@ class Arrivals:
             if received.sender_hint not in {"", envelope.node_id}:
                 raise EnvelopeRefused("forged", "sent by another than its signer")  # noqa: TRY301
         except EnvelopeRefused as error:
+            if error.reason in _TIMED:
+                self._heard(read(received.data), received, now)
             await self.refuse(error.reason, error.sender)
             return None
+        self._heard(envelope, received, now)
         return envelope
+
+    def _heard(self, envelope: Envelope, received: Received, now: int) -> None:
+        live = not received.durable
+        self.clocks.heard(envelope.node_id, envelope.issued_at, now, live=live)
 
     async def deliver(self, envelope: Envelope, received: Received) -> bool:
         """Hand it to its reader; False when nobody reads this type, so that it may come again."""

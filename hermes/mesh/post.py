@@ -63,6 +63,8 @@ class Post:
         self._out = Departures(book, links, clock)
         self._in = Arrivals(key.public, book, clock, admits)
         self._in.acknowledge = self._acknowledge
+        self.clocks = self._in.clocks
+        """How far members' clocks are from ours."""
         self._acks: dict[tuple[str, bool], list[str]] = {}
         self._acks_due = anyio.Event()
         self._tasks: TaskGroup

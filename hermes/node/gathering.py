@@ -14,6 +14,7 @@ from hermes.core.event import Json
 from hermes.errors import NotAvailable
 from hermes.identity.members import Membership
 from hermes.identity.npub import npub_of
+from hermes.mesh.clocks import words
 from hermes.mesh.members import Card
 from hermes.mesh.nostr_adapter import Wire
 from hermes.mesh.post import Post
@@ -101,6 +102,10 @@ class Gathering:
             "relays": relays,
             "lies": mesh.wire.lies,
             "dropped": dict(mesh.presence.dropped),
+            "clocks": [
+                {"npub": npub_of(node), "ahead_s": round(apart / 1000), "says": words(apart)}
+                for node, apart in mesh.post.clocks.all().items()
+            ],
             "refused": [
                 {"reason": one.reason, "sender": one.sender, "times": one.times}
                 for one in await mesh.post.refused()
@@ -149,6 +154,7 @@ class Gathering:
             "relays": [*(card.relays if card else self._places.where(one.node))],
             "blobs": self._places.blobs if own else card.blobs if card else "",
             "reason": one.reason,
+            "ahead_s": round(self.mesh.post.clocks.apart(one.node) / 1000) if self.mesh else 0,
             "homes": self.held().get(one.node, 0),
         }
 

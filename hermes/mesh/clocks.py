@@ -1,0 +1,36 @@
+"""How far the members' clocks are from ours, as far as their letters show it.
+
+A letter from the future shows it at once; one from the past only when it came live, for others
+may have waited somewhere. Does not set a clock, nor say which of the two is right.
+"""
+
+TOLD_MS = 60_000
+"""Less than this is no difference: a live letter may be under way for as long."""
+
+
+class Clocks:
+    """By member; fed with what was signed by it."""
+
+    def __init__(self) -> None:
+        self._apart: dict[str, int] = {}
+
+    def heard(self, sender: str, issued_at: int, now: int, *, live: bool) -> None:
+        """A letter came; times in ms."""
+        apart = issued_at - now
+        if live or apart > 0:
+            self._apart[sender] = apart
+
+    def apart(self, node: str) -> int:
+        """Milliseconds that a member's clock is ahead of ours; 0: no difference to speak of."""
+        found = self._apart.get(node, 0)
+        return found if abs(found) >= TOLD_MS else 0
+
+    def all(self) -> dict[str, int]:
+        """Those whose clocks differ, by how much."""
+        return {node: self.apart(node) for node in self._apart if self.apart(node)}
+
+
+def words(apart_ms: int) -> str:
+    """How far, for people."""
+    minutes, way = abs(apart_ms) // 60_000, "ahead of" if apart_ms > 0 else "behind"
+    return f"its clock is {minutes} min {way} ours"

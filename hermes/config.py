@@ -112,6 +112,8 @@ class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: str = ""
     """The git checkout whose commits are changed; empty: the one that this code runs from."""
+    effort: Literal["micro", "fast", "full"] = "fast"
+    """What a trial may use unless one is named: a tier of the checkout's `ci/budgets.json`."""
     trials_per_day: Annotated[int, msgspec.Meta(ge=0)] = 48
     """Trials in 24 hours at most; 0: none."""
     halt_after: Annotated[int, msgspec.Meta(ge=1)] = 8

@@ -67,6 +67,10 @@ class Book(Protocol):
         """
         ...
 
+    async def read(self, candidate: Cid, verdict: str) -> Verdict:
+        """A verdict back by its CID; raises Usage."""
+        ...
+
     async def fail(self, trial: str, why: str) -> None:
         """A trial ended without a verdict: the machine's fault or a stop, not the candidate's."""
         ...

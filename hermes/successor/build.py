@@ -8,7 +8,8 @@ compiled file is ever taken from a patch, so the digest of the sources says what
 import hashlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Set
+from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,8 +121,8 @@ class Builder:
     async def _compile(
         self,
         new: Path,
-        modules: Set[str],
-        shaped: Set[str] = frozenset(),
+        modules: AbstractSet[str],
+        shaped: AbstractSet[str] = frozenset(),
         shown: tuple[Bind, ...] = (),
     ) -> _Compiled:
         """Compile modules of a tree into it, and see the shapes of some."""

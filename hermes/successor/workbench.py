@@ -7,7 +7,7 @@ its tree is ever imported, compiled or executed here.
 import hashlib
 import random
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from hermes.sandbox.boxing import Boxed
 from hermes.sandbox.changes import Delta
 from hermes.sandbox.inmate import OnOutput
 from hermes.sandbox.standing import Standing, run, spare
+from hermes.store.blobs import digest_of
 from hermes.successor.budget import Budget, Effort, Spend
 
 REPO = f"{HOME}/repo"
@@ -49,8 +50,8 @@ class Workbench:
 
     `parent` and `candidate` are built trees (`build`), `deltas` what differs between them,
     `commit` the parent's. `state` is the session's export, `state_file` the same as a file that
-    boxes can read. `keep` stores a stage's full record and returns its SHA-256. `marks` are the
-    reasons for which only a person may adopt it; `lint` adds them.
+    boxes can read. `marks` are the reasons for which only a person may adopt it; `lint` adds them.
+    `records` are the stages' full records by their SHA-256.
     """
 
     commit: str
@@ -66,8 +67,14 @@ class Workbench:
     seed: str
     standing: Standing
     spend: Spend
-    keep: Callable[[bytes], Awaitable[str]]
     marks: list[str] = field(default_factory=list)
+    records: dict[str, bytes] = field(default_factory=dict)
+
+    async def keep(self, data: bytes) -> str:
+        """Keep a stage's full record with the verdict; its SHA-256."""
+        name = digest_of(data)
+        self.records[name] = data
+        return name
 
     def chance(self, purpose: str) -> random.Random:
         """Chance for one purpose: the same seed and purpose draw the same, in any order."""

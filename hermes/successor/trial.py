@@ -1,0 +1,263 @@
+"""One trial, from top to bottom: stops, patch, build, stages, verdict.
+
+Who keeps records, says stop, and judges is handed in. The candidate only ever runs in boxes.
+"""
+
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from hermes.core.candidate import Candidate, Goal
+from hermes.core.candidate import Source as By
+from hermes.core.clock import Clock
+from hermes.core.verdict import Evidence, Verdict, Ward
+from hermes.errors import BudgetSpent, Halted, HermesError
+from hermes.sandbox.changes import Delta
+from hermes.sandbox.off_loop import off_loop
+from hermes.sandbox.standing import Standing
+from hermes.store.blobs import digest_of
+from hermes.successor.books import Book, Stops, Submission, Trial
+from hermes.successor.budget import Budget, Effort, Spend, read_budget
+from hermes.successor.build import Builder, Built
+from hermes.successor.forest import Forest
+from hermes.successor.patch import read_patch
+from hermes.successor.source import Source
+from hermes.successor.trees import compare, shown
+from hermes.successor.weighing import reasons, word_of
+from hermes.successor.workbench import Stage, Workbench
+
+_LOOK_S = 0.2
+_PATIENCE_S = 60.0
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """On which terms something is tried.
+
+    `by`: who proposes it. `goal`: `better` must beat the parent in a benchmark, `same` must not
+    be slower. `effort`: which budget. `commit`: the parent, empty: the checkout's own. `seed`:
+    hex, makes the inputs of an earlier trial again; empty: a new one.
+    """
+
+    by: By = "person"
+    goal: Goal = "same"
+    effort: Effort = "fast"
+    commit: str = ""
+    seed: str = ""
+
+
+class Order(Terms, frozen=True, kw_only=True):
+    """What is tried: a patch (a diff, or Markdown with diffs in it), the session's export."""
+
+    patch: bytes
+    task: str
+    state: bytes = b"{}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a trial ended; `again`: the trial is an earlier one of a candidate of this shape.
+
+    Of that one `verdict` is None: the book has it.
+    """
+
+    trial: Trial
+    verdict: Verdict | None
+
+    @property
+    def again(self) -> bool:
+        """Whether nothing was tried, since the same was tried before."""
+        return self.verdict is None
+
+
+async def never_waits() -> None:
+    """Nobody has to be given way to."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What trials are made with; `quiet` waits until nobody needs this machine more."""
+
+    data_dir: Path
+    source: Source
+    standing: Standing
+    ward: Ward
+    stages: Sequence[Stage]
+    book: Book
+    stops: Stops
+    clock: Clock
+    quiet: Callable[[], Awaitable[None]] = never_waits
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What is tried, before anything of it has run."""
+
+    candidate: Candidate
+    parent: Built
+    built: Built
+    deltas: tuple[Delta, ...]
+    budget: Budget
+    forest: Forest
+
+
+async def run_trial(workshop: Workshop, order: Order) -> Judged:
+    """Try a candidate to its verdict.
+
+    Raises PatchInvalid and BuildFailed where there is nothing to try, Halted, NotAvailable: then
+    there is no verdict, and of a trial that had begun the book is told why.
+    """
+    await workshop.stops.check("trial")
+    async with _stoppable(workshop.stops):
+        made = await _make(workshop, order)
+        known = await workshop.book.known(made.candidate, made.candidate.parent, order.effort)
+        if known is not None:
+            return Judged(known, None)
+    submission = Submission(
+        candidate=made.candidate,
+        patch=order.patch,
+        diff=shown(made.deltas),
+        tier=order.effort,
+        seed=order.seed or secrets.token_hex(16),
+        judge=made.candidate.parent,
+    )
+    trial = await workshop.book.begin(submission)
+    try:
+        async with _stoppable(workshop.stops), _bench(workshop, order, made, trial) as bench:
+            evidence = await _stages(workshop, bench, made.built)
+            verdict = _verdict(workshop, trial, bench, evidence)
+    except HermesError as error:
+        await workshop.book.fail(trial.id, error.message)
+        raise
+    await workshop.book.verdict(trial.id, verdict, bench.records)
+    return Judged(trial, verdict)
+
+
+async def _make(workshop: Workshop, order: Order) -> _Made:
+    ground = workshop.standing.require("A", "A-")
+    diff = await anyio.to_thread.run_sync(read_patch, order.patch)
+    forest = await anyio.to_thread.run_sync(Forest, workshop.data_dir, ground.account)
+    builder = Builder(workshop.source, forest, workshop.standing)
+    commit = await workshop.source.commit(order.commit or "HEAD")
+    parent = await builder.commit(commit)
+    built = await builder.patched(parent, diff)
+    candidate = Candidate(
+        parent=commit,
+        patch=digest_of(diff),
+        tree=built.digest,
+        shape=built.shape,
+        task=order.task,
+        by=order.by,
+        goal=order.goal,
+    )
+    return _Made(
+        candidate,
+        parent,
+        built,
+        await anyio.to_thread.run_sync(compare, parent.path, built.path),
+        await anyio.to_thread.run_sync(read_budget, parent.path, order.effort),
+        forest,
+    )
+
+
+@asynccontextmanager
+async def _bench(
+    workshop: Workshop, order: Order, made: _Made, trial: Trial
+) -> AsyncGenerator[Workbench]:
+    async with off_loop(made.forest.shown(order.state)) as state_file:
+        spend = Spend(made.budget)
+        for ended in made.built.ended:
+            spend.add(ended)
+        yield Workbench(
+            commit=made.candidate.parent,
+            parent=made.parent.path,
+            candidate=made.built.path,
+            deltas=made.deltas,
+            state=order.state,
+            state_file=state_file,
+            task=order.task,
+            goal=order.goal,
+            effort=order.effort,
+            budget=made.budget,
+            seed=trial.seed,
+            standing=workshop.standing,
+            spend=spend,
+        )
+
+
+async def _stages(workshop: Workshop, bench: Workbench, candidate: Built) -> list[Evidence]:
+    """Every stage in order; the first that rejects is the last."""
+    evidence = [_built(candidate)]
+    deciding = {"build"}
+    for stage in workshop.stages:
+        if any(one.outcome == "fail" and one.stage in deciding for one in evidence):
+            break
+        with anyio.move_on_after(_PATIENCE_S):
+            await workshop.quiet()
+        try:
+            found = await stage.judge(bench)
+        except BudgetSpent as spent:
+            found = Evidence(stage.name, "inconclusive", spent.message)
+        if stage.decides:
+            deciding.add(stage.name)
+        elif found.outcome != "skipped":
+            found = msgspec.structs.replace(found, outcome="advisory")
+        evidence.append(found)
+    return evidence
+
+
+def _built(candidate: Built) -> Evidence:
+    if candidate.broken:
+        says = f"{len(candidate.broken)} modules do not compile: {candidate.broken[0]}"
+        return Evidence("build", "fail", says, candidate.broken)
+    return Evidence("build", "pass", "it applies and compiles")
+
+
+def _verdict(
+    workshop: Workshop, trial: Trial, bench: Workbench, evidence: list[Evidence]
+) -> Verdict:
+    word = word_of(evidence, [stage.name for stage in workshop.stages if stage.decides])
+    return Verdict(
+        candidate=trial.candidate,
+        word=word,
+        reasons=reasons(word, evidence),
+        evidence=tuple(evidence),
+        spent=bench.spend.spent(),
+        limits=tuple(bench.spend.limits),
+        ward=workshop.ward,
+        person_only=tuple(dict.fromkeys(bench.marks)),
+        judge=bench.commit,
+        seed=trial.seed,
+        at=workshop.clock.now_ms(),
+    )
+
+
+@asynccontextmanager
+async def _stoppable(stops: Stops) -> AsyncGenerator[None]:
+    """End the body, and every box in it, soon after the emergency stop is set."""
+    pulled = False
+    failed: list[Exception] = []
+
+    async def look(scope: anyio.CancelScope) -> None:
+        nonlocal pulled
+        while not pulled:
+            await anyio.sleep(_LOOK_S)
+            pulled = await anyio.to_thread.run_sync(stops.flagged)
+        scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look, tasks.cancel_scope)
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - raised again, outside of the group
+            failed.append(error)
+        tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    if pulled:
+        raise Halted("the emergency stop was set while a trial ran", "remove emergency_stop.flag")

@@ -16,6 +16,7 @@ _COLUMNS = (
     ("state", "STATE", 10),
     ("load", "LOAD", 4),
     ("homes", "HOMES", 5),
+    ("clock", "CLOCK", 9),
     ("release", "RELEASE", 10),
     ("models", "MODELS", 24),
     ("since", "SINCE", 24),
@@ -72,10 +73,6 @@ async def _list(args: argparse.Namespace, world: World) -> int:
         print_json(found, world.stdout)
     else:
         print_table([_row(one) for one in found], _COLUMNS, world.stdout, "no members yet")
-        for one in found:
-            if apart := one.get("ahead_s"):
-                way = "ahead of" if apart > 0 else "behind"
-                world.note(f"{one['npub'][:12]}…: its clock is {abs(apart) // 60} min {way} ours")
     return 0
 
 
@@ -152,6 +149,7 @@ def _row(one: Json) -> Json:
         **one,
         "npub": f"{one['npub'][:12]}…{one['npub'][-6:]}",
         "homes": one.get("homes", ""),
+        "clock": f"{apart // 60:+} min" if (apart := one.get("ahead_s", 0)) else "",
         "models": ", ".join(one["models"]),
         "relays": ", ".join(one["relays"]),
     }

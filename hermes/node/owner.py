@@ -3,6 +3,7 @@
 The composition root. Whoever holds the store's lock runs this, as a chat or as a node.
 """
 
+import errno
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -95,7 +96,8 @@ async def open_owner(
         rooms = await stack.enter_async_context(furnish(settings, environ, clock, store, tasks))
         rooms.desk.intake.left = {row.turn: row for row in await store.homes.open()}
         owner = Owner(rooms, tasks)
-        tasks.start_soon(owner.listen, listener)
+        if listener is not None:
+            tasks.start_soon(owner.listen, listener)
         if lasting:
             await stack.enter_async_context(rooms.scheduler)
             await rooms.shards.resume(await store.homes.running())
@@ -113,11 +115,20 @@ async def open_owner(
                 await rooms.shards.close()
 
 
-async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream]:
-    """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock."""
+async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream] | None:
+    """Open the owner's socket; one that a killed owner left is ours to remove: we hold the lock.
+
+    None where the system forbids such sockets, as Hermes's own sandbox does: then this process's
+    front end is the only one.
+    """
     path = await anyio.to_thread.run_sync(fresh_socket, settings)
     stack.push_async_callback(_remove_socket, settings)
-    listener = await anyio.create_unix_listener(path, mode=0o600)
+    try:
+        listener = await anyio.create_unix_listener(path, mode=0o600)
+    except OSError as error:
+        if error.errno in {errno.EPERM, errno.EAFNOSUPPORT}:
+            return None
+        raise
     await stack.enter_async_context(listener)
     return listener
 

@@ -151,6 +151,16 @@ class Records:
         await self._store.adoptions.adopt(ADOPTION_KIND, block, row)
         return row
 
+    async def adoptions(self, candidate: Cid | None = None) -> tuple[AdoptionRow, ...]:
+        """Every adoption, or those of one candidate; oldest first."""
+        if candidate is None:
+            return await self._store.adoptions.list()
+        return await self._store.adoptions.of(candidate)
+
+    async def adopted(self, tag: str) -> AdoptionRow | None:
+        """The adoption that made a version."""
+        return await self._store.adoptions.tagged(tag)
+
     async def end(self, adoption: Cid, outcome: Outcome, why: str) -> None:
         """Write down what became of an adoption; what is known already stays."""
         fields: dict[str, Value] = {"adoption": adoption, "outcome": outcome, "why": why[:1000]}

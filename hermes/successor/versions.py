@@ -10,7 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -80,9 +80,9 @@ class Versions:
             await self._git(["tag", "-a", "-F", "-", tag, commit], about.encode())
         await self._git(["update-ref", BRANCH, commit])
 
-    async def next_tag(self, now: str, step: str) -> str:
-        """The semantic version after the highest of those here and the one that runs."""
-        here = [one for one in await self._tags() if TAG.fullmatch(one)]
+    async def next_tag(self, now: str, step: str, taken: Iterable[str] = ()) -> str:
+        """The semantic version after the highest of those here, those taken and what runs."""
+        here = [one for one in (*await self._tags(), *taken) if TAG.fullmatch(one)]
         highest = max(_numbers(one) for one in [*here, f"v{now.removeprefix('v')}"])
         major, minor, patch = highest
         steps = {

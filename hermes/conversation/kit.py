@@ -7,6 +7,7 @@ from typing import Protocol
 from hermes.config import Limits
 from hermes.conversation.approvals import Approvals
 from hermes.conversation.bus import Bus
+from hermes.conversation.export import Surroundings, nowhere
 from hermes.conversation.session import Session, View
 from hermes.core.clock import Clock
 from hermes.core.ids import ConversationId
@@ -94,3 +95,5 @@ class Kit:
     news: Callable[[ConversationId], tuple[str, ...]]
     """What a person should be told as a turn begins, each thing once a conversation."""
     compaction: Compaction
+    surroundings: Callable[[], Surroundings] = nowhere
+    """What an exported session says of settings and tools."""

@@ -4,10 +4,12 @@ The store holds the truth; this is the copy that a turn reads without touching t
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
 
+from hermes.conversation.export import Surroundings, exported, nowhere
 from hermes.core.clock import Clock
 from hermes.core.ids import CallId, Cid, ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message, Part, Role, block_of
@@ -77,6 +79,7 @@ class Session:
     told: set[str] = field(default_factory=set)  # notes that the person has seen
     last: LastCall | None = None
     recalled: dict[TurnId, Brought] | None = None  # None: the store was not asked yet
+    surroundings: Callable[[], Surroundings] = nowhere
 
     @property
     def opening(self) -> TurnId:
@@ -87,6 +90,10 @@ class Session:
         """What stands before the person's words; the first turn's stand in the system block."""
         known = self.recalled or {}
         return {turn: b.lines for turn, b in known.items() if b.lines and turn != self.opening}
+
+    def export(self) -> bytes:
+        """Everything that a clone of this runtime needs to go on from here, as JSON; no secrets."""
+        return exported(self.conversation, self.heads, self.messages, self.surroundings())
 
     def write(
         self, clock: Clock, turn: TurnId, role: Role, parts: tuple[Part, ...], raw: str = ""

@@ -209,6 +209,7 @@ class Shards:
             heads=info.heads,
             unclosed=True,
             continues=began[0].session if began else None,
+            surroundings=self._kit.surroundings,
         )
 
 
@@ -222,6 +223,7 @@ def _new_session(kit: Kit, conversation: ConversationId, request: TurnRequest) -
         messages=[],
         heads=(),
         new=True,
+        surroundings=kit.surroundings,
     )
 
 

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from hermes.config import Settings
 from hermes.conversation.approvals import Approvals
 from hermes.conversation.bus import Bus
+from hermes.conversation.export import around
 from hermes.conversation.kit import Kit
 from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
@@ -35,6 +36,7 @@ from hermes.node.law import Law
 from hermes.node.mind import Mind, open_mind
 from hermes.node.opening import Opening
 from hermes.node.pairing import Doorbell
+from hermes.node.proposing import Proposing
 from hermes.node.shelf import Shelf
 from hermes.node.state import State
 from hermes.sandbox.environment import clean_environment
@@ -44,6 +46,7 @@ from hermes.scheduler.tools import scheduler_tools
 from hermes.scheduler.zones import local_zone
 from hermes.skin.places import read_soul, shipped, soul_path
 from hermes.store.store import Store
+from hermes.successor.propose import propose_tool
 from hermes.telemetry.log import Log
 from hermes.tools.builtin import Programs, builtin_tools
 from hermes.tools.more import more_tools
@@ -83,6 +86,7 @@ class Rooms:
     store: Store
     alarms: Alarms
     bundles: Bundles
+    proposing: Proposing
 
 
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
@@ -155,14 +159,19 @@ async def furnish(
             report=report,
             news=alarms.news,
             compaction=mind.compactor,
+            surroundings=lambda: around(settings, registry.specs),
         )
         shards = state.shards = Shards(kit, tasks)
         chores = Chores(
             kit, intake := Intake(shards, kit.approvals), shell, found.programs.bash, found.env
         )
-        work = Work(chores.execute, chores.report, chores.failed)
-        scheduler = Scheduler(store.jobs, WallTimer(), work)
-        for tool in (*scheduler_tools(scheduler, found.zone), more_tools(registry)):
+        scheduler = Scheduler(
+            store.jobs, WallTimer(), Work(chores.execute, chores.report, chores.failed)
+        )
+        proposing = Proposing(settings, store, clock, continuity.warrants.agent, found.env, shards)
+        for tool in (
+            *scheduler_tools(scheduler, found.zone), propose_tool(proposing), more_tools(registry),
+        ):  # fmt: skip
             registry.add(tool)
         inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
         queries = {
@@ -186,8 +195,9 @@ async def furnish(
         draught = Draught(settings, found.soul, found.skins, registry)
         draw = partial(record_architecture, store, draught, report)
         yield Rooms(
-            desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms, bundles
-        )
+            desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms, bundles,
+            proposing,
+        )  # fmt: skip
 
 
 def _router(settings: Settings, registry: Registry, _request: TurnRequest, model: Model) -> Router:

@@ -103,6 +103,7 @@ async def open_owner(
             await rooms.shards.resume(await store.homes.running())
             tasks.start_soon(rooms.warm)
             tasks.start_soon(rooms.draw)
+            tasks.start_soon(rooms.proposing.run, rooms.desk.bus, rooms.desk.report)
             tasks.start_soon(rooms.continuity.watch)
             tasks.start_soon(rooms.mind.remembering.run)
         else:

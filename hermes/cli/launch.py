@@ -10,21 +10,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hermes.successor.pointer import CRASHES, Pointer
+from hermes.successor.pointer import CRASHES, Pointer, command_of
 
 INSTALLED = "HERMES_V2_VERSION"
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from hermes.cli.main import begin; sys.exit(begin())"
-)
 _RESCUE = {("successor", "rollback"), ("successor", "stop"), ("successor", "resume")}
 _WELL = {0, 2, 3, 4, 130, 141, 143}
 _LASTING = {"chat", "node"}
-
-
-def command_of(tree: Path, *words: str) -> list[str]:
-    """The argument list that runs a version's own `hermes`."""
-    return [sys.executable, "-I", "-c", _BOOT, str(tree), *words]
 
 
 def leap(argv: Sequence[str], environ: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from hermes.node.alarms import Alarms
 from hermes.node.architecture import Draught, record_architecture
 from hermes.node.archive import Archive
 from hermes.node.bundles import Bundles, bundles_of
+from hermes.node.changing import Changing, House
 from hermes.node.chores import Chores
 from hermes.node.continuity import Continuity, open_continuity
 from hermes.node.desk import Desk
@@ -86,6 +87,7 @@ class Rooms:
     store: Store
     alarms: Alarms
     bundles: Bundles
+    changing: Changing
     proposing: Proposing
 
 
@@ -174,7 +176,11 @@ async def furnish(
         ):  # fmt: skip
             registry.add(tool)
         inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
+        changing = Changing(
+            House(settings, environ, store, clock, continuity.warrants.agent, alarms, report)
+        )
         queries = {
+            **changing.queries(),
             **Archive(store, shards).queries(),
             **Doorbell(store, clock).queries(),
             **mind.queries,
@@ -192,11 +198,12 @@ async def furnish(
             except HermesError as error:  # the first turn says it to the person
                 report("warming the model", error)
 
-        draught = Draught(settings, found.soul, found.skins, registry)
-        draw = partial(record_architecture, store, draught, report)
+        draw = partial(
+            record_architecture, store, Draught(settings, found.soul, found.skins, registry), report
+        )
         yield Rooms(
             desk, shards, state, scheduler, warm, continuity, mind, draw, store, alarms, bundles,
-            proposing,
+            changing, proposing,
         )  # fmt: skip
 
 

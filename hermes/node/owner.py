@@ -106,6 +106,7 @@ async def open_owner(
             tasks.start_soon(rooms.proposing.run, rooms.desk.bus, rooms.desk.report)
             tasks.start_soon(rooms.continuity.watch)
             tasks.start_soon(rooms.mind.remembering.run)
+            tasks.start_soon(rooms.changing.watch)
         else:
             tasks.start_soon(rooms.continuity.look)
         try:

@@ -24,6 +24,7 @@ from hermes.store.database import Database
 from hermes.store.deeds import Deeds
 from hermes.store.dms import Dms
 from hermes.store.drafts import Drafts
+from hermes.store.health import Health
 from hermes.store.history import History
 from hermes.store.homes import HomeBook
 from hermes.store.jobs import JobLedger
@@ -101,6 +102,7 @@ class Store:
         self.witness = WitnessBook(database, clock)
         self.trials = Trials(database, self.acts, clock)
         self.adoptions = Adoptions(database, self.acts, clock)
+        self.health = Health(database)
 
     @classmethod
     @asynccontextmanager

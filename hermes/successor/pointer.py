@@ -7,8 +7,8 @@ The link is the truth; the notes beside it say what is under way, and mend thems
 import json
 import os
 import re
+import sys
 import tempfile
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,6 +19,10 @@ CRASHES = 3
 """Starts in a row of a version on probation that did not end well."""
 Stage = Literal["", "trying", "probation", "kept", "leaving", "left"]
 
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from hermes.cli.main import begin; sys.exit(begin())"
+)
 _LINK, _NOTES, _STARTS = "current", "notes.json", "starts"
 _STARTS_MOST = 64 * 1024
 
@@ -159,9 +163,9 @@ class Pointer:
                 os.close(handle)
 
 
-def now_ms() -> int:
-    """The time, for notes that are written before there is a clock."""
-    return time.time_ns() // 1_000_000
+def command_of(tree: Path, *words: str) -> list[str]:
+    """The argument list that runs a version's own `hermes`: its folder first, nothing else's."""
+    return [sys.executable, "-I", "-c", _BOOT, str(tree), *words]
 
 
 def write_whole(path: Path, data: bytes) -> None:

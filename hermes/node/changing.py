@@ -1,0 +1,142 @@
+"""Changes of this runtime as the owner serves them; what does the work is loaded when asked for.
+
+A chat that nobody asks about successors pays one look at a folder for them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from hermes.config import Settings
+from hermes.core.clock import Clock
+from hermes.core.event import Json
+from hermes.load import load
+from hermes.node.alarms import Alarms
+from hermes.node.desk import Query
+from hermes.store.store import Store
+from hermes.successor.pointer import Pointer
+from hermes.successor.signing import Signer
+
+
+class Keeper(Protocol):
+    """A node that can be handed over to another version while it runs."""
+
+    def hand_over(self, tag: str) -> None:
+        """Soon, once no turn runs, let this version take the store."""
+        ...
+
+    def fall_back(self) -> None:
+        """Soon, let the version before this one come back."""
+        ...
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A person's word on a candidate: `who` said it, having seen the difference with `diff`."""
+
+    answer: Literal["approve", "reject"]
+    diff: str
+    who: str
+    door: Literal["terminal", "dm"] = "terminal"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class House:
+    """What the owner hands in; `signer` raises where nobody signs."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    store: Store
+    clock: Clock
+    signer: Signer
+    alarms: Alarms
+    report: Callable[[str, BaseException], None]
+
+
+class _Work(Protocol):
+    """`hermes.node.successors.Successors`, which is loaded late."""
+
+    async def list(self, most: int) -> Json: ...
+    async def show(self, name: str) -> Json: ...
+    async def answer(self, name: str, said: Said, step: str, *, publish: bool) -> Json: ...
+    async def rollback(self, why: str) -> Json: ...
+    async def stop(self, why: str) -> Json: ...
+    async def resume(self) -> Json: ...
+    async def status(self) -> Json: ...
+    async def watch(self) -> None: ...
+
+
+class Changing:
+    """Queries about candidates, verdicts, approvals and versions."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.keeper: Keeper | None = None
+        self._made: _Work | None = None
+        self._making = anyio.Lock()
+
+    def queries(self) -> Mapping[str, Query]:
+        """The table of query names."""
+        return {
+            "successor.list": self.list,
+            "successor.show": self.show,
+            "successor.answer": self.answer,
+            "successor.rollback": self.rollback,
+            "successor.stop": self.stop,
+            "successor.resume": self.resume,
+            "successor.status": self.status,
+        }
+
+    async def list(self, most: int = 50) -> Json:
+        """The newest trials, newest first."""
+        return await (await self._work()).list(most)
+
+    async def show(self, name: str) -> Json:
+        """One candidate: its verdict, evidence, difference, what was said of it."""
+        return await (await self._work()).show(name)
+
+    async def answer(
+        self,
+        name: str,
+        word: Said,
+        step: Literal["major", "minor", "patch"] = "minor",
+        *,
+        publish: bool = False,
+    ) -> Json:
+        """A person's word; a yes adopts. `publish`: bring tag and branch into the checkout."""
+        return await (await self._work()).answer(name, word, step, publish=publish)
+
+    async def rollback(self, why: str = "") -> Json:
+        """Back to the version before."""
+        return await (await self._work()).rollback(why)
+
+    async def stop(self, why: str = "") -> Json:
+        """Begin no trial and no adoption, and end what runs."""
+        return await (await self._work()).stop(why)
+
+    async def resume(self) -> Json:
+        """Take the emergency stop away."""
+        return await (await self._work()).resume()
+
+    async def status(self) -> Json:
+        """Which version runs, what is under way, what holds things up."""
+        return await (await self._work()).status()
+
+    async def watch(self) -> None:
+        """What a lasting owner does: mend what was cut off, watch a version on probation."""
+        pointer = Pointer(self.house.settings.data_dir)
+        notes = await anyio.to_thread.run_sync(pointer.notes)
+        if notes.stage:
+            await (await self._work()).watch()
+
+    async def _work(self) -> _Work:
+        async with self._making:
+            if self._made is None:
+                heavy = await anyio.to_thread.run_sync(load, "successors")
+                made: _Work = heavy.Successors(self)
+                self._made = made
+            return self._made

@@ -118,7 +118,7 @@ class Intake:
 
     def _paid(self, note: Note, event: Event) -> Answer | _Fit:
         if not note.ephemeral:
-            return _Fit(note, event, event.as_json())
+            return _Fit(note, event, note.json)
         self._counters.events["live"] += 1
         if self._interest.has(note.kind):
             self._hand_on(event)

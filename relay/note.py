@@ -29,6 +29,12 @@ class Note(msgspec.Struct, frozen=True):
     kind: int
     tags: tuple[tuple[str, ...], ...]
     content: str
+    sig: str = ""
+
+    @property
+    def json(self) -> str:
+        """It, with nothing that is no event's."""
+        return _encoder.encode(self).decode()
 
     @property
     def ephemeral(self) -> bool:
@@ -50,6 +56,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(Note)
+_encoder = msgspec.json.Encoder()
 
 
 def read_note(data: str | bytes) -> Note:

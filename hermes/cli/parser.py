@@ -22,6 +22,7 @@ from hermes.cli import (
     serve,
     skills,
     skin,
+    successor,
     timestamp,
     train,
     trust,
@@ -56,6 +57,7 @@ _NOUNS = (
     bundle,
     train,
     sandbox,
+    successor,
     serve,
     doctor,
 )

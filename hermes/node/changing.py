@@ -12,12 +12,15 @@ import anyio.to_thread
 import msgspec
 
 from hermes.config import Settings
+from hermes.conversation.bus import Bus
+from hermes.core.candidate import Goal
 from hermes.core.clock import Clock
 from hermes.core.event import Json
 from hermes.load import load
 from hermes.node.alarms import Alarms
 from hermes.node.desk import Query
 from hermes.store.store import Store
+from hermes.successor.budget import Effort
 from hermes.successor.pointer import Pointer
 from hermes.successor.signing import Signer
 
@@ -55,11 +58,24 @@ class House:
     signer: Signer
     alarms: Alarms
     report: Callable[[str, BaseException], None]
+    bus: Bus
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What a person wants tried: a `patch` (base64), or a `branch` of the checkout."""
+
+    task: str
+    patch: str = ""
+    branch: str = ""
+    effort: Effort = "fast"
+    goal: Goal = "same"
+    seed: str = ""
 
 
 class _Work(Protocol):
     """`hermes.node.successors.Successors`, which is loaded late."""
 
+    async def run(self, wish: Wish) -> Json: ...
     async def list(self, most: int) -> Json: ...
     async def show(self, name: str) -> Json: ...
     async def answer(self, name: str, said: Said, step: str, *, publish: bool) -> Json: ...
@@ -82,6 +98,7 @@ class Changing:
     def queries(self) -> Mapping[str, Query]:
         """The table of query names."""
         return {
+            "successor.run": self.run,
             "successor.list": self.list,
             "successor.show": self.show,
             "successor.answer": self.answer,
@@ -90,6 +107,10 @@ class Changing:
             "successor.resume": self.resume,
             "successor.status": self.status,
         }
+
+    async def run(self, wish: Wish) -> Json:
+        """Try a change in a sandbox, to its verdict; minutes."""
+        return await (await self._work()).run(wish)
 
     async def list(self, most: int = 50) -> Json:
         """The newest trials, newest first."""

@@ -177,7 +177,7 @@ async def furnish(
             registry.add(tool)
         inquiries = Inquiries(kit, shards, shelf, law, scheduler, found.skins)
         changing = Changing(
-            House(settings, environ, store, clock, continuity.warrants.agent, alarms, report)
+            House(settings, environ, store, clock, continuity.warrants.agent, alarms, report, bus)
         )
         queries = {
             **changing.queries(),

@@ -3,13 +3,17 @@
 Trials themselves are made by `hermes.successor.trial`.
 """
 
+import binascii
+from base64 import b64decode
+
 import anyio
 import anyio.to_thread
 import msgspec
 
 from hermes.core.event import Json
-from hermes.errors import HermesError, Refused
-from hermes.node.changing import Changing, Said
+from hermes.errors import HermesError, Refused, Usage
+from hermes.node.changing import Changing, Said, Wish
+from hermes.node.trials import Trials
 from hermes.node.version_ground import VersionGround, own_tag
 from hermes.sandbox.environment import clean_environment
 from hermes.store.trials import CandidateRow
@@ -18,7 +22,9 @@ from hermes.successor.pointer import Notes
 from hermes.successor.probation import BEFORE, Finding, Watched, judge
 from hermes.successor.records import Records, Word
 from hermes.successor.signing import Signing
+from hermes.successor.source import Source
 from hermes.successor.stops import StopRules
+from hermes.successor.trial import Order, run_trial
 from hermes.successor.versions import Versions
 
 _LOOK_S = 5.0
@@ -45,6 +51,21 @@ class Successors:
         gate = Gatehouse(self.records, self.stops, self.versions, ground, clock, quorum)
         self.ground = ground
         self.adopting = Adopting(gate)
+
+    async def run(self, wish: Wish) -> Json:
+        """Try a change to its verdict, and show it."""
+        house, env = self._house, clean_environment(self._house.environ)
+        trials = Trials(house.settings, house.store, house.clock, house.signer, env)
+        async with trials.workshop(house.bus)() as workshop:
+            order = Order(
+                patch=await _patch(wish, workshop.source),
+                task=wish.task,
+                goal=wish.goal,
+                effort=wish.effort,
+                seed=wish.seed,
+            )
+            judged = await run_trial(workshop, order)
+        return await self.show(judged.trial.candidate)
 
     async def list(self, most: int) -> Json:
         """The newest trials, newest first."""
@@ -178,3 +199,14 @@ class Successors:
         if data is None:
             raise Refused("the difference is not in the store any more")
         return data.decode(errors="replace")
+
+
+async def _patch(wish: Wish, source: Source) -> bytes:
+    if bool(wish.branch) == bool(wish.patch):
+        raise Usage("name one change", "give a patch's file, or branch:NAME")
+    if wish.branch:
+        return await source.branch_diff(await source.commit(), wish.branch)
+    try:
+        return b64decode(wish.patch, validate=True)
+    except binascii.Error as error:
+        raise Usage("the patch did not come through whole") from error

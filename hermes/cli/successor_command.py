@@ -1,0 +1,185 @@
+"""What `hermes successor` does; its words are in `successor`.
+
+Nothing here decides anything: the owner's gate does, whoever asks it.
+"""
+
+import argparse
+import base64
+import getpass
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from hermes.cli.asking import ask
+from hermes.cli.output import print_json, print_table, print_text
+from hermes.cli.stamp_files import read_some
+from hermes.cli.successor_words import answer_lines, shown_lines, status_lines
+from hermes.cli.world import World
+from hermes.core.event import Json
+from hermes.errors import DoorError, HermesError, Refused, Usage
+
+_PATCH_MOST = 2 << 20
+_BRANCH = "branch:"
+_COLUMNS = (
+    ("candidate", "CANDIDATE", 16),
+    ("state", "STATE", 8),
+    ("word", "VERDICT", 12),
+    ("tier", "EFFORT", 6),
+    ("tag", "VERSION", 10),
+    ("task", "TASK", 50),
+)
+_WAIT_S = 180.0
+_PAUSE_S = 0.5
+_REJECTED, _OPEN = 3, 1
+
+
+async def run(args: argparse.Namespace, world: World) -> int:
+    """Try a patch; exit code 0: approved, 3: rejected, 1: inconclusive."""
+    words: dict[str, Json] = {"task": args.task, "effort": args.effort, "goal": args.goal}
+    words["seed"] = args.seed
+    if args.patch.startswith(_BRANCH):
+        words["branch"] = args.patch.removeprefix(_BRANCH)
+    else:
+        words["patch"] = await _file(world, args.patch)
+    world.note("a trial takes minutes; it goes on in `hermes successor list` whatever happens here")
+    told = await ask(args, world, "successor.run", wish=words)
+    await _print(args, world, told, shown_lines(told))
+    word = (told.get("verdict") or {}).get("word")
+    return {"approve": 0, "reject": _REJECTED}.get(str(word), _OPEN)
+
+
+async def trials(args: argparse.Namespace, world: World) -> int:
+    """What was tried, newest first."""
+    told = await ask(args, world, "successor.list", most=args.limit)
+    if args.json:
+        print_json(told, world.stdout)
+    else:
+        print_table(told, _COLUMNS, world.stdout, "nothing was tried yet: hermes successor run")
+    return 0
+
+
+async def show(args: argparse.Namespace, world: World) -> int:
+    """One candidate."""
+    told = await ask(args, world, "successor.show", name=args.name)
+    await _print(args, world, told, shown_lines(told))
+    return 0
+
+
+async def approve(args: argparse.Namespace, world: World) -> int:
+    """Show, ask, adopt."""
+    shown = await ask(args, world, "successor.show", name=args.name)
+    diff = await _seen(args, world, shown, "Adopt it?")
+    word = {"answer": "approve", "diff": diff, "who": _who(), "reason": args.reason}
+    told = await ask(
+        args, world, "successor.answer", name=shown["candidate"]["cid"], word=word,
+        step=args.step, publish=args.publish,
+    )  # fmt: skip
+    if args.wait and told["live"]:
+        told |= await _handed_over(args, world, told["tag"])
+    await _print(args, world, told, answer_lines(told))
+    return 0
+
+
+async def reject(args: argparse.Namespace, world: World) -> int:
+    """Say no."""
+    shown = await ask(args, world, "successor.show", name=args.name)
+    diff = args.diff or shown["diff_sha256"]
+    word = {"answer": "reject", "diff": diff, "who": _who(), "reason": args.reason}
+    told = await ask(args, world, "successor.answer", name=shown["candidate"]["cid"], word=word)
+    await _print(args, world, told, answer_lines(told))
+    return 0
+
+
+async def rollback(args: argparse.Namespace, world: World) -> int:
+    """Go back."""
+    told = await ask(args, world, "successor.rollback", why=args.reason)
+    now = told["version"] or "the installed code"
+    when = "the node takes it up now" if told["live"] else "from the next start"
+    await _print(args, world, told, [f"{told['left']} is left: {now} runs, {when}"])
+    return 0
+
+
+async def stop(args: argparse.Namespace, world: World) -> int:
+    """Stop everything."""
+    told = await ask(args, world, "successor.stop", why=args.reason)
+    await _print(args, world, told, status_lines(told))
+    return 0
+
+
+async def resume(args: argparse.Namespace, world: World) -> int:
+    """Lift the stop."""
+    told = await ask(args, world, "successor.resume")
+    await _print(args, world, told, status_lines(told))
+    return 0
+
+
+async def status(args: argparse.Namespace, world: World) -> int:
+    """Which version runs."""
+    told = await ask(args, world, "successor.status")
+    await _print(args, world, told, status_lines(told))
+    return 0
+
+
+async def _seen(args: argparse.Namespace, world: World, shown: Json, question: str) -> str:
+    """The digest of the difference that the person saw; raises Usage, Refused."""
+    diff = str(shown["diff_sha256"])
+    if args.diff:
+        if args.diff != diff:
+            raise Refused(
+                "that is not the difference of this candidate", "see: hermes successor show ID"
+            )
+        return diff
+    if not world.stdin.isatty():
+        raise Usage(
+            "there is no terminal to show the difference at",
+            "look at it (hermes successor show ID), then give --diff with its SHA-256",
+        )
+    for line in shown_lines(shown):
+        print_text(line, world.stdout)
+    short = str(shown["candidate"]["cid"])[-6:]
+    print_text(f"{question} Type {short} to say yes.", world.stdout)
+    world.stdout.flush()
+    if (await anyio.to_thread.run_sync(world.stdin.readline)).strip() != short:
+        raise Refused("not approved: nothing was changed")
+    return diff
+
+
+async def _handed_over(args: argparse.Namespace, world: World, tag: str) -> dict[str, Json]:
+    """Wait for the node's next version; raises HermesError when it did not come up."""
+    stage: Json = {}
+    with anyio.move_on_after(_WAIT_S):
+        while True:
+            try:
+                stage = await ask(args, world, "successor.status")
+            except DoorError:  # between two owners
+                stage = {}
+            if stage.get("runs") == tag:
+                return {"runs": tag}
+            if stage and stage["tag"] != tag and stage["stage"] != "trying":
+                raise HermesError(
+                    f"{tag} did not come up: the old version goes on",
+                    "see: hermes successor list, and the node's output",
+                )
+            await anyio.sleep(_PAUSE_S)
+    raise HermesError(f"{tag} is not up yet", "see: hermes successor status")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except OSError:
+        return "somebody at the terminal"
+
+
+async def _print(args: argparse.Namespace, world: World, told: Json, lines: list[str]) -> None:
+    if args.json:
+        print_json(told, world.stdout)
+        return
+    for line in lines:
+        print_text(line, world.stdout)
+
+
+async def _file(world: World, name: str) -> str:
+    work = partial(read_some, world.cwd / name, _PATCH_MOST + 1)
+    return base64.b64encode(await anyio.to_thread.run_sync(work)).decode()

@@ -88,6 +88,7 @@ async def open_owner(
         clock: the time.
         lasting: whether this owner goes on with what an earlier one left, and runs jobs.
     """
+    failed: Exception | None = None
     async with AsyncExitStack() as stack:
         path = settings.data_dir / "hermes.db"
         store = await stack.enter_async_context(Store.open(path, clock))
@@ -111,10 +112,15 @@ async def open_owner(
             tasks.start_soon(rooms.continuity.look)
         try:
             yield owner
+        except Exception as error:
+            failed = error
+            raise
         finally:
             tasks.cancel_scope.cancel()
             with anyio.CancelScope(shield=True):
                 await rooms.shards.close()
+    if failed is not None:  # a clean-up that was cancelled took its place, and ended with the scope
+        raise failed
 
 
 async def _listen(settings: Settings, stack: AsyncExitStack) -> Listener[SocketStream] | None:

@@ -49,6 +49,7 @@ class Box:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = HOME
     inet: bool = True
+    nice: int = 0
     metered: bool = False
 
 

@@ -52,25 +52,25 @@ def filtered(program: bytes) -> None:
 
 def bound(words: list[str]) -> None:
     """Lay the bounds on this process: limits, then Landlock, then the filter."""
-    read, write, program, tcp, locked = [], [], b"", False, False
+    read, write, flags, program = [], [], [], b""
     for word in words:
         kind, _, value = word.partition("=")
         if kind == "limit":
             name, _, number = value.partition(":")
             most = int(number)
             resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
+        elif kind == "nice":
+            os.nice(int(value))
         elif kind == "read":
             read.append(value)
         elif kind == "write":
             write.append(value)
-        elif kind == "tcp":
-            tcp = True
-        elif kind == "landlock":
-            locked = True
         elif kind == "seccomp":
             program = bytes.fromhex(value)
-    if locked:
-        landlock.restrict(read, write, tcp=tcp)
+        else:
+            flags.append(kind)
+    if "landlock" in flags:
+        landlock.restrict(read, write, tcp="tcp" in flags)
     if program:
         filtered(program)
 

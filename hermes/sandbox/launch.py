@@ -183,6 +183,7 @@ def limits_of(limits: Limits) -> dict[str, int]:
 def bounds(ground: Ground, box: Box) -> list[str]:
     """What the last step lays on itself."""
     words = [f"limit={name}:{number}" for name, number in limits_of(box.limits).items()]
+    words += [f"nice={box.nice}"] * bool(box.nice)
     if ground.landlock:
         read = [*READ, *(str(bind.target) for bind in box.read)]
         write = [*WRITE, *([str(box.workspace)] if box.workspace else [])]

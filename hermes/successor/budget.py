@@ -129,10 +129,18 @@ class Spend:
         if self._cpu_ms >= self._budget.cpu_s * 1000:
             self._over("cpu", f"{self._budget.cpu_s:.0f} s of processor time")
 
-    def take_tokens(self, count: int) -> None:
-        """Take tokens, all or none; raises BudgetSpent where there are not so many."""
-        if self.tokens + count > self._budget.tokens:
+    @property
+    def left_tokens(self) -> int:
+        """Tokens that are left."""
+        return max(0, self._budget.tokens - self.tokens)
+
+    def fits_tokens(self, count: int) -> None:
+        """Raise BudgetSpent where so many tokens are not left."""
+        if count > self.left_tokens:
             self._over("tokens", f"{self._budget.tokens} tokens")
+
+    def take_tokens(self, count: int) -> None:
+        """Count tokens that were used; what a model used beyond the budget is counted too."""
         self.tokens += count
 
     def add(self, ended: Ended) -> None:

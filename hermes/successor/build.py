@@ -24,7 +24,7 @@ from hermes.sandbox.standing import Standing, run
 from hermes.successor.forest import Forest, compiled, fill, put
 from hermes.successor.frames import MOST_BYTES, MOST_FILES, Frame, read_frames
 from hermes.successor.source import Source
-from hermes.successor.workbench import REPO, interpreter
+from hermes.successor.workbench import NICE, REPO, interpreter
 
 _SCRIPT = f"{HOME}/build.py"
 _PARENT = f"{HOME}/parent"
@@ -149,6 +149,7 @@ class Builder:
             limits=_LIMITS,
             read=(*interpreter(), Bind(script, Path(_SCRIPT)), *shown),
             inet=False,
+            nice=NICE,
         )
         argv = [sys.executable, "-I", "-S", "-B", _SCRIPT, mode]
         ended = await run(self._standing, box, argv, Wires(stdin=stdin))

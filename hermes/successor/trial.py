@@ -18,6 +18,7 @@ from hermes.core.candidate import Source as By
 from hermes.core.clock import Clock
 from hermes.core.verdict import Evidence, Verdict, Ward
 from hermes.errors import BudgetSpent, Halted, HermesError
+from hermes.models.model import Model
 from hermes.sandbox.changes import Delta
 from hermes.sandbox.off_loop import off_loop
 from hermes.sandbox.standing import Standing
@@ -81,7 +82,10 @@ async def never_waits() -> None:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What trials are made with; `quiet` waits until nobody needs this machine more."""
+    """What trials are made with.
+
+    `quiet` waits until nobody needs this machine more; `model` is what a task may ask.
+    """
 
     data_dir: Path
     source: Source
@@ -92,6 +96,7 @@ class Workshop:
     stops: Stops
     clock: Clock
     quiet: Callable[[], Awaitable[None]] = never_waits
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ async def _bench(
             seed=trial.seed,
             standing=workshop.standing,
             spend=spend,
+            model=workshop.model,
         )
 
 

@@ -6,12 +6,15 @@ from hermes.core.verdict import Evidence, Word
 
 
 def word_of(evidence: Sequence[Evidence], deciding: Sequence[str]) -> Word:
-    """`approve` only where every stage that decides was reached and passed."""
+    """`approve` only where every stage that decides was reached, and at least one passed.
+
+    One that says itself that it has nothing to say stands in nobody's way.
+    """
     found = {one.stage: one.outcome for one in evidence}
-    wanted = [found.get(name, "skipped") for name in ("build", *deciding)]
-    if "fail" in wanted:
+    if any(found.get(name) == "fail" for name in ("build", *deciding)):
         return "reject"
-    if not deciding or any(one != "pass" for one in wanted):
+    heard = [found.get(name, "inconclusive") for name in deciding]
+    if "inconclusive" in heard or "pass" not in heard or found.get("build") != "pass":
         return "inconclusive"
     return "approve"
 

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from hermes.core.candidate import Goal
 from hermes.core.verdict import Evidence
+from hermes.models.model import Model
 from hermes.sandbox.box import HOME, Bind, Box, Ended, Limits, Wires
 from hermes.sandbox.boxing import Boxed
 from hermes.sandbox.changes import Delta
@@ -27,6 +28,8 @@ REPO = f"{HOME}/repo"
 """Where a tree lies inside, read-only, with its compiled files."""
 STATE = f"{HOME}/state.json"
 """Where the session's export lies inside."""
+NICE = 15
+"""Beside a turn that computes, a box gets a thirtieth of a core."""
 Side = Literal["parent", "candidate"]
 
 
@@ -50,8 +53,9 @@ class Workbench:
 
     `parent` and `candidate` are built trees (`build`), `deltas` what differs between them,
     `commit` the parent's. `state` is the session's export, `state_file` the same as a file that
-    boxes can read. `marks` are the reasons for which only a person may adopt it; `lint` adds them.
-    `records` are the stages' full records by their SHA-256.
+    boxes can read. `model` is what a task may ask (`broker`). `marks` are the reasons for which
+    only a person may adopt it; `lint` adds them. `records` are the stages' full records by their
+    SHA-256.
     """
 
     commit: str
@@ -67,6 +71,7 @@ class Workbench:
     seed: str
     standing: Standing
     spend: Spend
+    model: Model | None = None
     marks: list[str] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
 
@@ -95,6 +100,7 @@ class Workbench:
             read=(*interpreter(), Bind(tree, Path(REPO)), *state, *view.read),
             env={"PYTHONPATH": REPO, "HERMES_V2_HOME": f"{HOME}/hermes", **view.env},
             cwd=view.cwd,
+            nice=NICE,
         )
 
     async def run(

@@ -7,7 +7,9 @@ from pathlib import Path
 from hermes.core.clock import Clock
 from hermes.sandbox.standing import examine
 from hermes.successor.books import Book, Stops
+from hermes.successor.judge.lint import Lint
 from hermes.successor.judge.starts import Starts
+from hermes.successor.judge.task import Task
 from hermes.successor.source import find_source
 from hermes.successor.trial import Workshop, never_waits
 from hermes.successor.ward import ward_of
@@ -16,7 +18,7 @@ from hermes.successor.workbench import Stage
 
 def stages() -> tuple[Stage, ...]:
     """Every stage, the cheapest first."""
-    return (Starts(),)
+    return (Lint(), Starts(), Task())
 
 
 @asynccontextmanager

@@ -1,0 +1,68 @@
+"""The evaluation task itself: its commands run on the candidate, or the candidate is asked it.
+
+A line of the task that begins with `$ ` is a command; all must end with 0. Without one, and with a
+model at hand, the candidate runs the task as a turn, and how that ended is told, deciding nothing.
+"""
+
+import msgspec
+
+from hermes.core.verdict import Evidence
+from hermes.sandbox.box import Ended, Wires
+from hermes.successor.broker import PORT, broker, with_model
+from hermes.successor.workbench import REPO, View, Workbench
+
+NAME = "task"
+_PROMPT = "$ "
+_SAID = 4_000
+
+
+class Task:
+    """The stage."""
+
+    name = NAME
+    decides = True
+
+    async def judge(self, bench: Workbench) -> Evidence:
+        """Run it."""
+        commands = [
+            line.strip().removeprefix(_PROMPT)
+            for line in bench.task.splitlines()
+            if line.strip().startswith(_PROMPT)
+        ]
+        if commands:
+            return await self._commands(bench, commands)
+        if bench.model is None or not bench.task.strip():
+            return Evidence(NAME, "skipped", "the task has no command: `$ …` on a line of its own")
+        return await self._turn(bench)
+
+    async def _commands(self, bench: Workbench, commands: list[str]) -> Evidence:
+        for number, command in enumerate(commands, 1):
+            view = View(cwd=REPO, state=True, env={"PYTHON": bench.python()[0]})
+            ended = await bench.run("candidate", ["sh", "-c", command], view)
+            if not ended.ok:
+                why = f"exit code {ended.status}" if ended.why == "exit" else ended.why
+                says = f"command {number} of {len(commands)} ends by {why}: {command[:100]}"
+                return Evidence(NAME, "fail", says, (command,), record=await _kept(bench, ended))
+        return Evidence(NAME, "pass", f"{len(commands)} commands ended well", tuple(commands))
+
+    async def _turn(self, bench: Workbench) -> Evidence:
+        assert bench.model is not None
+        async with broker(bench.model, bench.spend) as fd:
+            chat = ["-m", "hermes.cli.main", "chat", "-m", bench.task, "--mode", "read-only"]
+            model = ["--model", f"http://127.0.0.1:{PORT}#parent"]
+            argv, needed = with_model(bench, fd, bench.python(*chat, *model))
+            view = View(read=needed, state=True)
+            ended = await bench.run("candidate", argv, view, Wires(keep=(fd,)))
+        word = "answers the task" if ended.ok else "does not answer the task"
+        says = f"with a model it {word}, in {bench.spend.tokens} tokens"
+        return Evidence(NAME, "advisory", says, record=await _kept(bench, ended))
+
+
+async def _kept(bench: Workbench, ended: Ended) -> str:
+    said = {
+        "why": ended.why,
+        "status": ended.status,
+        "stdout": ended.stdout[-_SAID:].decode(errors="replace"),
+        "stderr": ended.stderr[-_SAID:].decode(errors="replace"),
+    }
+    return await bench.keep(msgspec.json.encode(said))

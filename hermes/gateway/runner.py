@@ -157,6 +157,8 @@ class Runner:
                 async for final in events:
                     await tell(final)
             over = True
+            if request.interactive and final:
+                await self._leave(final.conversation_id)
         finally:
             place = final.conversation_id if final else request.conversation_id
             if not over and place:  # whoever asked wants no answer any more
@@ -194,6 +196,11 @@ class Runner:
         if script != Path(script).name or script.startswith("."):
             raise Usage(f"{script!r} is no plain file name")
         return f"scripted:{self.scripts / script}"
+
+    async def _leave(self, conversation: ConversationId) -> None:
+        """The next turn may have nobody who answers: its approvals must not wait for us."""
+        async with self.door.watch(conversation):
+            pass
 
     async def _stop(self, conversation: str) -> bool:
         return await self.door.stop(ConversationId(conversation))

@@ -1,0 +1,239 @@
+"""Parent and candidate side by side, asked the same, until they differ or the time is over.
+
+Rounds, kills and checks follow from the seed alone; the clock only says how many there are.
+"""
+
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import anyio
+import msgspec
+
+from hermes.errors import SuccessorError
+from hermes.successor.judge import invariants
+from hermes.successor.judge.alike import Intended, Plain, undeclared
+from hermes.successor.judge.drive import Answer, Broken, Driven, drive, verify_log, words
+from hermes.successor.judge.growth import Growth
+from hermes.successor.judge.inputs import Inputs, Op, script_text
+from hermes.successor.workbench import Workbench
+
+Json = Any
+KILLS = (2, 6, 14, 26, 45)
+_POLICY_EVERY = 8
+_PAGES_EVERY = 5
+_WEIGHED_EVERY = 3
+_NOTES = "".join(f"line {number} of the notes\n" for number in range(1, 40))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong: its class, the tool it shows at, more for the record, and when."""
+
+    kind: str
+    tool: str = ""
+    detail: str = ""
+    rounds: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Told:
+    """What a duel did: rounds, compared calls, kills, and checks that were passed."""
+
+    rounds: int = 0
+    calls: int = 0
+    kills: int = 0
+    finding: Finding | None = None
+    log: str = ""
+    weighed: list[Json] = field(default_factory=list)
+
+
+class Duel:
+    """One duel; `pair` opens it."""
+
+    def __init__(
+        self,
+        bench: Workbench,
+        sides: tuple[Driven, Driven],
+        seed: str,
+        intended: Sequence[Intended],
+    ) -> None:
+        self._bench = bench
+        self._parent, self._candidate = sides
+        self._intended = intended
+        self._plain = (Plain(), Plain())
+        self._chance = bench.chance(f"acceptance {seed}")
+        self._inputs = Inputs(random.Random(self._chance.getrandbits(64)))  # noqa: S311 - inputs
+        self._growth = Growth()
+        self._began = anyio.current_time()
+        self.told = Told()
+
+    async def run(self, seconds: float, rounds: int | None = None) -> Told:
+        """Go on for this long, or for so many rounds; the first finding ends it."""
+        try:
+            await self._start()
+            self._began = anyio.current_time()
+            while self.told.finding is None:
+                over = anyio.current_time() - self._began >= seconds
+                if over if rounds is None else self.told.rounds >= rounds:
+                    break
+                self.told.rounds += 1
+                await self._round()
+            else:
+                return self.told
+            await self._end()
+        except Broken as broken:
+            self._found(broken.how, detail=broken.message)
+        return self.told
+
+    async def _round(self) -> None:
+        turns, questions = self._inputs.round()
+        for batch in [[one] for one in turns] + [questions]:
+            answers = await self._both(batch)
+            for op, parent, candidate in zip(batch, *answers, strict=True):
+                self._compare(op, parent, candidate)
+            if self.told.finding:
+                return
+        number, known = self.told.rounds, self._inputs.known
+        if number in KILLS and self._candidate.left:
+            await self._kill()
+        if number % _PAGES_EVERY == 0:
+            self._broken(await invariants.pages(self._candidate, known), "runner.history")
+        if number % _POLICY_EVERY == 1:
+            await self._policy(number)
+        if number % _WEIGHED_EVERY == 0:
+            weights = [await one.order("weigh") for one in (self._parent, self._candidate)]
+            self.told.weighed.append(weights)
+            self._broken(self._growth.take(weights[0], weights[1]), "")
+
+    async def _policy(self, number: int) -> None:
+        """Of both, since it leaves conversations behind."""
+        seed, broken = self._chance.getrandbits(64), ""
+
+        async def ask(driven: Driven) -> None:
+            nonlocal broken
+            chance = random.Random(seed)  # noqa: S311 - inputs
+            found = await invariants.policy(driven, chance, number)
+            broken = found if driven is self._candidate else broken
+
+        await self._together(ask)
+        self._broken(broken, "runner.chat")
+
+    async def _both(self, batch: Sequence[Op]) -> tuple[list[Answer], list[Answer]]:
+        answers: dict[Driven, list[Answer]] = {}
+
+        async def ask(driven: Driven) -> None:
+            answers[driven] = await _asked(driven, batch)
+
+        await self._together(ask)
+        return answers[self._parent], answers[self._candidate]
+
+    async def _together(self, work: Any) -> None:
+        """Both sides at once; a parent that breaks is nobody's verdict."""
+        broken: dict[Driven, Broken] = {}
+
+        async def one(driven: Driven) -> None:
+            try:
+                await work(driven)
+            except Broken as error:
+                broken[driven] = error
+
+        async with anyio.create_task_group() as tasks:
+            for driven in (self._parent, self._candidate):
+                tasks.start_soon(one, driven)
+        if self._parent in broken:
+            said = self._parent.said.decode(errors="replace")
+            raise SuccessorError(
+                f"the parent's own version {broken[self._parent].message}: {said[-300:]}",
+                "run the parent's tests",
+            ) from broken[self._parent]
+        if broken:
+            raise broken[self._candidate]
+
+    def _compare(self, op: Op, parent: Answer, candidate: Answer) -> None:
+        plain = [side.of(one) for side, one in zip(self._plain, (parent, candidate), strict=True)]
+        self.told.calls += 1
+        tool = op.call.tool
+        if (one := undeclared(tool, plain[0], plain[1], self._intended)) is not None:
+            kinds = [[event.get("type") for event in each["events"]] for each in plain]
+            asked = msgspec.json.encode([op.call.arguments, op.call.react, op.script]).decode()
+            changed = f"{one.parent!r:.300} became {one.candidate!r:.300}"
+            detail = f"{changed}; asked {asked:.600}; events {kinds!r:.600}"
+            self._found(f"differs: {one.path}", tool, detail)
+        if op.changes:
+            self._broken(invariants.stream(candidate), tool)
+        for driven, answer in ((self._parent, parent), (self._candidate, candidate)):
+            if op.name and isinstance(answer.result, dict) and op.name not in driven.names:
+                driven.names[op.name] = str(answer.result.get("conversation_id", ""))
+        self._inputs.known.take(op, parent.result)
+
+    async def _start(self) -> None:
+        seeds = {self._parent: 1, self._candidate: 2}
+
+        async def start(driven: Driven) -> None:
+            await driven.start(seeds[driven], words(self._bench))
+
+        await self._together(start)
+
+    async def _kill(self) -> None:
+        """Kill -9 both right after what they acknowledged, start them again, read it back."""
+
+        async def kill(driven: Driven) -> None:
+            await driven.order("kill")
+
+        await self._together(kill)
+        await self._start()
+        self.told.kills += 1
+        self._growth = Growth()
+        broken = await invariants.kept(self._candidate, self._inputs.known)
+        self._broken(broken and f"after kill -9: {broken}", "runner.history")
+
+    async def _end(self) -> None:
+        self._broken(await invariants.kept(self._candidate, self._inputs.known), "runner.history")
+        await self._candidate.order("kill")
+        found = await verify_log(self._bench, self._candidate)
+        self.told.log = str(found.get("stdout") or found.get("stderr"))[-1_000:]
+        if found.get("status") != 0:
+            self._broken("the log does not verify", "")
+
+    def _broken(self, what: str, tool: str) -> None:
+        if what:
+            self._found(what, tool)
+
+    def _found(self, kind: str, tool: str = "", detail: str = "") -> None:
+        if self.told.finding is None:
+            seconds = anyio.current_time() - self._began
+            self.told.finding = Finding(kind, tool, detail, self.told.rounds, seconds)
+
+
+@asynccontextmanager
+async def pair(
+    bench: Workbench, seed: str, intended: Sequence[Intended]
+) -> AsyncGenerator[Duel, None]:
+    """Two boxes with nothing started yet."""
+    async with drive(bench, "parent") as parent, drive(bench, "candidate") as candidate:
+        for one in (parent, candidate):
+            await one.order("put", files={"notes.txt": _NOTES}, folder="/box/project")
+        yield Duel(bench, (parent, candidate), seed, intended)
+
+
+async def _asked(driven: Driven, batch: Sequence[Op]) -> list[Answer]:
+    scripts = {
+        str(op.call.arguments["script"]): script_text(op.script) for op in batch if op.script
+    }
+    if scripts:
+        await driven.order("put", files=scripts)
+    calls = [replace(op.call, arguments=_named(driven, op)) for op in batch]
+    return await driven.calls(calls)
+
+
+def _named(driven: Driven, op: Op) -> dict[str, Json]:
+    """The arguments with a side's own id in place of the judge's name."""
+    arguments = dict(op.call.arguments)
+    name = str(arguments.get("conversation_id", ""))
+    if name.startswith("@"):
+        arguments["conversation_id"] = driven.names.get(name[1:], name)
+    return arguments

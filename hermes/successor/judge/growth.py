@@ -1,0 +1,41 @@
+"""Whether a version grows: memory and processor time as the state does, against its parent's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Any
+_WARM = 2  # weighings after a start that say nothing yet
+_KIB = 4 << 10
+_MORE_KIB = 2 << 10
+_RATIO = 1.5
+_MORE_MS = 80
+_CEILING_KIB = 512 << 10
+
+
+class Growth:
+    """Weighings of both sides since they were started."""
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[Mapping[str, Json], Mapping[str, Json]]] = []
+        self._slow = 0
+
+    def take(self, parent: Mapping[str, Json], candidate: Mapping[str, Json]) -> str:
+        """Take one more; "" or what grows."""
+        self._taken.append((parent, candidate))
+        if len(self._taken) <= _WARM:
+            return ""
+        first = self._taken[_WARM - 1]
+        grown = [
+            now["kib"] - then["kib"] for then, now in zip(first, (parent, candidate), strict=True)
+        ]
+        if grown[1] > _KIB and grown[1] > 2 * grown[0] + _MORE_KIB:
+            return "memory grows"
+        if candidate["kib"] > _CEILING_KIB:
+            return "memory over the ceiling"
+        return self._time()
+
+    def _time(self) -> str:
+        before, now = self._taken[-2:]
+        spent = [after["ms"] - then["ms"] for then, after in zip(before, now, strict=True)]
+        self._slow = self._slow + 1 if spent[1] > _RATIO * spent[0] + _MORE_MS else 0
+        return "slower as the state grows" if self._slow > 1 else ""

@@ -59,14 +59,19 @@ class Compared(NamedTuple):
 
 
 async def compare(
-    run: Runner, goal: Goal, chance: random.Random, *, most_s: float = 90.0
+    run: Runner,
+    goal: Goal,
+    chance: random.Random,
+    *,
+    most_s: float = 90.0,
+    most_pairs: int = LOOKS[-1],
 ) -> Compared:
-    """Measure until something is shown, no later than the last look or `most_s` seconds."""
+    """Measure until something is shown, no later than so many seconds or pairs."""
     for side in _sides("AB"):
         await run(side, 0)  # fills the page cache; not counted
     seen: list[tuple[Run, Run]] = []
     began = anyio.current_time()
-    for look in LOOKS:
+    for look in (one for one in LOOKS if one <= most_pairs):
         while len(seen) < look and anyio.current_time() - began < most_s:
             seen += await _quad(run, chance)
         if len(seen) < look:

@@ -79,6 +79,10 @@ class Forest:
         """Give a filled folder its place and name: its digest."""
         name = digest(new)
         place = self.root / name
+        if place.exists() and digest(place) != name:  # a disk that lost something, or a hand
+            aside = self.root / f"{_NEW}{name}"
+            place.rename(aside)
+            remove(aside)
         with contextlib.suppress(OSError):  # it is there already: then that one stays
             new.rename(place)
         for folder, _, _ in os.walk(place):

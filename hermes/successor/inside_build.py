@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import py_compile
+import re
 import shutil
 import stat
 import subprocess
@@ -20,7 +21,8 @@ from typing import BinaryIO
 REPO, PARENT, WORK = "/box/repo", "/box/parent", "/box/work"
 _PATCH = "/box/patch"
 _UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
-_COPIED: list[str] = []
+_PREFIXED = re.compile(rb"^(--- a/|\+\+\+ b/|diff --git a/)", re.MULTILINE)
+_COPIED: set[str] = set()
 _GIT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/box/home", "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CEILING_DIRECTORIES": "/box"}  # fmt: skip
@@ -61,32 +63,44 @@ def unpack() -> None:
 
 
 def apply() -> None:
-    """A patch on standard input, on a copy of what it names; what differs afterwards."""
+    """A patch on standard input, on a copy of the parent; what differs afterwards.
+
+    First on a copy of the files that git lists for it; a rename's old name is not among them, so
+    what fails there is tried on all files.
+    """
+    patch = sys.stdin.buffer.read()
     with open(_PATCH, "wb") as file:
-        file.write(sys.stdin.buffer.read())
+        file.write(patch)
     said = b""
-    for strip in ("-p1", "-p0"):
-        os.mkdir(WORK)
-        named = git(strip, "--numstat", "-z")
-        for path in names(named.stdout):
-            copy(path)
-        done = git(strip)
-        if named.returncode == done.returncode == 0:
-            tell_changes()
-            return
+    for strip in ("-p1",) if _PREFIXED.search(patch) else ("-p1", "-p0"):
+        for wanted in (names(git(strip, "--numstat", "-z").stdout), everything()):
+            shutil.rmtree(WORK, ignore_errors=True)
+            os.mkdir(WORK)
+            _COPIED.clear()
+            for path in wanted:
+                copy(path)
+            done = git(strip)
+            if done.returncode == 0:
+                tell_changes()
+                return
         said = said or done.stderr
-        shutil.rmtree(WORK)
     say({"refused": said.decode(errors="replace")[:4000]})
+
+
+def everything() -> Iterator[str]:
+    """Every source of the parent."""
+    return (path for path, _ in files(PARENT) if "__pycache__" not in path.split("/"))
 
 
 def git(*words: str) -> "subprocess.CompletedProcess[bytes]":
     """Let git read the patch."""
     argv = ["git", "apply", "--whitespace=nowarn", *words, _PATCH]
-    return subprocess.run(argv, cwd=WORK, env=_GIT, capture_output=True, check=False)
+    place = WORK if os.path.isdir(WORK) else "/box"
+    return subprocess.run(argv, cwd=place, env=_GIT, capture_output=True, check=False)
 
 
 def names(listed: bytes) -> Iterator[str]:
-    """The paths of a list that `--numstat -z` made: of a rename both, each by itself."""
+    """The paths of a list that `--numstat -z` made."""
     for word in listed.split(b"\0"):
         path = os.fsdecode(word.split(b"\t", 2)[-1])
         if path and not path.startswith("/") and ".." not in path.split("/"):
@@ -100,7 +114,7 @@ def copy(path: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copyfile(place, target)
         os.chmod(target, 0o700 if os.stat(place).st_mode & 0o100 else 0o600)
-        _COPIED.append(path)
+        _COPIED.add(path)
 
 
 def tell_changes() -> None:
@@ -109,7 +123,7 @@ def tell_changes() -> None:
     for path, place in sorted(after.items()):
         if path not in _COPIED or not same(os.path.join(PARENT, path), place):
             give(path, place)
-    for path in sorted(set(_COPIED) - after.keys()):
+    for path in sorted(_COPIED - after.keys()):
         say({"path": path, "gone": True})
 
 

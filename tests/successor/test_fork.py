@@ -3,11 +3,18 @@
 import difflib
 from pathlib import Path
 
+import anyio
 import pytest
 
+from hermes.core.verdict import Evidence
+from hermes.errors import Halted, PatchInvalid, Usage
+from hermes.sandbox.limits import Limits
+from hermes.store.blobs import digest_of
 from hermes.successor.fork import fork_successor
 from hermes.successor.judge.starts import Starts
+from hermes.successor.judge.task import Task
 from hermes.successor.trial import Terms
+from hermes.successor.workbench import STATE, View
 
 MAIN = "hermes/cli/main.py"
 
@@ -69,3 +76,170 @@ async def test_a_good_patch_is_approved_and_a_broken_one_rejected(workshop_with,
     assert "hermes --version ends by exit code 7" in broken.reasons[0]
     assert book.told == ["intent", "approve", "intent", "reject"]
     assert (Path(__file__).parents[2] / MAIN).read_text().count("raise SystemExit(7)") == 0
+
+
+class Says:
+    """A stage that says what a test wants."""
+
+    decides = True
+
+    def __init__(self, outcome, name="says", act=None) -> None:
+        self.name = name
+        self._outcome = outcome
+        self._act = act
+
+    async def judge(self, bench) -> Evidence:
+        if self._act is not None:
+            await self._act(bench)
+        return Evidence(self.name, self._outcome, f"it is {self._outcome}")
+
+
+def successor_of(patch, workshop, task="", **terms):
+    return fork_successor(
+        current_state=b'{"conversation": "c"}',
+        architecture_patch=patch,
+        evaluation_task=task,
+        workshop=workshop,
+        terms=Terms(effort="micro", **terms),
+    )
+
+
+@pytest.mark.timeout(180)
+def test_a_program_without_a_loop_waits_for_it(workshop_with, good):
+    assert successor_of(good, workshop_with(Says("pass"))).run_until_complete().word == "approve"
+
+
+async def test_inside_a_loop_the_other_form_is_named(workshop_with, good):
+    with pytest.raises(Usage) as caught:
+        successor_of(good, workshop_with(Says("pass"))).run_until_complete()
+    assert "complete()" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        ((), "inconclusive"),
+        (("pass", "pass"), "approve"),
+        (("pass", "skipped"), "approve"),
+        (("skipped",), "inconclusive"),
+        (("pass", "inconclusive"), "inconclusive"),
+        (("fail", "pass"), "reject"),
+    ],
+)
+async def test_the_stages_word_is_the_verdicts(workshop_with, good, outcomes, word, book):
+    stages = [Says(one, f"stage {at}") for at, one in enumerate(outcomes)]
+    verdict = await successor_of(good, workshop_with(*stages)).complete()
+    assert verdict.word == word
+    assert book.told == ["intent", word]
+    if word == "reject":
+        assert [one.stage for one in verdict.evidence] == ["build", "stage 0"]
+        assert verdict.reasons == ("stage 0: it is fail",)
+
+
+async def test_a_stage_that_does_not_decide_is_only_heard(workshop_with, good):
+    advisor = Says("fail", "advisor")
+    advisor.decides = False
+    verdict = await successor_of(good, workshop_with(advisor, Says("pass"))).complete()
+    assert verdict.word == "approve"
+    assert verdict.evidence[1].outcome == "advisory"
+
+
+async def test_a_stage_works_on_both_versions_in_boxes_of_their_own(workshop_with, good):
+    seen = {}
+    script = (
+        "import os, sys, hermes.successor.weighing as w; "
+        "print(w.__doc__.split()[2], os.nice(0), open(sys.argv[1]).read()); "
+        "open('/box/mine', 'w'); "
+        "print(os.access('/box/repo/hermes', os.W_OK))"
+    )
+
+    async def look(bench):
+        for side in ("parent", "candidate"):
+            ended = await bench.run(side, bench.python("-c", script, STATE), View(state=True))
+            seen[side] = ended.stdout.decode()
+        assert await bench.keep(b"everything") == digest_of(b"everything")
+        bench.marks.append("it touches the judge")
+
+    workshop = workshop_with(Says("pass", act=look))
+    verdict = await successor_of(good, workshop).complete()
+    assert seen["parent"] == 'the 15 {"conversation": "c"}\nFalse\n'
+    assert seen["candidate"].startswith("all ")
+    assert verdict.person_only == ("it touches the judge",)
+
+
+async def test_the_same_seed_draws_the_same_for_one_purpose(workshop_with, good):
+    drawn = []
+
+    async def draw(bench):
+        drawn.append((bench.chance("a").random(), bench.chance("b").random()))
+
+    workshop = workshop_with(Says("inconclusive", act=draw))
+    await successor_of(good, workshop, task="1", seed="aa").complete()
+    await successor_of(good, workshop, task="2", seed="aa").complete()
+    await successor_of(good, workshop, task="3").complete()
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert drawn[0][0] != drawn[0][1]
+
+
+async def test_the_emergency_stop_ends_what_runs(workshop_with, good, lever, book):
+    async def hang(bench):
+        lever.reason = "enough"
+        await bench.run("candidate", ["sleep", "600"])
+
+    workshop = workshop_with(Says("pass", act=hang))
+    with anyio.fail_after(30), pytest.raises(Halted):
+        await successor_of(good, workshop).complete()
+    assert book.told[0] == "intent"
+    assert book.told[1].startswith("failed: ")
+    with pytest.raises(Halted, match="enough"):
+        await successor_of(good, workshop).complete()
+    assert len(book.told) == 2
+
+
+async def test_a_box_that_hangs_is_the_candidates_fault_not_ours(workshop_with, good):
+    why = []
+
+    async def hang(bench):
+        ended = await bench.run("candidate", ["sleep", "600"], View(limits=Limits(wall_s=0.3)))
+        why.append(ended.why)
+
+    verdict = await successor_of(good, workshop_with(Says("fail", act=hang))).complete()
+    assert why == ["wall clock"]
+    assert verdict.limits == ("wall clock",)
+
+
+async def test_a_spent_budget_decides_nothing(workshop_with, good):
+    async def waste(bench):
+        bench.spend.take_tokens(bench.budget.tokens)
+        bench.spend.fits_tokens(1)
+
+    verdict = await successor_of(good, workshop_with(Says("pass", act=waste))).complete()
+    assert verdict.word == "inconclusive"
+    assert verdict.limits == ("tokens",)
+    assert "tokens" in verdict.reasons[0]
+
+
+async def test_what_does_not_compile_is_rejected_before_it_runs(workshop_with, checkout, book):
+    path = "hermes/successor/weighing.py"
+    patch = patch_of(checkout, path, "def word_of(", "def word_of((")
+    verdict = await successor_of(patch, workshop_with(Says("pass"))).complete()
+    assert verdict.word == "reject"
+    assert path in verdict.reasons[0]
+    assert [one.stage for one in verdict.evidence] == ["build"]
+
+
+@pytest.mark.parametrize("patch", ["", "words", "--- a/no\n+++ b/no\n@@ -1 +1 @@\n-x\n+y\n"])
+async def test_where_there_is_nothing_to_try_nothing_is_written_down(workshop_with, patch, book):
+    with pytest.raises(PatchInvalid):
+        await successor_of(patch, workshop_with(Says("pass"))).complete()
+    assert book.told == []
+
+
+async def test_the_task_is_run_on_the_candidate(workshop_with, good):
+    workshop = workshop_with(Task())
+    command = "$ grep -q 'all stages' hermes/successor/weighing.py"
+    verdict = await successor_of(good, workshop, task=f"Look:\n  {command}\n$ true").complete()
+    assert verdict.word == "approve"
+    verdict = await successor_of(good, workshop, task="$ true\n$ exit 3").complete()
+    assert verdict.word == "reject"
+    assert "command 2 of 2 ends by exit code 3" in verdict.reasons[0]

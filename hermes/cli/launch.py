@@ -15,6 +15,7 @@ from hermes.successor.pointer import CRASHES, Pointer, command_of
 INSTALLED = "HERMES_V2_VERSION"
 _RESCUE = {("successor", "rollback"), ("successor", "stop"), ("successor", "resume")}
 _WELL = {0, 2, 3, 4, 130, 141, 143}
+_AGAIN = 75  # hermes.node.handover.AGAIN
 _LASTING = {"chat", "node"}
 
 
@@ -53,6 +54,14 @@ def watched(argv: Sequence[str], environ: Mapping[str, str]) -> Pointer | None:
 def well(code: int) -> bool:
     """Whether an exit code is one of a command that ended as it should."""
     return code in _WELL
+
+
+def again(code: int, argv: Sequence[str]) -> None:
+    """Begin once more, as the version that is the current one now, where a node asks for that."""
+    if code == _AGAIN and argv[:1] == ["node"] and "--handed" not in argv:
+        sys.stdout.flush()
+        command = [sys.executable, "-P", "-m", "hermes.cli.main", *argv]
+        os.execv(command[0], command)  # noqa: S606 - no shell
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:

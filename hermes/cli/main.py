@@ -30,6 +30,7 @@ def begin() -> int:
     code: int = load("commands").main(words)
     if watched and launch.well(code):
         watched.ended(os.getpid())
+    launch.again(code, words)
     return code
 
 

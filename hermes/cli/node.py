@@ -24,6 +24,7 @@ def add(commands: Commands) -> None:
         "hermes node",
         _run,
     )
+    node.add_argument("--handed", default="", help=argparse.SUPPRESS)
     verbs = node.add_subparsers(metavar="VERB", title="verbs")
     add_command(
         verbs,
@@ -40,7 +41,9 @@ async def _run(args: argparse.Namespace, world: World) -> int:
         world.environ,
         lambda part: _say(_line(part.name, part.says, part.remedy), world),
         lambda text: _say(text, world),
+        args.handed,
     )
+    code = 0
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
 
@@ -51,8 +54,9 @@ async def _run(args: argparse.Namespace, world: World) -> int:
                     tasks.cancel_scope.cancel()
 
             tasks.start_soon(end)
-            await keeper.run()
-    return 0
+            code = await keeper.run()
+            tasks.cancel_scope.cancel()
+    return code
 
 
 async def _unit(_args: argparse.Namespace, world: World) -> int:

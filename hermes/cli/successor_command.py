@@ -18,6 +18,7 @@ from hermes.cli.successor_words import answer_lines, shown_lines, status_lines
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import DoorError, HermesError, Refused, Usage
+from hermes.successor.stops import Flag
 
 _PATCH_MOST = 2 << 20
 _BRANCH = "branch:"
@@ -101,7 +102,9 @@ async def rollback(args: argparse.Namespace, world: World) -> int:
 
 
 async def stop(args: argparse.Namespace, world: World) -> int:
-    """Stop everything."""
+    """Stop everything: the flag lies there before anybody is asked, also where nobody answers."""
+    flag = Flag(args.settings.data_dir)
+    await anyio.to_thread.run_sync(flag.lay, args.reason or "a person said so")
     told = await ask(args, world, "successor.stop", why=args.reason)
     await _print(args, world, told, status_lines(told))
     return 0

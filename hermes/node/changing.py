@@ -83,6 +83,7 @@ class _Work(Protocol):
     async def stop(self, why: str) -> Json: ...
     async def resume(self) -> Json: ...
     async def status(self) -> Json: ...
+    async def fail(self, tag: str, why: str) -> None: ...
     async def watch(self) -> None: ...
 
 
@@ -146,6 +147,10 @@ class Changing:
     async def status(self) -> Json:
         """Which version runs, what is under way, what holds things up."""
         return await (await self._work()).status()
+
+    async def fail(self, tag: str, why: str) -> None:
+        """A version did not come up."""
+        await (await self._work()).fail(tag, why)
 
     async def watch(self) -> None:
         """What a lasting owner does: mend what was cut off, watch a version on probation."""

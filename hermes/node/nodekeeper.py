@@ -16,7 +16,9 @@ from hermes.core.event import Json
 from hermes.errors import HermesError, StoreOwned
 from hermes.load import load
 from hermes.node.attach import find_owner
+from hermes.node.handover import AGAIN, Handed, Next
 from hermes.node.owner import Owner, open_owner
+from hermes.node.relief import Relief, Wish
 from hermes.node.watch import Part, Watch
 from hermes.store.lock import OwnerLock
 
@@ -25,7 +27,10 @@ _ASK_S = 2.0
 
 
 class NodeKeeper:
-    """One node; `tell` hears how its parts stand, `say` what else a person should know."""
+    """One node; `tell` hears how its parts stand, `say` what else a person should know.
+
+    `handed`: what the version before handed over, where we were started by it.
+    """
 
     def __init__(
         self,
@@ -33,6 +38,7 @@ class NodeKeeper:
         environ: Mapping[str, str],
         tell: Callable[[Part], None],
         say: Callable[[str], None],
+        handed: str = "",
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -40,23 +46,49 @@ class NodeKeeper:
         self._tell = tell
         self._say = say
         self._lock = OwnerLock(settings.data_dir)
+        self._handed = Handed.of(handed) if handed else None
+        self._relief = Relief(settings, environ, self._lock, say)
 
-    async def run(self) -> None:
-        """Take the store and stay until cancelled; raises StoreOwned when a node has it."""
+    async def run(self) -> int:
+        """Take the store and stay until cancelled; raises StoreOwned when a node has it.
+
+        Gives an exit code: AGAIN where the version that runs here was left.
+        """
         await self._take()
         try:
-            async with open_owner(
-                self._settings, self._environ, self._clock, lasting=True
-            ) as owner:
-                try:
-                    await self._stay(owner)
-                finally:
-                    await owner.say_goodbye()
+            while True:
+                next_ = await self._serve()
+                if next_ is None:
+                    return AGAIN
+                code = await self._relief.relieve(next_)
+                if code is not None:
+                    return code
         finally:
             self._lock.release()
 
+    async def _serve(self) -> Next | None:
+        """Own the store until a next version is to have it; None: until this one was left."""
+        async with open_owner(self._settings, self._environ, self._clock, lasting=True) as owner:
+            owner.rooms.changing.keeper = self._relief
+            try:
+                if self._handed is not None:
+                    await self._handed.up()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._stay, owner)
+                    wish: Wish = await self._relief.wished(owner.rooms.changing)
+                    with anyio.move_on_after(self._relief.drain_s):
+                        await owner.drain()
+                    tasks.cancel_scope.cancel()
+            finally:
+                await owner.say_goodbye()
+        return wish.next
+
     async def _take(self) -> None:
         """A node that runs is told of; a chat that happens to own the store ends some time."""
+        if self._handed is not None:
+            await anyio.to_thread.run_sync(load, "meshing")
+            await self._handed.take(self._lock)
+            return
         told = False
         while not await anyio.to_thread.run_sync(self._lock.try_acquire):
             pid = await anyio.to_thread.run_sync(self._lock.holder)

@@ -14,11 +14,11 @@ from hermes.core.event import Json
 from hermes.errors import HermesError, Refused, Usage
 from hermes.node.changing import Changing, Said, Wish
 from hermes.node.trials import Trials
-from hermes.node.version_ground import VersionGround, own_tag
+from hermes.node.version_ground import VersionGround
 from hermes.sandbox.environment import clean_environment
 from hermes.store.trials import CandidateRow
 from hermes.successor.adoption import Adopting, Gatehouse
-from hermes.successor.pointer import Notes
+from hermes.successor.pointer import Notes, own_tag
 from hermes.successor.probation import BEFORE, Finding, Watched, judge
 from hermes.successor.records import Records, Word
 from hermes.successor.signing import Signing
@@ -141,6 +141,10 @@ class Successors:
             "stops": msgspec.to_builtins(await self.stops.look()),
             "flag": str(self.stops.flag.path),
         }
+
+    async def fail(self, tag: str, why: str) -> None:
+        """Write down that a version did not come up, and that nothing is under way."""
+        await self.adopting.fail(tag, why)
 
     async def watch(self) -> None:
         """Mend what was cut off; watch over the version that runs here while it is on probation."""

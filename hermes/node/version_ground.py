@@ -15,19 +15,11 @@ from hermes.successor.adoption import Found
 from hermes.successor.build import Builder
 from hermes.successor.forest import Forest
 from hermes.successor.patch import read_patch
-from hermes.successor.pointer import TAG, command_of
+from hermes.successor.pointer import command_of, own_tag
 from hermes.successor.rehearsal import rehearse
 from hermes.successor.source import Source, find_source
 from hermes.successor.trees import digest
 from hermes.successor.versions import Versions
-
-_HOUSE = Path(__file__).resolve().parents[2]
-
-
-def own_tag() -> str:
-    """The version that this very process runs; "": the installed code."""
-    adopted = _HOUSE.parent.name == "versions" and TAG.fullmatch(_HOUSE.name)
-    return _HOUSE.name if adopted else ""
 
 
 class VersionGround:

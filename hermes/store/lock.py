@@ -8,7 +8,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from hermes.errors import StoreReadOnly
+from hermes.errors import StoreOwned, StoreReadOnly
 
 LOCK_NAME = "owner.lock"
 
@@ -44,10 +44,27 @@ class OwnerLock:
         if not self._lock(handle):
             os.close(handle)
             return False
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
         self._handle = handle
+        self.sign()
         return True
+
+    @property
+    def handle(self) -> int:
+        """The descriptor: a child that inherits it holds the lock as well, also after our end."""
+        assert self._handle is not None
+        return self._handle
+
+    def inherit(self, handle: int) -> None:
+        """Hold the lock that our parent holds, by its descriptor; raises StoreOwned."""
+        os.set_inheritable(handle, False)  # noqa: FBT003 - the library's own form
+        if not self._lock(handle):
+            raise StoreOwned("what was handed over is not the lock of this store")
+        self._handle = handle
+
+    def sign(self) -> None:
+        """Write our own pid into the file: the one who handed it over works no more."""
+        os.ftruncate(self.handle, 0)
+        os.pwrite(self.handle, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         """Let the lock go; harmless when it is not held."""

@@ -143,6 +143,13 @@ class Adopting:
             await anyio.to_thread.run_sync(self._pointer.note, before)
         return await anyio.to_thread.run_sync(self._pointer.notes)
 
+    async def fail(self, tag: str, why: str) -> None:
+        """A version that was to take over did not come up."""
+        notes = await anyio.to_thread.run_sync(self._pointer.notes)
+        if notes.stage == "trying" and notes.tag == tag:
+            await anyio.to_thread.run_sync(self._pointer.note, Notes())
+        await self._end(tag, "failed", why)
+
     async def keep(self) -> None:
         """Probation is passed."""
         notes = await anyio.to_thread.run_sync(self._pointer.notes)

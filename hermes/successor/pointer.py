@@ -163,6 +163,13 @@ class Pointer:
                 os.close(handle)
 
 
+def own_tag() -> str:
+    """The version that this very process runs; "": the installed code."""
+    house = Path(__file__).resolve().parents[2]
+    adopted = house.parent.name == "versions" and TAG.fullmatch(house.name)
+    return house.name if adopted else ""
+
+
 def command_of(tree: Path, *words: str) -> list[str]:
     """The argument list that runs a version's own `hermes`: its folder first, nothing else's."""
     return [sys.executable, "-I", "-c", _BOOT, str(tree), *words]

@@ -170,7 +170,7 @@ class Successors:
             await anyio.to_thread.run_sync(pointer.forget_starts)
         found = await self._finding(notes)
         if found.word == "keep":
-            await self.adopting.keep()
+            await self.adopting.keep(found.why)
         elif found.word == "leave":
             back = await self.adopting.roll_back(found.why)
             says = f"version {notes.tag} was left ({found.why}): {back or 'the installed code'}"

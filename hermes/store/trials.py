@@ -135,7 +135,7 @@ class Trials:
     async def judge(self, trial: TrialRow, verdict: "VerdictAct", *records: bytes) -> None:
         """Keep a verdict with its records, in one write; raises Refused when there is one."""
         row = (
-            verdict.block.cid, trial.id, trial.candidate, verdict.word, trial.judge, verdict.by,
+            verdict.block.cid, trial.id, trial.candidate, verdict.word, verdict.judge, verdict.by,
             verdict.at,
         )  # fmt: skip
         try:
@@ -210,6 +210,7 @@ class VerdictAct(msgspec.Struct, frozen=True):
 
     block: Block
     word: str
+    judge: str
     by: str
     at: int
 

@@ -5,7 +5,7 @@ off goes on with the same command. Until the last step the old version is the on
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -111,6 +111,7 @@ class Adopting:
             row = await self._begun(candidate, found) or await self._begin(
                 candidate, approvals, found, step
             )
+            await self._keep("a next version follows it")
             await self._carry_out(row, candidate)
             return row
 
@@ -138,7 +139,7 @@ class Adopting:
             await self._end(notes.tag, "rolled back", notes.why)
             await anyio.to_thread.run_sync(self._pointer.note, Notes())
         elif notes.stage == "kept":
-            await self._end(notes.tag, "kept", "probation passed")
+            await self._end(notes.tag, "kept", notes.why)
             before = await self._noted(notes.tag)
             await anyio.to_thread.run_sync(self._pointer.note, before)
         return await anyio.to_thread.run_sync(self._pointer.notes)
@@ -150,11 +151,15 @@ class Adopting:
             await anyio.to_thread.run_sync(self._pointer.note, Notes())
         await self._end(tag, "failed", why)
 
-    async def keep(self) -> None:
-        """Probation is passed."""
+    async def keep(self, why: str = "probation passed") -> None:
+        """The version that is on probation has proved itself."""
+        async with self._one:
+            await self._keep(why)
+
+    async def _keep(self, why: str) -> None:
         notes = await anyio.to_thread.run_sync(self._pointer.notes)
         if notes.stage == "probation":
-            kept = Notes("kept", notes.tag, notes.previous, notes.adoption, notes.since)
+            kept = replace(notes, stage="kept", why=why)
             await anyio.to_thread.run_sync(self._pointer.note, kept)
             await anyio.to_thread.run_sync(self._pointer.forget_starts)
             self._told("kept")

@@ -79,7 +79,7 @@ class Records:
         made = await self._signing.may(VERDICT_KIND, fields)
         at = made.fields["at"]
         assert isinstance(at, int)
-        act = VerdictAct(made.block(), verdict.word, made.by, at)
+        act = VerdictAct(made.block(), verdict.word, verdict.judge, made.by, at)
         await self._store.trials.judge(row, act, *records.values())
         return act.block.cid
 

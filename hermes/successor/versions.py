@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -138,7 +139,7 @@ class Versions:
 
     async def _git_dir(self, source: Path) -> Path:
         words = ["-C", str(source), "rev-parse", "--absolute-git-dir"]
-        return Path(await _run([_program(), *_quiet(source), *words], _ENV))
+        return Path(await _run([await _program(), *_quiet(source), *words], _ENV))
 
     async def _tags(self) -> list[str]:
         if not await anyio.to_thread.run_sync(self._repository.exists):
@@ -149,7 +150,7 @@ class Versions:
         self, words: Sequence[str], said: bytes = b"", more: Mapping[str, str] | None = None
     ) -> str:
         env = _ENV | {"GIT_DIR": str(self._repository)} | dict(more or {})
-        return await _run([_program(), *_quiet(), *words], env, said)
+        return await _run([await _program(), *_quiet(), *words], env, said)
 
     def _lay(self, tree: Path, draft: Path, leaf: Leaf) -> None:
         _gone(draft)
@@ -203,8 +204,8 @@ def _quiet(source: Path | None = None) -> list[str]:
     return [*safe, "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false"]
 
 
-def _program() -> str:
-    found = shutil.which("git", path=_SYSTEM)
+async def _program() -> str:
+    found = await anyio.to_thread.run_sync(partial(shutil.which, "git", path=_SYSTEM))
     if not found:
         raise NotAvailable("git is not installed", "apt-get install git")
     return found

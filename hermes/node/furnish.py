@@ -170,7 +170,9 @@ async def furnish(
         scheduler = Scheduler(
             store.jobs, WallTimer(), Work(chores.execute, chores.report, chores.failed)
         )
-        proposing = Proposing(settings, store, clock, continuity.warrants.agent, found.env, shards)
+        proposing = Proposing(
+            settings, store, clock, continuity.warrants.agent, found.env, (shards, shelf)
+        )
         for tool in (
             *scheduler_tools(scheduler, found.zone), propose_tool(proposing), more_tools(registry),
         ):  # fmt: skip

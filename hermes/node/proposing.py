@@ -17,11 +17,17 @@ from hermes.conversation.shards import Shards
 from hermes.core.clock import Clock
 from hermes.core.event import Notice
 from hermes.core.ids import ConversationId, TurnId
+from hermes.core.request import TurnRequest
 from hermes.core.tool import ToolContext
-from hermes.errors import Halted, HermesError, NotAvailable
+from hermes.errors import Halted, HermesError, ModelUnreachable, NotAvailable
 from hermes.load import load
+from hermes.models.model import Model
+from hermes.node.shelf import Shelf
+from hermes.node.wish import SCRIPTED, wish_of
 from hermes.store.store import Store
 from hermes.successor.propose import ProposePatchArguments
+
+_NOBODYS = TurnRequest(turn_id=TurnId(""), text="", cwd="/", root="/")
 
 
 class Proposing:
@@ -34,14 +40,14 @@ class Proposing:
         clock: Clock,
         signer: Callable[[], Any],
         env: Mapping[str, str],
-        shards: Shards,
+        beside: tuple[Shards, Shelf],
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._with = (settings, store, clock, signer, env)
         self._woken = anyio.Event()
         self._conversations: dict[str, ConversationId] = {}
-        self._shards = shards
+        self._shards, self._shelf = beside
         self._trials: Any = None
 
     async def trials(self) -> Any:  # noqa: ANN401 - `node.trials.Trials`, which is loaded late
@@ -95,12 +101,18 @@ class Proposing:
         order = await anyio.to_thread.run_sync(trials.waiting.get, name)
         if order is None:
             return "cannot be read"
-        async with trials.workshop(bus)() as workshop:
+        async with trials.workshop(bus, self._model)() as workshop:
             judged = await load("trials").run_trial(workshop, order)
         if judged.verdict is None:
             return f"was tried before, as trial {judged.trial.id}: {judged.trial.word}"
         verdict = judged.verdict
         return f"is trial {judged.trial.id}: {verdict.word}; {'; '.join(verdict.reasons)[:500]}"
+
+    async def _model(self) -> Model:
+        """The default model, which no conversation of ours uses then; raises ModelError."""
+        if wish_of(_NOBODYS, self._settings).spec.startswith(SCRIPTED):
+            raise ModelUnreachable("a script is no model to ask")
+        return await self._shelf.beside(_NOBODYS)
 
     def _export(self, conversation: ConversationId) -> bytes:
         loop = self._shards.find(conversation)

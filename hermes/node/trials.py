@@ -13,6 +13,7 @@ from hermes.successor.signing import Signer, Signing
 from hermes.successor.stops import StopRules
 from hermes.successor.trial import Order, Workshop, run_trial
 from hermes.successor.waiting import Waiting
+from hermes.successor.workbench import OpenModel
 from hermes.successor.workshop import open_workshop
 
 __all__ = ["Order", "Trials", "read_patch", "run_trial"]
@@ -37,12 +38,14 @@ class Trials:
         self.stops = StopRules(settings.successor, settings.data_dir, store, clock, dict(env))
         self.waiting = Waiting(settings.data_dir)
 
-    def workshop(self, bus: Bus) -> Callable[[], AbstractAsyncContextManager[Workshop]]:
+    def workshop(
+        self, bus: Bus, model: OpenModel | None = None
+    ) -> Callable[[], AbstractAsyncContextManager[Workshop]]:
         """Opens a workshop whose trials begin no stage while a turn runs, for a while."""
 
         async def quiet() -> None:
             await bus.quiet(_QUIET_S)
 
+        data_dir, source = self._settings.data_dir, self._settings.successor.source
         books = (self.records, self.stops)
-        source = self._settings.successor.source
-        return lambda: open_workshop(self._settings.data_dir, source, books, self._clock, quiet)
+        return lambda: open_workshop(data_dir, source, books, self._clock, quiet, model)

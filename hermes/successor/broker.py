@@ -109,7 +109,7 @@ async def _answer(stream: UNIXSocketStream, body: bytes, model: Model, spend: Sp
                 used = one.usage.prompt - one.usage.cached + one.usage.completion
                 spend.take_tokens(max(1, used))
                 await _say(stream, 200, _told(one, model.name))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         await _say(stream, 400, {"error": {"message": f"no chat completion: {error}"}})
     except BudgetSpent as error:
         await _say(stream, 403, {"error": {"message": error.message}})

@@ -43,7 +43,7 @@ def read_frames(said: bytes) -> Iterator[tuple[Frame, bytes]]:
             raise BuildFailed("the box that builds did not finish what it said")
         try:
             frame = msgspec.json.decode(said[at:stop], type=Frame)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise BuildFailed(f"the box that builds says what is no frame: {error}") from error
         if frame.end:
             return

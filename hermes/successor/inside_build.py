@@ -83,7 +83,7 @@ def apply() -> None:
             if done.returncode == 0:
                 tell_changes()
                 return
-        said = said or done.stderr
+            said = said or done.stderr
     say({"refused": said.decode(errors="replace")[:4000]})
 
 

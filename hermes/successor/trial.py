@@ -18,7 +18,6 @@ from hermes.core.candidate import Source as By
 from hermes.core.clock import Clock
 from hermes.core.verdict import Evidence, Verdict, Ward
 from hermes.errors import BudgetSpent, Halted, HermesError
-from hermes.models.model import Model
 from hermes.sandbox.changes import Delta
 from hermes.sandbox.off_loop import off_loop
 from hermes.sandbox.standing import Standing
@@ -31,7 +30,7 @@ from hermes.successor.patch import read_patch
 from hermes.successor.source import Source
 from hermes.successor.trees import compare, shown
 from hermes.successor.weighing import reasons, word_of
-from hermes.successor.workbench import Stage, Workbench
+from hermes.successor.workbench import OpenModel, Stage, Workbench
 
 _LOOK_S = 0.2
 _PATIENCE_S = 60.0
@@ -84,7 +83,8 @@ async def never_waits() -> None:
 class Workshop:
     """What trials are made with.
 
-    `quiet` waits until nobody needs this machine more; `model` is what a task may ask.
+    `quiet` waits until nobody needs this machine more; `model` opens what a task may
+    ask.
     """
 
     data_dir: Path
@@ -96,7 +96,7 @@ class Workshop:
     stops: Stops
     clock: Clock
     quiet: Callable[[], Awaitable[None]] = never_waits
-    model: Model | None = None
+    model: OpenModel | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ its tree is ever imported, compiled or executed here.
 import hashlib
 import random
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,8 @@ STATE = f"{HOME}/state.json"
 NICE = 15
 """Beside a turn that computes, a box gets a thirtieth of a core."""
 Side = Literal["parent", "candidate"]
+OpenModel = Callable[[], Awaitable[Model]]
+"""Opens what a task may ask; raises ModelError."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Workbench:
 
     `parent` and `candidate` are built trees (`build`), `deltas` what differs between them,
     `commit` the parent's. `state` is the session's export, `state_file` the same as a file that
-    boxes can read. `model` is what a task may ask (`broker`). `marks` are the reasons for which
+    boxes can read. `model` opens what a task may ask (`broker`). `marks` are the reasons for which
     only a person may adopt it; `lint` adds them. `records` are the stages' full records by their
     SHA-256.
     """
@@ -71,7 +73,7 @@ class Workbench:
     seed: str
     standing: Standing
     spend: Spend
-    model: Model | None = None
+    model: OpenModel | None = None
     marks: list[str] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
 

@@ -13,7 +13,7 @@ from hermes.successor.judge.task import Task
 from hermes.successor.source import find_source
 from hermes.successor.trial import Workshop, never_waits
 from hermes.successor.ward import ward_of
-from hermes.successor.workbench import Stage
+from hermes.successor.workbench import OpenModel, Stage
 
 
 def stages() -> tuple[Stage, ...]:
@@ -28,6 +28,7 @@ async def open_workshop(
     records: tuple[Book, Stops],
     clock: Clock,
     quiet: Callable[[], Awaitable[None]] = never_waits,
+    model: OpenModel | None = None,
 ) -> AsyncGenerator[Workshop]:
     """Look at the machine and the checkout; raises NotAvailable with what to do.
 
@@ -37,11 +38,13 @@ async def open_workshop(
         records: the book, and who says stop.
         clock: the time.
         quiet: returns when nobody needs this machine more than a trial.
+        model: opens what a task without a command may ask.
     """
     found = await find_source(source)
     standing = await examine()
     standing.require("A", "A-")
     book, stops = records
+    ward = await ward_of(standing)
     yield Workshop(
-        data_dir, found, standing, await ward_of(standing), stages(), book, stops, clock, quiet
+        data_dir, found, standing, ward, stages(), book, stops, clock, quiet=quiet, model=model
     )

@@ -33,6 +33,7 @@ def test_frames_come_back():
         b'{"size": "1"}\nx' + END,
         b"x" * 20_000 + b"\n" + END,
         frame() * 20_001 + END,
+        b'{"nobody": ' + b"[" * 16_000 + b"\n" + END,
     ],
 )
 def test_what_is_cut_off_or_wrong_is_refused(said):

@@ -91,7 +91,7 @@ async def _broken(bench: Workbench, side: Side, names: set[str]) -> set[str]:
     for line in ended.stdout.splitlines():
         try:
             name, status = msgspec.json.decode(line, type=tuple[str, int])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             continue
         if status == 0:
             heard.add(name)

@@ -7,6 +7,7 @@ model at hand, the candidate runs the task as a turn, and how that ended is told
 import msgspec
 
 from hermes.core.verdict import Evidence
+from hermes.errors import ModelError
 from hermes.sandbox.box import Ended, Wires
 from hermes.successor.broker import PORT, broker, with_model
 from hermes.successor.workbench import REPO, View, Workbench
@@ -47,10 +48,14 @@ class Task:
 
     async def _turn(self, bench: Workbench) -> Evidence:
         assert bench.model is not None
-        async with broker(bench.model, bench.spend) as fd:
+        try:
+            model = await bench.model()
+        except ModelError as error:
+            return Evidence(NAME, "advisory", f"there is no model to ask: {error.message}")
+        async with broker(model, bench.spend) as fd:
             chat = ["-m", "hermes.cli.main", "chat", "-m", bench.task, "--mode", "read-only"]
-            model = ["--model", f"http://127.0.0.1:{PORT}#parent"]
-            argv, needed = with_model(bench, fd, bench.python(*chat, *model))
+            named = ["--model", f"http://127.0.0.1:{PORT}#parent"]
+            argv, needed = with_model(bench, fd, bench.python(*chat, *named))
             view = View(read=needed, state=True)
             ended = await bench.run("candidate", argv, view, Wires(keep=(fd,)))
         word = "answers the task" if ended.ok else "does not answer the task"

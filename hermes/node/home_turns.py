@@ -81,12 +81,22 @@ class Hosting:
         record = await self._store.turns.get(TurnId(row.turn))
         if record is None:
             noted = await self._store.homes.mine(row.conversation, row.turn)
-            # It was this very node that would have begun it, and nobody was home since.
-            if noted is not None and 0 <= epoch - noted <= 1:
+            kept = row.origin == self.me and not row.forwarded  # nobody else ever had it
+            # Or it was this very node that would have begun it, and nobody was home since.
+            if kept or (noted is not None and 0 <= epoch - noted <= 1):
                 await self.begin(row)
             else:
                 await self.lost(row)
         elif record.state != "running" or await self._untouched(row):
+            await self.begin(row)
+        else:
+            await self.lost(row)
+
+    async def answer(self, row: ParcelRow) -> None:
+        """Say what became of a turn to its origin, which is home now."""
+        if self.runs(row.turn):
+            return
+        if await self.is_known(row.turn) and not await self.is_begun(row.turn):
             await self.begin(row)
         else:
             await self.lost(row)
@@ -200,6 +210,8 @@ class Hosting:
         try:
             if row.origin != self.me:
                 request = await self._as_guest(request)
+            elif not row.place:  # nobody knew it when it was asked for: fetched since, or unknown
+                await self._store.conversations.get(ConversationId(row.conversation))
             await self._intake.shards.submit(request, catch_up)
         except HermesError as error:
             catch_up(self._failure(row, error.message, error.remedy, type(error).__name__))

@@ -100,8 +100,12 @@ class Intake:
     async def turn(self, request: TurnRequest, catch_up: Callable[[Event], None]) -> None:
         """Take an addressed turn; raises HomeLost for one that may be done elsewhere already."""
         route = await self._ready()
-        if route is not None and await route.turn(request, catch_up):
-            return
+        if route is not None:
+            taken = await route.turn(request, catch_up)
+            # Its end may have been replicated since it was addressed: it is not to be done again.
+            self.shards.release(request.turn_id)
+            if taken:
+                return
         left = self.left.get(request.turn_id)
         if route is None and left and left.forwarded:
             raise HomeLost(

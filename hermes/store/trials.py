@@ -35,7 +35,8 @@ _COLUMNS = """t.id, t.candidate, t.tier, t.seed, t.judge, t.state, t.began, t.en
     coalesce(v.cid, ''), coalesce(v.word, ''), t.why"""
 _FROM = "FROM trials AS t LEFT JOIN verdicts AS v ON v.trial = t.id"
 _KNOWN = f"""SELECT {_COLUMNS} {_FROM} JOIN candidates AS c ON c.cid = t.candidate
-    WHERE v.word IN ('approve', 'reject') AND c.shape = ? AND c.parent = ? AND c.task = ? AND c.goal = ?
+    WHERE v.word IN ('approve', 'reject')
+    AND c.shape = ? AND c.parent = ? AND c.task = ? AND c.goal = ?
     AND t.judge = ? AND t.tier = ? ORDER BY t.seq DESC LIMIT 1"""
 _CANDIDATES = """SELECT cid, parent, patch, tree, shape, task, source, goal, given, diff, at
     FROM candidates"""

@@ -1,0 +1,230 @@
+"""The gate with real processes: a node hands itself over, and takes itself back."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import anyio
+import anyio.to_thread
+import pytest
+from gate_house import GateHouse, off, whole
+
+from hermes.core.clock import SystemClock
+from hermes.sandbox.ground import find_ground
+from hermes.store.store import Store
+from hermes.successor.forest import Forest, remove
+from hermes.successor.pointer import Pointer
+
+pytestmark = pytest.mark.slow
+HERMES = [sys.executable, "-P", "-m", "hermes.cli.main"]
+MAIN = "hermes/cli/main.py"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return whole(tmp_path_factory.mktemp("whole") / "checkout")
+
+
+class Machine:
+    """A home of its own, the installed code, and candidates on it."""
+
+    def __init__(self, base: Path, checkout: Path) -> None:
+        self.home, self.checkout = base / "home", checkout
+        self.data = self.home / "data"
+        self.pointer = Pointer(self.data)
+        (self.home / "config").mkdir(parents=True)
+        (self.home / "config" / "config.toml").write_text(
+            f'[successor]\nsource = "{checkout}"\nprobation_turns = 2\n'
+        )
+        self.env = {
+            "PATH": os.environ["PATH"], "HOME": str(base), "HERMES_V2_HOME": str(self.home),
+            "TMPDIR": str(base), "XDG_RUNTIME_DIR": "",
+        }  # fmt: skip
+        self.planted: list[Path] = []
+
+    def hermes(self, *words: str, env=None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*HERMES, *words], env=self.env | (env or {}), capture_output=True, text=True,
+            check=False, timeout=120, cwd=self.home,
+        )  # fmt: skip
+
+    def told(self, *words: str) -> dict:
+        done = self.hermes("successor", *words, "--json")
+        assert done.returncode == 0, done.stderr + done.stdout
+        return json.loads(done.stdout)
+
+    def candidate(self, changes: dict[str, str], task: str) -> tuple[str, str]:
+        return anyio.run(self._candidate, changes, task)
+
+    async def _candidate(self, changes, task) -> tuple[str, str]:
+        async with Store.open(self.data / "hermes.db", SystemClock()) as store:
+            house = GateHouse(self.home, self.checkout, store)
+            name = await house.candidate(changes, task)
+            row = await house.records.candidate(name)
+        await off(self._plant, row.tree)
+        return name, row.diff
+
+    def _plant(self, tree: str) -> None:
+        forest = Forest(self.data, find_ground().account)
+        forest.prepare()
+        place = forest.root / tree
+        shutil.copytree(self.home / "trees" / tree, place, dirs_exist_ok=True)
+        self.planted.append(place)
+
+    def close(self) -> None:
+        for place in self.planted:
+            remove(place)
+
+    def node(self) -> "Node":
+        return Node(self)
+
+
+class Node:
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [*HERMES, "node"], env=self._machine.env, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, cwd=self._machine.home, start_new_session=True,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self.hear("runs: process")
+        return self
+
+    def hear(self, words: str) -> str:
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if words in line:
+                return line
+        raise AssertionError(f"never said {words!r}: {''.join(self.lines)}")
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def __exit__(self, *_) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def machine(tmp_path, checkout):
+    made = Machine(tmp_path, checkout)
+    yield made
+    made.close()
+
+
+def test_a_node_hands_itself_over_and_back(machine):
+    name, diff = machine.candidate({"hermes/more.py": "X = 1\n"}, "one more module")
+    with machine.node() as node:
+        told = machine.told("approve", name[:20], "--diff", diff, "--wait")
+        assert (told["tag"], told["runs"]) == ("v0.2.0", "v0.2.0")
+        assert machine.pointer.current() == "v0.2.0"
+        assert machine.pointer.notes().stage == "probation"
+        status = machine.told("status")
+        assert (status["runs"], status["stage"]) == ("v0.2.0", "probation")
+
+        # A start of its own takes the same version; HERMES_V2_VERSION says otherwise.
+        code = "import hermes; print(hermes.__file__)"
+        assert str(machine.data) not in subprocess.check_output(
+            [sys.executable, "-c", code], text=True
+        )
+
+        back = machine.told("rollback", "--reason", "I liked the old one")
+        assert back == {"left": "v0.2.0", "version": "", "live": True}
+        node.hear("runs: process")
+        status = machine.told("status")
+        assert (status["current"], status["runs"], status["stage"]) == ("", "", "")
+        (adopted,) = machine.told("show", name)["adoptions"]
+        assert (adopted["outcome"], adopted["why"]) == ("rolled back", "I liked the old one")
+        assert node.end() in {0, -15, 143}
+    verified = machine.hermes("log", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def broken(checkout: Path, where: str, insert: str) -> dict[str, str]:
+    """A change of one module that puts a line at its end."""
+    return {where: f"{(checkout / where).read_text()}\n{insert}\n"}
+
+
+def test_a_version_that_does_not_come_up_changes_nothing(machine):
+    dead = broken(machine.checkout, "hermes/node/nodekeeper.py", "raise SystemExit(9)")
+    name, diff = machine.candidate(dead, "a node that cannot start")
+    with machine.node() as node:
+        done = machine.hermes("successor", "approve", name, "--diff", diff, "--wait")
+        assert done.returncode == 1
+        assert "did not come up" in done.stderr
+        node.hear("this version goes on")
+        assert machine.pointer.current() == ""
+        status = machine.told("status")
+        assert (status["runs"], status["stage"]) == ("", "")
+        (adopted,) = machine.told("show", name)["adoptions"]
+        assert adopted["outcome"] == "failed"
+
+
+def test_a_version_that_fails_its_rehearsal_is_not_tried(machine):
+    dead = broken(machine.checkout, "hermes/cli/chat.py", "raise RuntimeError('never')")
+    name, diff = machine.candidate(dead, "no chat")
+    done = machine.hermes("successor", "approve", name, "--diff", diff)
+    assert done.returncode == 1
+    assert "self-test" in done.stderr
+    assert machine.pointer.current() == ""
+
+
+def pid_of(machine: Machine) -> int:
+    return int((machine.data / "owner.lock").read_text())
+
+
+def test_a_version_that_dies_again_and_again_is_left(machine):
+    name, diff = machine.candidate({"hermes/more.py": "X = 2\n"}, "one more")
+    with machine.node() as node:
+        machine.told("approve", name, "--diff", diff, "--wait")
+        for _ in range(3):
+            before = pid_of(machine)
+            assert before != node.process.pid
+            os.kill(before, signal.SIGKILL)
+            while pid_of(machine) == before and machine.pointer.current():
+                time.sleep(0.05)
+        node.hear("fell 3 times")
+        node.hear("runs: process")
+        assert pid_of(machine) == node.process.pid
+        assert machine.pointer.current() == ""
+        (adopted,) = machine.told("show", name)["adoptions"]
+        assert adopted["outcome"] == "rolled back"
+
+
+def test_the_new_one_outlives_the_old_ones_kill(machine):
+    name, diff = machine.candidate({"hermes/more.py": "X = 3\n"}, "one more")
+    with machine.node() as node:
+        machine.told("approve", name, "--diff", diff, "--wait")
+        new = pid_of(machine)
+        node.process.kill()
+        node.process.wait()
+        status = machine.told("status")
+        assert (status["runs"], pid_of(machine)) == ("v0.2.0", new)
+        os.kill(new, signal.SIGTERM)
+        while Path(f"/proc/{new}").exists() and "Z" not in Path(f"/proc/{new}/stat").read_text():
+            time.sleep(0.05)
+    # And the next start takes it again.
+    script = machine.home / "script.jsonl"
+    script.write_text('{"text": "here"}\n' * 3)
+    for _ in range(2):  # two good turns pass the probation, at the next lasting owner's look
+        done = machine.hermes("chat", "-m", "hello", "--model", f"scripted:{script}")
+        assert done.returncode == 0, done.stderr
+    with machine.node():
+        deadline = time.monotonic() + 20
+        while machine.told("status")["stage"] == "probation" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        (adopted,) = machine.told("show", name)["adoptions"]
+        assert adopted["outcome"] == "kept"

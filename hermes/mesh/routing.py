@@ -136,7 +136,8 @@ def _settled(
     state: Routes, now: int, conversation: str, home: Home
 ) -> tuple[Routes, tuple[Action, ...]]:
     known = state.homes.get(conversation)
-    if known and (known.epoch, known.holder) > (home.epoch, home.holder):
+    newer = known is not None and (known.epoch, known.holder) > (home.epoch, home.holder)
+    if known and newer and known.until > now:
         return state, ()
     state = msgspec.structs.replace(state, homes=state.homes | {conversation: home})
     if _home(state, now, conversation) is None:

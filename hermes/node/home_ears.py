@@ -95,6 +95,8 @@ class Ears:
             )
             row = row._replace(alone=carried.alone)
             await self._parcels.add(row, carried.request, *noted)
+        if carried.begun and sender == row.origin:
+            await self._hosting.answer(row)
         if carried.anew:
             self._hosting.tell_so_far(row)
         self._feed(routing.Came(parcel))

@@ -29,13 +29,15 @@ class Carried(msgspec.Struct, frozen=True):
     """A turn on its way to its home.
 
     `alone`: it goes to nobody but this recipient. `anew`: its origin began again, and has heard
-    nothing of it since.
+    nothing of it since. `begun`: its origin is home now and knows that it was begun: what became
+    of it?
     """
 
     parcel: routing.Parcel
     request: TurnRequest
     alone: bool = False
     anew: bool = False
+    begun: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):

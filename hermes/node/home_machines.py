@@ -13,6 +13,7 @@ from hermes.core.clock import Clock
 from hermes.mesh import intents, lease, routing
 from hermes.mesh import lease_values as leasing
 from hermes.mesh.lease_votes import restored
+from hermes.mesh.quorum import majority
 from hermes.store.homes import Begun, HomeBook, Promised
 
 Event = leasing.Event | intents.Event | routing.Event
@@ -100,6 +101,12 @@ class Machines:
         if tenure is None or tenure.stage is not leasing.Stage.HELD:
             return None
         return tenure.epoch if self._clock.now_ms() < tenure.until else None
+
+    def alone(self) -> tuple[str, ...]:
+        """What this node holds or claims without a majority's grants."""
+        most = majority(self._leases.voters)
+        found = self._leases.tenures.items()
+        return tuple(name for name, tenure in found if len(tenure.granted) < most)
 
     def home(self, conversation: str) -> str:
         """Who holds a conversation just now; empty: nobody that is known of here."""

@@ -5,13 +5,9 @@ model of its own choosing, in the conversation's own directory. What was begun a
 done elsewhere is told, never repeated.
 """
 
-import os
-import pwd
 from collections.abc import Callable
-from pathlib import Path
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
 
@@ -20,6 +16,7 @@ from hermes.core.ids import CallId, ConversationId, TurnId
 from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnStopped
 from hermes.node.home_ground import HomeGround
+from hermes.node.home_guest import as_guest
 from hermes.node.home_letters import Order
 from hermes.node.home_telling import Telling
 from hermes.store.homes import ParcelRow
@@ -209,28 +206,13 @@ class Hosting:
         request = self._parcels.request(row)
         try:
             if row.origin != self.me:
-                request = await self._as_guest(request)
+                info = await self._store.conversations.get(request.conversation_id)
+                request = await as_guest(request, info.root)
             elif not row.place:  # nobody knew it when it was asked for: fetched since, or unknown
                 await self._store.conversations.get(ConversationId(row.conversation))
             await self._intake.shards.submit(request, catch_up)
         except HermesError as error:
             catch_up(self._failure(row, error.message, error.remedy, type(error).__name__))
-
-    async def _as_guest(self, asked: TurnRequest) -> TurnRequest:
-        """The words, and nothing that would decide anything here; raises ConversationUnknown."""
-        info = await self._store.conversations.get(asked.conversation_id)
-        place = await anyio.to_thread.run_sync(_directory, info.root)
-        return TurnRequest(
-            turn_id=asked.turn_id,
-            conversation_id=asked.conversation_id,
-            text=asked.text,
-            cwd=place,
-            root=place,
-            mode="read-only" if asked.mode == "read-only" else "ask",
-            max_steps=asked.max_steps,
-            interactive=asked.interactive,
-            typed=asked.typed,
-        )
 
     def _failure(self, row: ParcelRow, error: str, remedy: str, kind: str) -> TurnFailed:
         return TurnFailed(
@@ -251,11 +233,3 @@ class Hosting:
                     await moved.wait()
             else:
                 await moved.wait()
-
-
-def _directory(root: str) -> str:
-    """A conversation's directory where it is one here, else the person's own."""
-    path = Path(root)
-    if root and path.is_absolute() and path.is_dir():
-        return root
-    return pwd.getpwuid(os.getuid()).pw_dir

@@ -48,7 +48,8 @@ class Ways:
         """This node is home, and a turn was begun before."""
         begun_here = await self._hosting.is_begun(row.turn)
         if not begun_here and await self._is_told(row):
-            self._again(row, parcel_of(row))  # who was home before is there, and tells its end
+            # Who was home before is there, and tells its end.
+            self._again(row, parcel_of(row), begun=True)
         else:
             await self._hosting.look(row, epoch)
 
@@ -79,8 +80,7 @@ class Ways:
     async def _carry(self, row: ParcelRow, parcel: routing.Parcel, to: str) -> None:
         mine = row.origin == self._me
         if to == row.origin:
-            await self._hosting.lost(row)  # its origin is home now, and asks what became of it
-            return
+            return  # it begins it there, or asks what became of it
         how = way(
             to,
             forwarded=row.forwarded,
@@ -100,11 +100,11 @@ class Ways:
                 if mine and gone:
                     await self._hosting.lost(row)
 
-    def _again(self, row: ParcelRow, parcel: routing.Parcel) -> None:
+    def _again(self, row: ParcelRow, parcel: routing.Parcel, *, begun: bool = False) -> None:
         """Ask by word of mouth where it was sent."""
         mine = row.origin == self._me
         anew = mine and row.turn in self._left and row.turn not in self._heard
-        body = Carried(parcel, self._words(row), row.alone, anew)
+        body = Carried(parcel, self._words(row), row.alone, anew, begun)
         self._mail.say(row.forwarded, PARCEL, body, row.conversation)
 
     def _words(self, row: ParcelRow) -> TurnRequest:

@@ -78,6 +78,7 @@ class Homes:
         self._ways = Ways(home, self._hosting, self._feed)
         self._ears = Ears(home, self._hosting, self._origin, self._feed)
         self._again_at = 0
+        self._parted = False
         self._active: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -185,6 +186,12 @@ class Homes:
 
     def _count(self) -> None:
         self._machines.count(self._circle.voters, self._circle.live)
+        parted, self._parted = self._parted, not self._circle.is_quorate
+        if parted and not self._parted:
+            # What was held without a majority is asked for anew: another may hold it with one.
+            for conversation in self._machines.alone():
+                if not self._hosting.busy(conversation):
+                    self._feed(leasing.Drop(conversation))
 
     def _peers(self) -> int:
         return len(self._circle.live) - 1

@@ -116,8 +116,11 @@ async def test_what_did_not_get_through_is_done_once_the_majority_is_back(town):
             while len(await user_words(nodes.c, conversation)) == 1:  # noqa: ASYNC110 - no event
                 await anyio.sleep(0.05)
         for node in (nodes.a, nodes.b, nodes.c):
+            with anyio.fail_after(20):
+                while len(await user_words(node, conversation)) < 2:  # noqa: ASYNC110 - no event
+                    await anyio.sleep(0.02)
+            assert sorted(await user_words(node, conversation)) == ["come later", "first"]
             await until_heads(node, conversation, 1)
-        assert sorted(await user_words(nodes.c, conversation)) == ["come later", "first"]
 
 
 async def test_an_origin_that_was_cut_off_hears_the_end_of_what_ran_on(town):

@@ -77,7 +77,9 @@ async def test_an_honest_change_passes_and_its_lines_are_counted(tried):
     new += "\n\ndef unused(text: str) -> str:\n    return text\n"
     evidence, record = await tried({"hermes/low/words.py": new})
     assert evidence.outcome == "pass"
-    assert evidence.says == ("all 4 tests that pass with the parent pass; 3 of 4 changed lines ran")
+    assert evidence.says == (
+        "all 4 tests that pass with the parent pass; the nearest ran 3 of 4 changed lines"
+    )
     assert record["lines"] == [{"path": "hermes/low/words.py", "lines": 4, "missed": [15]}]
     assert record["files"] == ["tests/low/test_words.py", "tests/test_other.py"]
 
@@ -87,8 +89,8 @@ async def test_what_breaks_is_named(tried):
     evidence, record = await tried({"hermes/low/words.py": new})
     assert evidence.outcome == "fail"
     assert evidence.ids == (f"{SHORT}[bbbbbbbbbbbbbbbbbbbb]",)
-    assert record["told"][evidence.ids[0]][0] == "failed"
-    assert "assert 20 <= 10" in record["told"][evidence.ids[0]][1]
+    assert record["found"]["failed"][evidence.ids[0]][0] == "failed"
+    assert "assert 20 <= 10" in record["found"]["failed"][evidence.ids[0]][1]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ async def test_what_does_not_end_as_tests_end_has_passed_nothing(tried, words, e
     evidence, record = await tried({"hermes/low/words.py": words})
     assert evidence.outcome == "fail"
     assert evidence.says.startswith("4 of 4 tests")
-    assert end in record["end"]
+    assert end in record["found"]["end"]
 
 
 async def test_a_hang_ends_at_its_limit(standing, open_data):

@@ -7,6 +7,7 @@ here: the answer is advice, and whoever reads it decides nothing by it.
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -44,6 +45,8 @@ class Reporter:
         self._until = time.monotonic() + seconds
         self._phases: dict[str, str] = {}
         self._why = ""
+        self._place = ""
+        self.stopped = False
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Leave out what is not wanted."""
@@ -65,12 +68,20 @@ class Reporter:
         outcome = "passed" if words == ["passed"] * 3 else worst or "missing"
         self._said.say(id=nodeid, outcome=outcome, why=self._why)
         self._phases, self._why = {}, ""
+        if self._place:
+            shutil.rmtree(self._place, ignore_errors=True)  # the disk in here is small
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Remember the folder of a test."""
+        self._place = str(getattr(item, "funcargs", {}).get("tmp_path", ""))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:  # noqa: ANN401 - pytest's own
         """Begin nothing more after the deadline."""
         if time.monotonic() > self._until:
             item.session.shouldstop = "the time is up"
+            self.stopped = True
         return (yield)
 
 
@@ -115,12 +126,24 @@ def main() -> None:
     plugins = [word for name in told["plugins"] for word in ("-p", name)]
     argv = [
         *("-c", _INI, "--rootdir", REPO, "--confcutdir", f"{REPO}/tests", "--basetemp", "/tmp/t"),  # noqa: S108 - inside
-        *("-p", "no:cacheprovider", *plugins, "-q", "--tb=line", "-m", "not slow", *told["files"]),
+        *(
+            "-p",
+            "no:cacheprovider",
+            *plugins,
+            "-q",
+            "--tb=line",
+            "--continue-on-collection-errors",
+            "-m",
+            "not slow",
+            *told["files"],
+        ),
     ]
     lines.start()
-    status = pytest.main(argv, [Reporter(said, told["ids"], told["seconds"])])
+    reporter = Reporter(said, told["ids"], told["seconds"])
+    status = pytest.main(argv, [reporter])
     lines.stop()
-    said.say(end=int(status), lines={path: sorted(seen) for path, seen in lines.seen.items()})
+    seen = {path: sorted(found) for path, found in lines.seen.items()}
+    said.say(end=int(status), stopped=reporter.stopped, lines=seen)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,15 +35,24 @@ class Asked:
     ids: tuple[str, ...] | None = None
     lines: tuple[str, ...] = ()
 
+    def of(self, ids: Sequence[str], seconds: float) -> "Asked":
+        """The same for these tests only."""
+        files = tuple(dict.fromkeys(one.partition("::")[0] for one in ids))
+        return replace(self, files=files, ids=tuple(ids), seconds=seconds)
+
 
 @dataclass(frozen=True)
 class Told:
-    """What came back. `outcomes`: how each test ended, and why; `end`: "ended", or how else."""
+    """What came back. `outcomes`: how each test ended, and why; `end`: "ended", or how else.
+
+    `stopped`: it says that the time was up before the last test.
+    """
 
     outcomes: dict[str, tuple[str, str]]
     end: str
     seconds: float
     lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    stopped: bool = False
 
     @property
     def passed(self) -> dict[str, None]:
@@ -57,6 +67,7 @@ class _Line(msgspec.Struct, frozen=True):
     why: str = ""
     collected: int = -1
     end: int | None = None
+    stopped: bool = False
     lines: dict[str, tuple[int, ...]] = {}
 
 
@@ -147,4 +158,4 @@ def _told(heard: bytes, word: str, why: str) -> Told:
     collections = sum(one.collected >= 0 for one in lines)
     if len(ends) != 1 or collections != 1:
         return Told({}, f"it did not end as tests end: {why}", 0.0)
-    return Told(outcomes, "ended", 0.0, ends[0].lines)
+    return Told(outcomes, "ended", 0.0, ends[0].lines, ends[0].stopped)

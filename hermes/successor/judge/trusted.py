@@ -6,21 +6,26 @@ passed with the candidate when it was told so exactly once.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Final
 
+import anyio
 import anyio.to_thread
 import msgspec
 
-from hermes.core.verdict import Evidence
+from hermes.core.verdict import Evidence, Outcome
 from hermes.successor.judge.reading import Module, read_modules
 from hermes.successor.judge.selection import select_tests
 from hermes.successor.judge.suite_run import Asked, Told, run_suite
 from hermes.successor.workbench import Workbench
 
-_SHORT_S = 56.0
-_LEAST_S = 5.0
+_SHORT_S = 52.0
+_LEAST_S = 3.0
+_PARENTS = 0.35  # of the time; the candidate has what is left
+_NEAR = 3
+_TRACED_S = 12.0
 _IDS = 50
 _KEPT = 8
 _FLEETS = ("xdist",)
@@ -34,8 +39,24 @@ class Missed(msgspec.Struct, frozen=True):
     missed: tuple[int, ...]
 
 
+class Found(msgspec.Struct, frozen=True):
+    """What became of the tests that pass with the parent; all of it as the candidate told it.
+
+    `failed`: how and why; `unsteady` passed at the second try, `unreached` had no time.
+    """
+
+    expected: int
+    failed: dict[str, tuple[str, str]]
+    unsteady: tuple[str, ...]
+    unreached: tuple[str, ...]
+    end: str
+
+
 class Trusted:
-    """Stage `tests`; what the parent's tests said is remembered for the next trials on it."""
+    """Stage `tests`; what the parent's tests said is remembered for the next trials on it.
+
+    Its record is JSON: `files`, `found` (`Found`), `lines` (`Missed` of each module).
+    """
 
     name: Final = "tests"
     decides: Final = False
@@ -46,36 +67,28 @@ class Trusted:
     async def judge(self, bench: Workbench) -> Evidence:
         """Run a selection on both sides, the candidate's failures twice."""
         plugins = await anyio.to_thread.run_sync(_plugins)
-        folders = (bench.parent / "tests", bench.candidate / "tests")
         if plugins is None:
             return Evidence(self.name, "skipped", "pytest is not installed here")
-        if not all([await anyio.to_thread.run_sync(one.is_dir) for one in folders]):
-            return Evidence(self.name, "skipped", "there is no tests/ to lay the parent's over")
-        chance = bench.chance(self.name)
-        chosen = (bench.parent, bench.deltas, bench.effort, chance)
+        for folder in (bench.parent, bench.candidate):
+            if not await anyio.to_thread.run_sync((folder / "tests").is_dir):
+                return Evidence(self.name, "skipped", "no tests/ to lay the parent's over")
+        seconds = bench.budget.tests_s
+        if bench.effort != "full":
+            seconds = min(seconds, _SHORT_S)
+        until = anyio.current_time() + seconds
+        chosen = (bench.parent, bench.deltas, bench.effort, bench.chance(self.name))
         files = await anyio.to_thread.run_sync(select_tests, *chosen)
-        whole = bench.budget.tests_s
-        seconds = (whole if bench.effort == "full" else min(whole, _SHORT_S)) / 2
-        parent = await self._parent(bench, Asked(files, plugins, seconds))
-        expected = parent.passed
-        if not expected:
+        parent = await self._parent(bench, Asked(files, plugins, _PARENTS * seconds))
+        if not parent.passed:
             return Evidence(self.name, "skipped", f"no test of the parent passes: {parent.end}")
-        modules = await read_modules(bench)
-        lines = tuple(path for path, one in modules.items() if one.runs)
-        seconds = min(seconds, max(_LEAST_S, 2 * parent.seconds))
-        asked = Asked(_files_of(expected), plugins, seconds, tuple(expected), lines)
-        first = await run_suite(bench, "candidate", asked)
-        failed = [one for one in expected if one not in first.passed]
-        unsteady: set[str] = set()
-        if failed and first.end == "ended":
-            again = Asked(_files_of(failed), plugins, seconds, tuple(failed))
-            unsteady = (await run_suite(bench, "candidate", again)).passed.keys() & set(failed)
-        failed = [one for one in failed if one not in unsteady]
-        missed = _missed(modules, first)
-        record = {"expected": len(expected), "files": files, "failed": failed, "lines": missed}
-        told = {one: first.outcomes.get(one, ("missing", "")) for one in failed}
-        record |= {"unsteady": sorted(unsteady), "told": told, "end": first.end}
-        return _evidence(first, len(expected), failed, missed, await bench.keep(_json(record)))
+        asked = Asked((), plugins, 0.0, tuple(parent.passed))
+        found = await _tried(
+            bench, asked, max(until - _TRACED_S / 2, anyio.current_time() + _LEAST_S)
+        )
+        near = tuple(one for one in parent.passed if one.startswith(files[:_NEAR]))
+        missed = await _traced(bench, asked.of(near, min(until - anyio.current_time(), _TRACED_S)))
+        record = msgspec.json.encode({"files": files, "found": found, "lines": missed})
+        return _evidence(found, missed, await bench.keep(record))
 
     async def _parent(self, bench: Workbench, asked: Asked) -> Told:
         key = (bench.commit, asked.files)
@@ -86,17 +99,44 @@ class Trusted:
         return self._known[key]
 
 
-def _evidence(
-    told: Told, expected: int, failed: Sequence[str], missed: Sequence[Missed], record: str
-) -> Evidence:
+async def _tried(bench: Workbench, asked: Asked, until: float) -> Found:
+    """The candidate's answers; what failed is asked once more while there is time."""
+    expected = asked.ids or ()
+    first = await run_suite(bench, "candidate", asked.of(expected, until - anyio.current_time()))
+    lost = [one for one in expected if one not in first.passed]
+    late = [one for one in lost if first.stopped and one not in first.outcomes]
+    failed = [one for one in lost if one not in late]
+    unsteady: list[str] = []
+    left = until - anyio.current_time()
+    if failed and first.end == "ended" and left > _LEAST_S:
+        again = await run_suite(bench, "candidate", asked.of(failed, left))
+        unsteady = [one for one in failed if one in again.passed]
+    told = {one: first.outcomes.get(one, ("missing", "")) for one in failed if one not in unsteady}
+    return Found(len(expected), told, tuple(unsteady), tuple(late), first.end)
+
+
+async def _traced(bench: Workbench, asked: Asked) -> list[Missed]:
+    """Which changed lines the nearest tests run: apart, since tracing makes them slow."""
+    modules = await read_modules(bench)
+    lines = tuple(path for path, one in modules.items() if one.runs)
+    if not lines or not asked.ids or asked.seconds < _LEAST_S:
+        return []
+    return _missed(modules, await run_suite(bench, "candidate", replace(asked, lines=lines)))
+
+
+def _evidence(found: Found, missed: Sequence[Missed], record: str) -> Evidence:
     lines, lost = sum(one.lines for one in missed), sum(len(one.missed) for one in missed)
-    ran = f"; {lines - lost} of {lines} changed lines ran" if lines else ""
-    if not failed:
-        says = f"all {expected} tests that pass with the parent pass{ran}"
-        return Evidence("tests", "pass", says, record=record)
-    end = "" if told.end == "ended" else f" ({told.end})"
-    says = f"{len(failed)} of {expected} tests that pass with the parent do not{end}{ran}"
-    return Evidence("tests", "fail", says, tuple(failed[:_IDS]), record=record)
+    ran = f"; the nearest ran {lines - lost} of {lines} changed lines" if lines else ""
+    late = f"; {len(found.unreached)} not reached in time" if found.unreached else ""
+    if found.failed:
+        end = "" if found.end == "ended" else f" ({found.end})"
+        says = f"{len(found.failed)} of {found.expected} tests that pass with the parent do not"
+        ids = tuple(found.failed)[:_IDS]
+        return Evidence("tests", "fail", f"{says}{end}{late}{ran}", ids, record=record)
+    reached = found.expected - len(found.unreached)
+    says = f"all {reached} tests that pass with the parent pass{late}{ran}"
+    word: Outcome = "inconclusive" if found.unreached else "pass"
+    return Evidence("tests", word, says, record=record)
 
 
 def _missed(modules: dict[str, Module], told: Told) -> list[Missed]:
@@ -108,17 +148,9 @@ def _missed(modules: dict[str, Module], told: Told) -> list[Missed]:
     return found
 
 
-def _files_of(ids: Sequence[str] | dict[str, None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.partition("::")[0] for one in ids))
-
-
 def _plugins() -> tuple[str, ...] | None:
     """The test runner's plugins of this installation, by name; None without a test runner."""
     if find_spec("pytest") is None:
         return None
     found = {one.value for one in entry_points(group="pytest11")}
     return tuple(sorted(one for one in found if not one.startswith(_FLEETS)))
-
-
-def _json(record: object) -> bytes:
-    return msgspec.json.encode(record)

@@ -4,7 +4,6 @@ import compileall
 import os
 import py_compile
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 from hermes.successor.budget import Budget, Spend
@@ -29,9 +28,9 @@ def tree(place: Path, planted: tuple[tuple[str, str, str], ...] = ()) -> Path:
         place, quiet=1, invalidation_mode=mode, stripdir=str(place), prependdir="/box/repo"
     )
     for folder, _, names in os.walk(place):
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         for name in names:
-            os.chmod(Path(folder, name), 0o644)
+            Path(folder, name).chmod(0o644)
     return place
 
 

@@ -20,6 +20,7 @@ from hermes.sandbox.box import HOME, Bind, Ended, Wires
 from hermes.successor.workbench import Side, View, Workbench
 
 Json = Any
+Reaction = Literal["yes", "no", "stop"]
 LAUNCHES = 10
 _LINE_MOST = 16 << 20
 _EVENTS_MOST = 20_000
@@ -47,11 +48,11 @@ class Broken(SuccessorError):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a tool. `react`: at the first event of this type, do that (yes, no, stop)."""
+    """One call of a tool. `react`: at the first event of a type, do that (yes, no, stop)."""
 
     tool: str
     arguments: Mapping[str, Json]
-    react: tuple[str, Literal["yes", "no", "stop"]] | None = None
+    react: Mapping[str, Reaction] = field(default_factory=dict)
 
 
 @dataclass
@@ -175,9 +176,10 @@ class Driven:
             answer.events.append(event)
             if len(answer.events) > _EVENTS_MOST:
                 raise Broken("flood", f"more than {_EVENTS_MOST} events")
-            if call.react and call.react[0] == kind:
-                waiting[number] = replace(call, react=None)
-                await self._react(call.react[1], event)
+            if do := call.react.get(kind):
+                rest = {on: one for on, one in call.react.items() if on != kind}
+                waiting[number] = replace(call, react=rest)
+                await self._react(do, event)
         elif isinstance(number := message.get("id"), int) and number in waiting:
             del waiting[number]
             _fill(answers[number], message)

@@ -4,7 +4,7 @@ Rounds, kills and checks follow from the seed alone; the clock only says how man
 """
 
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +21,7 @@ from hermes.successor.judge.inputs import Inputs, Op, script_text
 from hermes.successor.workbench import Workbench
 
 Json = Any
-KILLS = (2, 6, 14, 26, 45)
+KILLS = (2, 20, 45, 80, 130, 200)
 _POLICY_EVERY = 8
 _PAGES_EVERY = 5
 _WEIGHED_EVERY = 3
@@ -131,7 +131,7 @@ class Duel:
         await self._together(ask)
         return answers[self._parent], answers[self._candidate]
 
-    async def _together(self, work: Any) -> None:
+    async def _together(self, work: Callable[[Driven], Awaitable[None]]) -> None:
         """Both sides at once; a parent that breaks is nobody's verdict."""
         broken: dict[Driven, Broken] = {}
 

@@ -7,16 +7,17 @@ awkward letters, separators of commands, stops in the middle, tools that fail.
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hermes.successor.judge.drive import Call
+from hermes.successor.judge.drive import Call, Reaction
 
 Json = Any
 _STEMS = ("lorem", "river", "stone", "Ember", "mesh", "proof", "quiet", "lamp", "grün", "naïve")
 _EDGES = (
     "ß", "SS", "ss", "é", "e\u0301", "İ", "i\u0307", "ﬁ", "ﬁx", "Ω", "ω", "ς", "Σ", "\u202eabc",
-    "a\u200bb", "😀", "한", "x\ty", "a\nb", "''", '"', "%", "_", "*", "\\", "-", "NEAR", "AND", "ÅNGSTRÖM", "ångström",
+    "a\u200bb", "😀", "한", "x\ty", "a\nb", "''", '"', "%", "_", "*", "\\", "-", "NEAR", "AND",
+    "ÅNGSTRÖM", "ångström",
 )  # fmt: skip
 _HARMLESS = ("ls", "pwd", "cat notes.txt", "git status", "echo hello")
 HARMFUL = (
@@ -25,8 +26,14 @@ HARMFUL = (
     "chmod 777 notes.txt", "dd of=made", "tee made",
 )  # fmt: skip
 SEPARATORS = (";", "\n", " && ", " || ", " | ", " & ", "; ", "\n\n", " |& ")
+_STEADY = tuple(one for one in SEPARATORS if "&" not in one.replace("&&", ""))  # no races
 _MISSING = ({"name": "NoSuchTool", "arguments": {}}, {"name": "FileRead", "arguments": "{"})
 _NEW = 0.12
+_AGAIN = 0.06
+_FIRST = 0.5
+_LONG_S = 20
+_Drawn = tuple[tuple[Json, ...], dict[str, Json], Mapping[str, Reaction]]
+"""A script, further arguments, and what is done at which event."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class Known:
         if not isinstance(result, dict):
             return
         if op.changes and "turn_id" in result:
-            self.said.setdefault(op.name, []).append(op.says)
+            said = self.said.setdefault(op.name, [])
+            if op.says not in said:  # each has a word of its own
+                said.append(op.says)
             self.sizes.setdefault(op.name, 0)
         name = str(op.call.arguments.get("conversation_id", ""))[1:]
         if isinstance(total := result.get("total"), int) and name in self.sizes:
@@ -70,6 +79,7 @@ class Inputs:
         self._chance = chance
         self._level = level
         self._count = 0
+        self._last: Op | None = None
         self.known = Known()
 
     def round(self) -> tuple[list[Op], list[Op]]:
@@ -79,9 +89,11 @@ class Inputs:
 
     def _turn(self) -> Op:
         draw, known = self._chance, self.known
+        if self._level and self._last and draw.random() < _AGAIN:
+            return self._last  # asking twice is asking once
         self._count += 1
         fresh = not known.said or draw.random() < _NEW
-        name = f"c{self._count}" if fresh else draw.choice(list(known.said))
+        name = f"c{self._count}" if fresh else self._somewhere()
         text = f"{self._text()} u{self._count}w"  # a word of its own, to be found by
         arguments: dict[str, Json] = {
             "text": text,
@@ -91,19 +103,26 @@ class Inputs:
         if not fresh:
             arguments["conversation_id"] = f"@{name}"
         script, more, react = self._script()
-        return Op(Call("runner.chat", arguments | more, react), script, name, text)
+        op = Op(Call("runner.chat", arguments | more, react), script, name, text)
+        self._last = replace(op, call=replace(op.call, react={})) if not fresh else None
+        return op
 
-    def _script(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
-        kinds = {self._plain: 8, self._reads: 3, self._commands: 3, self._writes: 1}
+    def _somewhere(self) -> str:
+        """A conversation; the first most often, since what grows has to become large."""
+        names = list(self.known.said)
+        return names[0] if self._chance.random() < _FIRST else self._chance.choice(names)
+
+    def _script(self) -> _Drawn:
+        kinds = {self._plain: 12, self._reads: 3, self._commands: 3, self._writes: 1}
         if self._level:
             kinds |= {self._asks: 1, self._stopped: 1, self._fails: 1}
         (kind,) = self._chance.choices(list(kinds), list(kinds.values()))
         return kind()
 
-    def _plain(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
-        return ({"text": self._text()},), {}, None
+    def _plain(self) -> _Drawn:
+        return ({"text": self._text()},), {}, {}
 
-    def _reads(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
+    def _reads(self) -> _Drawn:
         tools = [
             _tool("ListDir", path="."),
             _tool("FileRead", path="notes.txt"),
@@ -115,53 +134,60 @@ class Inputs:
         if self._level:
             tools += _MISSING
         calls = self._chance.sample(tools, self._chance.randrange(1, 5))
-        return (_line(calls, self._text()), {"text": self._text()}), self._mode(), None
+        return (_line(calls, self._text()), {"text": self._text()}), self._mode(), {}
 
-    def _commands(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
+    def _commands(self) -> _Drawn:
         commands = [self._command() for _ in range(self._chance.randrange(1, 4))]
         calls = [_tool("Bash", command=command) for command in dict.fromkeys(commands)]
-        return (_line(calls), {"text": self._text()}), self._mode(), None
+        return (_line(calls), {"text": self._text()}), self._mode(), {}
 
     def _command(self) -> str:
         draw = self._chance
-        separators = SEPARATORS if self._level else (" ; ",)
+        separators = _STEADY if self._level else (" ; ",)
         words = [draw.choice(HARMFUL if draw.random() < 0.7 else _HARMLESS)]  # noqa: PLR2004
         for _ in range(draw.randrange(3)):
             words += [draw.choice(separators), draw.choice(_HARMLESS + HARMFUL)]
         return "".join(words)
 
-    def _writes(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
+    def _writes(self) -> _Drawn:
         path = f"w{self._chance.randrange(6)}.txt"
         calls = [
             _tool("FileWrite", path=path, content=f"{self._text()}\n"),
             _tool("FileEdit", path="notes.txt", old="line 1", new="line 1"),
         ]
-        return (_line(calls[:1]), _line(calls[1:]), {"text": "ok"}), self._mode(), None
+        return (_line(calls[:1]), _line(calls[1:]), {"text": "ok"}), self._mode(), {}
 
-    def _asks(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
+    def _asks(self) -> _Drawn:
         calls = [_tool("FileWrite", path="asked.txt", content=self._word())]
-        react = ("approval_asked", self._chance.choice(("yes", "no", "stop")))
+        do: Reaction = self._chance.choice(("yes", "no", "stop"))
         more = {"mode": "ask", "interactive": True}
-        return (_line(calls, self._text()), {"text": self._text()}), more, react
+        script = (_line(calls, self._text()), {"text": self._text()})
+        return script, more, {"approval_asked": do}
 
-    def _stopped(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
-        slow = {"text": self._text(), "delay_s": 20}
-        if self._chance.random() < 0.5:  # noqa: PLR2004 - one half
-            return (slow,), {}, ("turn_started", "stop")
-        calls = [_tool("ListDir", path="."), _tool("FileRead", path="notes.txt")]
-        return (_line(calls, "first"), slow), {}, ("tool_finished", "stop")
+    def _stopped(self) -> _Drawn:
+        """At an instant at which one thing alone is under way, or the parent differs too."""
+        slow = {"text": self._text(), "delay_s": _LONG_S}
+        listing = _line([_tool("ListDir", path=".")], "first")
+        sleeping = _line([_tool("Bash", command=f"sleep {_LONG_S}")])
+        asks = {"mode": "ask", "interactive": True}
+        kinds: list[_Drawn] = [
+            ((slow,), {}, {"turn_started": "stop"}),
+            ((listing, slow), {}, {"tool_finished": "stop"}),
+            ((sleeping,), asks, {"approval_asked": "yes", "tool_started": "stop"}),
+        ]
+        return self._chance.choice(kinds)
 
-    def _fails(self) -> tuple[tuple[Json, ...], dict[str, Json], Any]:
+    def _fails(self) -> _Drawn:
         if self._chance.random() < 0.5:  # noqa: PLR2004 - one half
-            return ({"error": self._text()},), {}, None
-        return (_line([_tool("ListDir", path=".")]),), {"max_steps": 1}, None
+            return ({"error": self._text()},), {}, {}
+        return (_line([_tool("ListDir", path=".")]),), {"max_steps": 1}, {}
 
     def _mode(self) -> dict[str, Json]:
         return {"mode": self._chance.choice(("auto", "ask", "read-only"))}
 
     def _question(self) -> Op:
         draw, known = self._chance, self.known
-        name = draw.choice(list(known.said)) if known.said else ""
+        name = self._somewhere() if known.said else ""
         here = {"conversation_id": f"@{name}"} if name else {}
         kind = draw.choices(
             ("page", "list", "search", "export", "status", "wrong"), (6, 2, 6, 1, 1, 1)

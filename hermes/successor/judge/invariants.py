@@ -23,26 +23,25 @@ def stream(answer: Answer) -> str:
     events = answer.events
     if answer.failed:
         return "a refused call told events" if events else ""
-    kinds = [event.get("type") for event in events]
-    if not kinds or kinds[0] != "turn_started" or kinds[-1] not in _FINAL:
-        return "a turn without its beginning or its end"
-    if sum(kind in _FINAL for kind in kinds) != 1:
-        return "a turn with more than one end"
+    kinds = [event.get("type") for event in events] or [None]
     called = _ids(events, "tool_called")
     started, finished = _ids(events, "tool_started"), _ids(events, "tool_finished")
-    if len(set(called)) != len(called) or not {*started, *finished} <= {*called}:
-        return "a call that nobody asked for"
-    if sorted(finished) != sorted(set(finished)) or not {*started} <= {*finished}:
-        return "a tool that started without one end"
-    if kinds[-1] == "turn_finished" and sorted(called) != sorted(finished):
-        return "a call without a result"
     denied = [one for one in events if one.get("type") == "tool_finished" and one.get("denied")]
-    if {one.get("call_id") for one in denied} & {*started}:
-        return "a refused call that ran"
     result = answer.result if isinstance(answer.result, dict) else {}
-    if result.get("denied") != len(denied):
-        return "refused calls that are not counted"
-    return "" if result.get("type") == kinds[-1] else "an answer that is not the last event"
+    whole = kinds[-1] == "turn_finished"  # a turn that was stopped leaves things as they were
+    checks = {
+        "a turn without its beginning": kinds[0] != "turn_started",
+        "a turn without its end": kinds[-1] not in _FINAL,
+        "a turn with more than one end": sum(kind in _FINAL for kind in kinds) > 1,
+        "an answer that is not the last event": result.get("type") != kinds[-1],
+        "a call twice": any(len(set(ids)) != len(ids) for ids in (called, started, finished)),
+        "a call that nobody asked for": not {*started, *finished} <= {*called},
+        "a tool that started without an end": whole and not {*started} <= {*finished},
+        "a call without a result": whole and {*called} != {*finished},
+        "a refused call that ran": bool({str(one.get("call_id")) for one in denied} & {*started}),
+        "refused calls that are not counted": result.get("denied") != len(denied),
+    }
+    return next((what for what, broken in checks.items() if broken), "")
 
 
 async def kept(driven: Driven, known: Known) -> str:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 _PAGE_KIB = os.sysconf("SC_PAGE_SIZE") >> 10
@@ -22,7 +23,9 @@ _FOLDER = "/box/scripts"
 def start(fd: int, argv: list[str], env: dict[str, str], cwd: str) -> dict[str, Any]:
     """Start the version with this socket as its standard input and output."""
     os.makedirs(cwd, exist_ok=True)
-    process = subprocess.Popen(argv, stdin=fd, stdout=fd, env={**os.environ, **env}, cwd=cwd)
+    process = subprocess.Popen(  # noqa: S603 - the judge's own words
+        argv, stdin=fd, stdout=fd, env={**os.environ, **env}, cwd=cwd
+    )
     os.close(fd)  # or its end would not be heard outside
     return {"pid": process.pid}
 
@@ -84,7 +87,7 @@ def look(folder: str) -> dict[str, Any]:
 def run(argv: list[str], env: dict[str, str], limit_s: float) -> dict[str, Any]:
     """Run a command to its end; what it prints is cut off."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the judge's own words
             argv, env={**os.environ, **env}, stdin=subprocess.DEVNULL, capture_output=True,
             timeout=limit_s, check=False,
         )  # fmt: skip
@@ -102,14 +105,16 @@ def _others() -> list[str]:
     return [name for name in os.listdir("/proc") if name.isdigit() and name not in mine]
 
 
-_WORK = {"start": start, "kill": kill, "weigh": weigh, "put": put, "look": look, "run": run}
+_WORK: dict[str, Callable[..., dict[str, Any]]] = {
+    "start": start, "kill": kill, "weigh": weigh, "put": put, "look": look, "run": run,
+}  # fmt: skip
 
 
 def main() -> None:
     """Do as the control socket says, one line after the other, until it closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
     for word in sys.argv[1:]:
-        os.set_inheritable(int(word), False)
+        os.set_inheritable(int(word), False)  # noqa: FBT003 - the library's form
     with control, control.makefile("rw", encoding="utf-8") as lines:
         lines.write('{"ready": true}\n')
         lines.flush()

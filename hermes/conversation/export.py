@@ -39,10 +39,9 @@ def nowhere() -> Surroundings:
 
 def around(settings: Settings, tools: Callable[[], tuple[ToolSpec, ...]]) -> Surroundings:
     """What may be known inside a sandbox."""
-    plain = msgspec.to_builtins(settings)
-    told = {name: plain[name] for name in _SETTINGS}
-    told["memory"] = {name: plain["memory"][name] for name in _MEMORY}
-    return Surroundings(told, tools())
+    told = {name: getattr(settings, name) for name in _SETTINGS}
+    told["memory"] = {name: getattr(settings.memory, name) for name in _MEMORY}
+    return Surroundings(msgspec.to_builtins(told), tools())
 
 
 def exported(

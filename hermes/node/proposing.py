@@ -45,7 +45,7 @@ class Proposing:
         self._settings = settings
         self._clock = clock
         self._with = (settings, store, clock, signer, env)
-        self._woken = anyio.Event()
+        self._woken, self._idle = anyio.Event(), anyio.Event()
         self._conversations: dict[str, ConversationId] = {}
         self._shards, self._shelf = beside
         self._trials: Any = None
@@ -94,7 +94,13 @@ class Proposing:
                 self._tell(bus, name, said)
                 trials = await self.trials()
                 await anyio.to_thread.run_sync(trials.waiting.done, name)
+            self._idle.set()
             await self._woken.wait()
+            self._idle = anyio.Event()
+
+    async def idle(self) -> None:
+        """Return once nothing is tried and nothing new waits."""
+        await self._idle.wait()
 
     async def _one(self, name: str, bus: Bus) -> str:
         trials = await self.trials()

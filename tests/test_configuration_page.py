@@ -7,14 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hermes.config import Chain, Limits, Memory, Mesh, Settings, read_settings
+from hermes.config import Chain, Limits, Memory, Mesh, Settings, Successor, read_settings
 from hermes.errors import SettingsInvalid
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \|", re.MULTILINE)
-PARTS = re.split(r"^## (?:Limits|Memory|The mesh|The chain)", PAGE, flags=re.MULTILINE)
-SETTINGS, LIMITS, MEMORY, MESH, CHAIN = (dict(ROW.findall(part)) for part in PARTS)
+PARTS = re.split(r"^## (?:Limits|Memory|The mesh|The chain|Successors)", PAGE, flags=re.MULTILINE)
+SETTINGS, LIMITS, MEMORY, MESH, CHAIN, SUCCESSOR = (dict(ROW.findall(part)) for part in PARTS)
 TABLES = [(Settings, SETTINGS), (Limits, LIMITS), (Memory, MEMORY), (Mesh, MESH), (Chain, CHAIN)]
+TABLES += [(Successor, SUCCESSOR)]
 
 
 @pytest.mark.parametrize(("kind", "rows"), TABLES)

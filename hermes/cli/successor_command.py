@@ -14,10 +14,10 @@ import anyio.to_thread
 from hermes.cli.asking import ask
 from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.stamp_files import read_some
-from hermes.cli.successor_words import answer_lines, shown_lines, status_lines
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import DoorError, HermesError, Refused, Usage
+from hermes.gateway.render_successor import answer_lines, shown_lines, status_lines
 from hermes.successor.stops import Flag
 
 _PATCH_MOST = 2 << 20

@@ -12,23 +12,18 @@ import anyio
 import msgspec
 
 from hermes.core.clock import Clock
-from hermes.core.event import (
-    ApprovalAnswered,
-    ApprovalAsked,
-    Event,
-    Notice,
-    TurnFailed,
-    TurnFinished,
-)
 from hermes.core.ids import ConversationId, TurnId
 from hermes.errors import HermesError
 from hermes.gateway import dm_say
 from hermes.gateway.dm_asking import Asking
 from hermes.gateway.dm_book import Book
+from hermes.gateway.dm_others import Others
 from hermes.gateway.dm_out import Outgoing
+from hermes.gateway.dm_split import PARTS, split
 from hermes.gateway.dm_ticket import Ticket
 from hermes.gateway.dm_turns import Told, is_gone, request_of, turn_named
-from hermes.gateway.dm_words import Command, command_in, reply_in
+from hermes.gateway.dm_words import command_in, reply_in
+from hermes.gateway.gate_talk import GateTalk
 from hermes.gateway.render_text import clean, one_line
 from hermes.gateway.terminal_door import Door
 from hermes.store.dms import Received
@@ -36,7 +31,9 @@ from hermes.store.pairings import Pairing
 
 _WAITING = 20
 _OWN = 1_000
-_NEW = Command("new")
+_NEW = "new"
+_GATE_MOST = 20_000
+_GATE_PARTS = 10 * PARTS
 
 
 class Office(NamedTuple):
@@ -59,6 +56,7 @@ class Talk:
         self._book = book
         self._out = out
         self._asking = Asking(person.key, door, out, clock)
+        self._others = Others(person.key, self._asking, out)
         self._queue: deque[Ticket] = deque()
         self._urgent: deque[Ticket] = deque()
         self._more, self._pressed, self._moved = anyio.Event(), anyio.Event(), anyio.Event()
@@ -68,13 +66,17 @@ class Talk:
             "help": self._help,
             "status": self._status,
             "stop": self._stop,
+            "successor": self._successor,
         }
+        self._gate = GateTalk(door, person.key, "dm", _GATE_MOST)
 
     def kind_of(self, text: str) -> str:
         """Whether a message waits for its turn, or is acted on at once."""
         command = command_in(text)
         if command is not None:
-            return "turn" if command == _NEW else "control"
+            return "turn" if command.name == _NEW else "control"
+        if self._gate.word_in(text):
+            return "control"
         return "control" if self._asking.open and reply_in(text) else "turn"
 
     def hear(self, ticket: Ticket) -> None:
@@ -128,7 +130,8 @@ class Talk:
 
     async def _turn(self, ticket: Ticket) -> None:
         message = ticket.message
-        if command_in(message.text) == _NEW:
+        command = command_in(message.text)
+        if command is not None and command.name == _NEW:
             if await ticket.stands():
                 await self._go_to(ConversationId(""))
                 await self._say("A new conversation.", message)
@@ -169,6 +172,8 @@ class Talk:
             await self._crowded(message)
         elif command is not None:
             await self._commands.get(command.name, self._unknown)(message)
+        elif word := self._gate.word_in(message.text):
+            await self._tell(await self._gate.say(word), message)
         elif reply := reply_in(message.text):
             await self._say(await self._asking.reply(reply), message)
 
@@ -188,6 +193,14 @@ class Talk:
         now = await self._door.status(self.person.desk.conversation)
         told = dm_say.status(now, self.person, len(self._queue), self._asking.open)
         await self._say(told, message)
+
+    async def _successor(self, message: Received) -> None:
+        command = command_in(message.text)
+        await self._tell(await self._gate.look(command.rest.strip() if command else ""), message)
+
+    async def _tell(self, lines: list[str], message: Received) -> None:
+        texts = split("\n".join(lines), parts=_GATE_PARTS)
+        await self._out.say(self.person.key, texts, [message.id])
 
     async def _stop(self, message: Received) -> None:
         dropped = list(self._queue)
@@ -219,25 +232,8 @@ class Talk:
             async for event in events:
                 if event.turn_id not in self._own:
                     try:
-                        await self._other(event)
+                        await self._others.tell(event)
                     except HermesError as error:
                         if is_gone(error):
                             raise
                         self._report("telling of a turn", error)
-
-    async def _other(self, event: Event) -> None:
-        match event:
-            case ApprovalAsked():
-                await self._asking.ask(event)
-            case ApprovalAnswered():
-                await self._asking.answered(event)
-            case Notice():
-                await self._say(event.text)
-            case TurnFinished():
-                self._asking.over(event.turn_id)
-                texts = dm_say.answer(event, ())
-                await self._out.say(self.person.key, ["(asked elsewhere)", *texts])
-            case TurnFailed():
-                self._asking.over(event.turn_id)
-            case _:
-                pass

@@ -10,6 +10,7 @@ COMMANDS = {
     "status": "what runs just now",
     "stop": "stop the running turn, and drop what waits",
     "new": "start a new conversation",
+    "successor": "changes of Hermes itself; with an ID: its difference, to say yes or no to",
 }
 _ANSWERS: dict[str, Answer] = {
     "y": "yes",
@@ -25,9 +26,10 @@ _WORD = re.compile(r"(?:/?)([A-Za-z]+)[.,:!]?(?:\s+#?(\d{1,6})\b)?[.,:!]?(?:\s+(
 
 @dataclass(frozen=True)
 class Command:
-    """A slash command; `name` is not known when it is not in COMMANDS."""
+    """A slash command; `name` is not known when it is not in COMMANDS. `rest` follows it."""
 
     name: str
+    rest: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,9 @@ def command_in(text: str) -> Command | None:
     line = text.strip()
     if not line.startswith("/") or line[1:2] in {"", " ", "/"}:
         return None
-    name = line[1:].split(maxsplit=1)[0].rstrip(".!").lower()
-    return Command(name) if name.isascii() and name.isalpha() else None
+    name, *rest = line[1:].split(maxsplit=1)
+    name = name.rstrip(".!").lower()
+    return Command(name, *rest) if name.isascii() and name.isalpha() else None
 
 
 def reply_in(text: str) -> Reply | None:

@@ -10,6 +10,8 @@ from hermes.gateway import terminal_settings as choices
 from hermes.gateway.render_text import one_line
 from hermes.gateway.terminal_skills import WORDS, skills
 from hermes.gateway.terminal_state import Chat
+from hermes.gateway.terminal_successor import WORDS as GATE_WORDS
+from hermes.gateway.terminal_successor import GateCommands
 from hermes.gateway.terminal_turns import Turns
 
 Run = Callable[[Chat, str], Awaitable[None]]
@@ -58,6 +60,13 @@ class Commands:
                 "instructions for tasks",
                 skills,
                 words=WORDS,
+            ),
+            Command(
+                "successor",
+                "[ID | yes ID | no ID REASON]",
+                "changes of Hermes itself",
+                GateCommands().run,
+                words=GATE_WORDS,
             ),
             Command("export", "FILE.md|.json", "write it to a file", terminal_history.export),
             Command("stop", "", "stop the running turn", self._stop),

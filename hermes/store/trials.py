@@ -40,8 +40,9 @@ _KNOWN = f"""SELECT {_COLUMNS} {_FROM} JOIN candidates AS c ON c.cid = t.candida
     AND t.judge = ? AND t.tier = ? ORDER BY t.seq DESC LIMIT 1"""
 _CANDIDATES = """SELECT cid, parent, patch, tree, shape, task, source, goal, given, diff, at
     FROM candidates"""
-_NAMED = f"""{_CANDIDATES} WHERE cid = ?1 OR cid LIKE ?2 ESCAPE '!'
-    OR cid IN (SELECT candidate FROM trials WHERE id LIKE ?3 ESCAPE '!') LIMIT 2"""  # noqa: S608 - constants
+_NAMED = """WHERE cid = ?1 OR cid LIKE ?2 ESCAPE '!'
+    OR (length(?1) >= 6 AND cid LIKE ?3 ESCAPE '!')
+    OR cid IN (SELECT candidate FROM trials WHERE id LIKE ?2 ESCAPE '!') LIMIT 2"""
 _ENDED = f"""SELECT coalesce(v.word, t.state) {_FROM}
     WHERE t.state <> 'intent' AND t.ended > ? ORDER BY t.ended DESC, t.seq DESC LIMIT ?"""
 
@@ -179,9 +180,10 @@ class Trials:
         return await self._rows("WHERE t.candidate = ? ORDER BY t.seq DESC", (candidate,))
 
     async def named(self, name: str) -> tuple[CandidateRow, ...]:
-        """The candidates that a CID, a trial's id or the beginning of one names: two at most."""
+        """The candidates that a CID, how it begins or ends, or a trial's id names: two at most."""
         plain = name.strip().replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        rows = await self._database.read(_NAMED, (name.strip(), f"{plain}%", f"{plain}%"))
+        which = (name.strip(), f"{plain}%", f"%{plain}")
+        rows = await self._database.read(f"{_CANDIDATES} {_NAMED}", which)
         return tuple(CandidateRow(*row) for row in rows)
 
     async def candidate(self, cid: str) -> CandidateRow | None:

@@ -13,6 +13,20 @@ _MARKS = {"pass": "+", "fail": "-", "inconclusive": "?", "advisory": ".", "skipp
 _IDS = 5
 
 
+def short(cid: str) -> str:
+    """How a candidate is called between people: the end of its CID, where they differ."""
+    return cid[-8:]
+
+
+def list_lines(told: Json) -> list[str]:
+    """The newest trials, a line each."""
+    lines = [
+        f"{short(one['candidate'])}  {one['tag'] or one['word'] or one['state']}: {one['task']}"
+        for one in told
+    ]
+    return lines or ["nothing was tried yet"]
+
+
 def shown_lines(told: Json) -> list[str]:
     """One candidate, as `successor.show` tells it."""
     candidate, verdict = told["candidate"], told["verdict"]

@@ -10,6 +10,7 @@
 The clone has a store, tools and a budget of its own; nothing of the parent changes.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -20,6 +21,7 @@ from anyio.from_thread import start_blocking_portal
 from hermes.core.ids import Cid
 from hermes.core.verdict import Verdict
 from hermes.errors import Usage
+from hermes.load import load
 from hermes.successor.books import Trial
 from hermes.successor.trial import Order, Terms, Workshop, run_trial
 
@@ -67,7 +69,7 @@ def fork_successor(
     current_state: bytes,
     architecture_patch: str | bytes,
     evaluation_task: str,
-    workshop: OpenWorkshop,
+    workshop: OpenWorkshop | None = None,
     terms: Terms = _PLAIN,
 ) -> Successor:
     """A successor of this runtime with a patch on it; nothing runs yet.
@@ -76,7 +78,7 @@ def fork_successor(
         current_state: `session.export()`.
         architecture_patch: a diff, or Markdown with diffs in it.
         evaluation_task: what is to be shown, in words.
-        workshop: what trials are made with.
+        workshop: opens what trials are made with; None: the store of this process's settings.
         terms: who proposes it, to which end, and what it may use.
     """
     patch = architecture_patch
@@ -84,7 +86,13 @@ def fork_successor(
         patch = patch.encode(errors="surrogateescape")
     fields = msgspec.structs.asdict(terms)
     order = Order(patch=patch, task=evaluation_task, state=current_state, **fields)
-    return Successor(order, workshop)
+    return Successor(order, workshop or _here)
+
+
+def _here() -> AbstractAsyncContextManager[Workshop]:
+    """What the environment names: this function is the front door of a program, as `cli` is."""
+    opened: AbstractAsyncContextManager[Workshop] = load("library").workshop_of(os.environ)
+    return opened
 
 
 def _in_a_loop() -> bool:

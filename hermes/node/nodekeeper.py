@@ -63,6 +63,7 @@ class NodeKeeper:
                 code = await self._relief.relieve(next_)
                 if code is not None:
                     return code
+                await anyio.to_thread.run_sync(self._lock.sign)
         finally:
             self._lock.release()
 

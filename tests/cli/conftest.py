@@ -36,7 +36,7 @@ class Shell:
     out: str = ""
     err: str = ""
 
-    def run(self, *words, stdin=None, tty=False, encoding="utf-8", **environ):
+    def run(self, *words, stdin=None, typed="", tty=False, encoding="utf-8", **environ):
         @asynccontextmanager
         async def open_client(settings, *, interactive, environ):
             self.opened.append((settings, interactive))
@@ -53,7 +53,7 @@ class Shell:
             environ={"HERMES_V2_HOME": str(self.home / "state"), "HOME": "/home/x"} | environ,
             cwd=self.home,
             root=project_root(self.home, Path("/home/x")),
-            stdin=Stream(stdin or "", tty=stdin is None),
+            stdin=Stream(stdin or typed, tty=stdin is None),
             stdout=out,
             stderr=err,
             open_client=open_client,

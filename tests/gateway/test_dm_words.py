@@ -26,7 +26,12 @@ from hermes.gateway.dm_words import Command, Reply, command_in, reply_in, unslas
     ],
 )
 def test_commands(text, name):
-    assert command_in(text) == (Command(name) if name else None)
+    found = command_in(text)
+    assert (found.name if found else None) == name
+
+
+def test_what_follows_a_command_belongs_to_it():
+    assert command_in("/successor  bafyreib\nnow") == Command("successor", "bafyreib\nnow")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hermes.successor.pointer import CRASHES, Pointer, command_of
+from hermes.successor.pointer import CRASHES, HOUSE, Pointer, command_of
 
 INSTALLED = "HERMES_V2_VERSION"
 _RESCUE = {("successor", "rollback"), ("successor", "stop"), ("successor", "resume")}
@@ -32,7 +32,7 @@ def leap(argv: Sequence[str], environ: Mapping[str, str]) -> None:
             _say(f"version {named!r} is not there: the installed code runs")
         return
     tree = pointer.place(tag)
-    if _house().is_relative_to(tree.resolve()):
+    if HOUSE.is_relative_to(tree.resolve()):
         return
     command = command_of(tree, *argv)
     try:
@@ -43,12 +43,11 @@ def leap(argv: Sequence[str], environ: Mapping[str, str]) -> None:
 
 def watched(argv: Sequence[str], environ: Mapping[str, str]) -> Pointer | None:
     """The pointer, where this very process is a start that counts: a version on probation."""
-    tree = _house()
-    if not _lasting(argv) or tree.parent.name != "versions":
+    if not _lasting(argv) or HOUSE.parent.name != "versions":
         return None
     pointer = Pointer(data_dir(environ))
     notes = pointer.notes()
-    return pointer if notes.stage == "probation" and notes.tag == tree.name else None
+    return pointer if notes.stage == "probation" and notes.tag == HOUSE.name else None
 
 
 def well(code: int) -> bool:
@@ -90,10 +89,6 @@ def _chosen(pointer: Pointer, argv: Sequence[str]) -> str:
 def _lasting(argv: Sequence[str]) -> bool:
     word = next((one for one in argv if not one.startswith("-")), "chat")
     return word in _LASTING and not {"-h", "--help", "unit"} & set(argv)
-
-
-def _house() -> Path:
-    return Path(__file__).resolve().parents[2]
 
 
 def _say(text: str) -> None:

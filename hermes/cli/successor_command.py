@@ -7,6 +7,7 @@ import argparse
 import base64
 import getpass
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -16,8 +17,9 @@ from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.stamp_files import read_some
 from hermes.cli.world import World
 from hermes.core.event import Json
-from hermes.errors import DoorError, HermesError, Refused, Usage
+from hermes.errors import DoorError, HermesError, Refused, StoreError, Usage
 from hermes.gateway.render_successor import answer_lines, shown_lines, status_lines
+from hermes.successor.pointer import Pointer
 from hermes.successor.stops import Flag
 
 _PATCH_MOST = 2 << 20
@@ -93,8 +95,12 @@ async def reject(args: argparse.Namespace, world: World) -> int:
 
 
 async def rollback(args: argparse.Namespace, world: World) -> int:
-    """Go back."""
-    told = await ask(args, world, "successor.rollback", why=args.reason)
+    """Go back; where the store cannot be opened, by the link alone."""
+    try:
+        told = await ask(args, world, "successor.rollback", why=args.reason)
+    except StoreError as error:
+        world.complain(f"{error.message}: the books of versions are mended later")
+        told = await anyio.to_thread.run_sync(_leave, args.settings.data_dir, args.reason)
     now = told["version"] or "the installed code"
     when = "the node takes it up now" if told["live"] else "from the next start"
     await _print(args, world, told, [f"{told['left']} is left: {now} runs, {when}"])
@@ -166,6 +172,14 @@ async def _handed_over(args: argparse.Namespace, world: World, tag: str) -> dict
                 )
             await anyio.sleep(_PAUSE_S)
     raise HermesError(f"{tag} is not up yet", "see: hermes successor status")
+
+
+def _leave(data_dir: Path, why: str) -> Json:
+    pointer = Pointer(data_dir)
+    tag, notes = pointer.current(), pointer.notes()
+    if not tag or notes.tag != tag:
+        raise Refused("there is no version to leave that the notes know of")
+    return {"left": tag, "version": pointer.leave(why or "a person said so"), "live": False}
 
 
 def _who() -> str:

@@ -41,6 +41,8 @@ def shown_lines(told: Json) -> list[str]:
     ]
     if verdict:
         lines += ["", *_evidence(verdict), "", *_ground(verdict)]
+    if "+++ b/pyproject.toml" in told["diff"]:
+        lines.append("It changes pyproject.toml: where libraries differ, run `make setup` first.")
     lines += [_word(one) for one in told["words"]]
     lines += [_adoption(one) for one in told["adoptions"]]
     return [*lines, "", *told["diff"].split("\n"), f"difference {told['diff_sha256']}"]

@@ -16,8 +16,10 @@ from hermes.core.accepting import accept_all
 from hermes.core.clock import Clock
 from hermes.gateway.server import Visitor
 from hermes.gateway.wire import Lines, Wire, memory_wires
+from hermes.node.desk import Desk
 from hermes.node.furnish import Rooms, furnish
 from hermes.node.rendezvous import fresh_socket
+from hermes.node.tool_visit import desk_for
 from hermes.store.store import Store
 
 
@@ -45,10 +47,11 @@ class Owner:
 
     async def _receive(self, stream: SocketStream) -> None:
         self._visits += 1
-        await self._serve(Wire(Lines(stream)), f"visitor {self._visits}")
+        desk = await desk_for(stream, self.rooms.desk)
+        await self._serve(Wire(Lines(stream)), f"visitor {self._visits}", desk)
 
-    async def _serve(self, wire: Wire, name: str) -> None:
-        visitor = Visitor(self.rooms.desk, wire, name)
+    async def _serve(self, wire: Wire, name: str, desk: Desk | None = None) -> None:
+        visitor = Visitor(desk or self.rooms.desk, wire, name)
         self._here.add(visitor)
         self.rooms.state.clients += 1
         try:

@@ -23,6 +23,9 @@ from hermes.successor.records import Records, Version, Word
 from hermes.successor.stops import StopRules
 from hermes.successor.versions import Leaf, Versions
 
+_KEPT = 6
+"""Versions whose files stay, so that one can go back that far."""
+
 Told = Callable[[str], None]
 """Hears of each step that is done."""
 
@@ -141,6 +144,8 @@ class Adopting:
         elif notes.stage == "kept":
             await self._end(notes.tag, "kept", notes.why)
             before = await self._noted(notes.tag)
+            old = [row.tag for row in await self._records.adoptions()][:-_KEPT]
+            await self._house.versions.prune([tag for tag in old if tag != notes.previous])
             await anyio.to_thread.run_sync(self._pointer.note, before)
         return await anyio.to_thread.run_sync(self._pointer.notes)
 

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
+HOUSE = Path(__file__).resolve().parents[2]
+"""The folder of the code that runs here."""
 TAG = re.compile(r"v[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}")
 CRASHES = 3
 """Starts in a row of a version on probation that did not end well."""
@@ -165,9 +167,8 @@ class Pointer:
 
 def own_tag() -> str:
     """The version that this very process runs; "": the installed code."""
-    house = Path(__file__).resolve().parents[2]
-    adopted = house.parent.name == "versions" and TAG.fullmatch(house.name)
-    return house.name if adopted else ""
+    adopted = HOUSE.parent.name == "versions" and TAG.fullmatch(HOUSE.name)
+    return HOUSE.name if adopted else ""
 
 
 def command_of(tree: Path, *words: str) -> list[str]:

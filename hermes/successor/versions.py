@@ -121,10 +121,12 @@ class Versions:
         except (OSError, msgspec.DecodeError):
             return None
 
-    async def remove(self, tag: str) -> None:
-        """Let a version's files go; its commit stays."""
-        if TAG.fullmatch(tag) and tag != self.pointer.named():
-            await anyio.to_thread.run_sync(self._remove, tag)
+    async def prune(self, tags: Sequence[str]) -> None:
+        """Let the files of versions go; their commits stay. The one that runs stays whole."""
+        named = await anyio.to_thread.run_sync(self.pointer.named)
+        for tag in tags:
+            if TAG.fullmatch(tag) and tag != named:
+                await anyio.to_thread.run_sync(self._remove, tag)
 
     async def _prepare(self, source: Path, parent: str) -> None:
         await anyio.to_thread.run_sync(

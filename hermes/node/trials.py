@@ -14,7 +14,7 @@ from hermes.successor.stops import StopRules
 from hermes.successor.trial import Order, Workshop, run_trial
 from hermes.successor.waiting import Waiting
 from hermes.successor.workbench import OpenModel
-from hermes.successor.workshop import open_workshop
+from hermes.successor.workshop import Beside, open_workshop, stages
 
 __all__ = ["Order", "Trials", "read_patch", "run_trial"]
 
@@ -37,6 +37,7 @@ class Trials:
         self.records = Records(store, Signing(signer, clock))
         self.stops = StopRules(settings.successor, settings.data_dir, store, clock, dict(env))
         self.waiting = Waiting(settings.data_dir)
+        self._stages = stages()
 
     def workshop(
         self, bus: Bus, model: OpenModel | None = None
@@ -48,4 +49,5 @@ class Trials:
 
         data_dir, source = self._settings.data_dir, self._settings.successor.source
         books = (self.records, self.stops)
-        return lambda: open_workshop(data_dir, source, books, self._clock, quiet, model)
+        beside = Beside(quiet, model, self._stages)
+        return lambda: open_workshop(data_dir, source, books, self._clock, beside)

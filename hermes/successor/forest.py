@@ -1,13 +1,14 @@
 """The folder of built trees: each under its digest, read-only, put there whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,21 @@ class Forest:
                 if now - one.lstat().st_mtime > _STALE_S:
                     remove(one)
         self._prune()
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[], bool]]:
+        """Whoever has one of these returned True is alone with the trees, until it is closed."""
+        self.prepare()
+        with (self.root.parent / "lock").open("wb") as file:
+
+            def lock() -> bool:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                return True
+
+            yield lock
 
     def of_commit(self, commit: str) -> Path | None:
         """The tree that was built of a commit, if it still is what it was."""

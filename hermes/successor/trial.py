@@ -4,99 +4,34 @@ Who keeps records, says stop, and judges is handed in. The candidate only ever r
 """
 
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from hermes.core.candidate import Candidate, Goal
-from hermes.core.candidate import Source as By
-from hermes.core.clock import Clock
-from hermes.core.verdict import Evidence, Verdict, Ward
+from hermes.core.candidate import Candidate
+from hermes.core.verdict import Evidence, Verdict
 from hermes.errors import BudgetSpent, Halted, HermesError
 from hermes.sandbox.changes import Delta
 from hermes.sandbox.off_loop import off_loop
-from hermes.sandbox.standing import Standing
 from hermes.store.blobs import digest_of
-from hermes.successor.books import Book, Stops, Submission, Trial
-from hermes.successor.budget import Budget, Effort, Spend, read_budget
+from hermes.successor.books import Stops, Submission, Trial
+from hermes.successor.budget import Budget, Spend, read_budget
 from hermes.successor.build import Builder, Built
 from hermes.successor.forest import Forest
+from hermes.successor.order import Judged, Order, Terms, Workshop
 from hermes.successor.patch import read_patch
-from hermes.successor.source import Source
 from hermes.successor.trees import compare, shown
 from hermes.successor.weighing import reasons, word_of
-from hermes.successor.workbench import OpenModel, Stage, Workbench
+from hermes.successor.workbench import Workbench
+
+__all__ = ["Judged", "Order", "Terms", "Workshop", "run_trial"]
 
 _LOOK_S = 0.2
 _PATIENCE_S = 60.0
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """On which terms something is tried.
-
-    `by`: who proposes it. `goal`: `better` must beat the parent in a benchmark, `same` must not
-    be slower. `effort`: which budget. `commit`: the parent, empty: the checkout's own. `seed`:
-    hex, makes the inputs of an earlier trial again; empty: a new one.
-    """
-
-    by: By = "person"
-    goal: Goal = "same"
-    effort: Effort = "fast"
-    commit: str = ""
-    seed: str = ""
-
-
-class Order(Terms, frozen=True, kw_only=True):
-    """What is tried: a patch (a diff, or Markdown with diffs in it), the session's export."""
-
-    patch: bytes
-    task: str
-    state: bytes = b"{}"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How a trial ended; `again`: the trial is an earlier one of a candidate of this shape.
-
-    Of that one `verdict` is None: the book has it.
-    """
-
-    trial: Trial
-    verdict: Verdict | None
-
-    @property
-    def again(self) -> bool:
-        """Whether nothing was tried, since the same was tried before."""
-        return self.verdict is None
-
-
-async def never_waits() -> None:
-    """Nobody has to be given way to."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What trials are made with.
-
-    `quiet` waits until nobody needs this machine more; `model` opens what a task may
-    ask.
-    """
-
-    data_dir: Path
-    source: Source
-    standing: Standing
-    ward: Ward
-    stages: Sequence[Stage]
-    book: Book
-    stops: Stops
-    clock: Clock
-    quiet: Callable[[], Awaitable[None]] = never_waits
-    model: OpenModel | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +53,15 @@ async def run_trial(workshop: Workshop, order: Order) -> Judged:
     there is no verdict, and of a trial that had begun the book is told why.
     """
     await workshop.stops.check("trial")
+    ground = workshop.standing.require("A", "A-")
+    forest = await anyio.to_thread.run_sync(Forest, workshop.data_dir, ground.account)
+    async with _alone(forest, workshop.stops):
+        return await _alone_with(workshop, order, forest)
+
+
+async def _alone_with(workshop: Workshop, order: Order, forest: Forest) -> Judged:
     async with _stoppable(workshop.stops):
-        made = await _make(workshop, order)
+        made = await _make(workshop, order, forest)
         known = await workshop.book.known(made.candidate, made.candidate.parent, order.effort)
         if known is not None:
             return Judged(known, None)
@@ -143,10 +85,8 @@ async def run_trial(workshop: Workshop, order: Order) -> Judged:
     return Judged(trial, verdict)
 
 
-async def _make(workshop: Workshop, order: Order) -> _Made:
-    ground = workshop.standing.require("A", "A-")
+async def _make(workshop: Workshop, order: Order, forest: Forest) -> _Made:
     diff = await anyio.to_thread.run_sync(read_patch, order.patch)
-    forest = await anyio.to_thread.run_sync(Forest, workshop.data_dir, ground.account)
     builder = Builder(workshop.source, forest, workshop.standing)
     commit = await workshop.source.commit(order.commit or "HEAD")
     parent = await builder.commit(commit)
@@ -241,6 +181,16 @@ def _verdict(
         seed=trial.seed,
         at=workshop.clock.now_ms(),
     )
+
+
+@asynccontextmanager
+async def _alone(forest: Forest, stops: Stops) -> AsyncGenerator[None]:
+    """Wait until no other trial runs on this machine: two would measure each other."""
+    async with off_loop(forest.opened()) as lock:
+        async with _stoppable(stops):
+            while not lock():  # noqa: ASYNC110 - a file's lock tells nobody that it is free
+                await anyio.sleep(_LOOK_S)
+        yield
 
 
 @asynccontextmanager

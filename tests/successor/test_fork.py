@@ -243,3 +243,21 @@ async def test_the_task_is_run_on_the_candidate(workshop_with, good):
     verdict = await successor_of(good, workshop, task="$ true\n$ exit 3").complete()
     assert verdict.word == "reject"
     assert "command 2 of 2 ends by exit code 3" in verdict.reasons[0]
+
+
+async def test_two_trials_run_one_after_the_other(workshop_with, good):
+    told = []
+
+    def stage(name):
+        async def act(bench):
+            told.append(f"{name} begins")
+            await bench.run("candidate", ["true"])
+            told.append(f"{name} ends")
+
+        return Says("inconclusive", act=act)
+
+    async with anyio.create_task_group() as tasks:
+        for name in "ab":
+            tasks.start_soon(successor_of(good, workshop_with(stage(name)), task=name).complete)
+    assert sorted(told) == ["a begins", "a ends", "b begins", "b ends"]
+    assert [one[0] for one in told] in (list("aabb"), list("bbaa"))

@@ -1,4 +1,5 @@
 """Defects to plant in a copy of the tree: small patches that look like honest slips."""
+# ruff: noqa: E501 - texts as they stand in the files
 
 _RUNNER = "hermes/gateway/runner.py"
 _PAGE = "        page = messages[asked.offset : asked.offset + asked.limit]\n"
@@ -39,7 +40,10 @@ PLANTS = {
         (_RUNNER, '{"hits": hits}', '{"hits": [one for text in {str(one) for one in hits} for one in hits if str(one) == text]}'),
     ),
     "a turn asked for twice is done twice": (
-        ("hermes/conversation/shards.py", "if record is not None and record.state != \"running\":", "if record is not None and record.state == \"stopped\":"),
+        ("hermes/conversation/shards.py", 'if record is not None and record.state != "running":', 'if record is not None and record.state == "stopped":'),
+    ),
+    "the write-ahead log thrown away at start": (
+        ("hermes/store/database.py", "        with anyio.CancelScope(shield=True):  # aiosqlite drops", "        self.path.with_name(self.path.name + '-wal').unlink(missing_ok=True)\n        with anyio.CancelScope(shield=True):  # aiosqlite drops"),
     ),
     "a call that is refused is not counted": (
         ("hermes/conversation/record.py", "text=text, usage=usage, denied=self.denied", "text=text, usage=usage, denied=min(self.denied, 1)"),

@@ -11,7 +11,7 @@ import msgspec
 
 from hermes.core.verdict import Evidence, Outcome
 from hermes.successor.judge.alike import Intended
-from hermes.successor.judge.duel import Finding, Told, pair
+from hermes.successor.judge.duel import LEAST, Finding, Told, pair
 from hermes.successor.workbench import Workbench
 
 _REPLAYS = 2
@@ -53,14 +53,15 @@ class Acceptance:
 def _outcome(told: Told, again: Sequence[Told]) -> Outcome:
     """What shows once more is a fault; what shows once only, of whose fault nobody knows."""
     if told.finding is None:
-        return "pass" if told.rounds else "inconclusive"
+        return "pass" if told.rounds >= LEAST and not told.limit else "inconclusive"
     return "fail" if any(one.finding for one in again) else "inconclusive"
 
 
 def _says(told: Told, again: Sequence[Told]) -> str:
     found: Finding | None = told.finding
     if found is None:
-        return f"{told.calls} calls answered as the parent does, through {told.kills} kills"
+        short = f", ended by {told.limit}" if told.limit else ""
+        return f"{told.calls} calls answered as the parent does, {told.kills} kills between{short}"
     seen = sum(one.finding is not None for one in again)
     where = f"{found.tool}: " if found.tool else ""
     return f"{where}{found.kind} (round {found.rounds}; {seen} of {len(again)} replays show it)"

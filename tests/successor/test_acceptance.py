@@ -1,0 +1,172 @@
+"""The stage that decides, without boxes: what counts as alike, what is asked, what must hold."""
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.errors import Usage
+from hermes.successor.judge.alike import Intended, Plain, differences, read_intended, undeclared
+from hermes.successor.judge.drive import Answer
+from hermes.successor.judge.growth import Growth
+from hermes.successor.judge.inputs import Inputs, script_text
+from hermes.successor.judge.invariants import stream
+
+A, B = ({"hits": [{"snippet": text}]} for text in "ab")
+IDS = (
+    "0189a000-0000-7000-8000-00000000000a", "0189b000-0000-7000-8000-00000000000b",
+    "0189c000-0000-7000-8000-00000000000c", "0189d000-0000-7000-8000-00000000000d",
+)  # fmt: skip
+RAN = ("tool_started", "tool_finished")
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def plain(events=(), result=None, by=None):
+    return (by or Plain()).of(Answer(result, events=list(events)))
+
+
+def event(kind, **more):
+    return {"type": kind} | more
+
+
+def turn(*inner, denied=0):
+    events = [event("turn_started"), *inner, event("turn_finished", denied=denied)]
+    return Answer({"type": "turn_finished", "denied": denied}, failed=False, events=events)
+
+
+def call(number, *kinds, **more):
+    return [event(kind, call_id=f"c{number}", **more) for kind in kinds]
+
+
+@given(TREES, TREES)
+def test_only_the_same_is_without_a_difference(one, other):
+    assert list(differences(one, one)) == []
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert bool(list(differences(one, other))) != same
+
+
+def test_ids_are_their_order_and_times_their_form():
+    here = {
+        "id": IDS[0],
+        "beside": [IDS[1], IDS[0]],
+        "at": "2026-11-21T17:22:05.772Z",
+        "salt": "a1",
+    }
+    there = {"id": IDS[2], "beside": [IDS[3], IDS[2]], "at": "2027-01-01T00:00:00Z", "salt": "b2"}
+    assert plain(result=here) == plain(result=there)
+    assert plain(result=here) != plain(result=there | {"beside": [IDS[2], IDS[3]]})
+    assert plain(result=here) != plain(result=there | {"at": "yesterday"})
+    assert plain(result=here) != plain(result=there | {"salt": 5})
+
+
+def test_an_id_stays_itself_from_one_answer_to_the_next():
+    parent, candidate = Plain(), Plain()
+    for by, first, second in ((parent, 0, 1), (candidate, 2, 3)):
+        plain(result=[IDS[first], IDS[second]], by=by)
+    assert plain(result=IDS[0], by=parent) == plain(result=IDS[2], by=candidate)
+    assert plain(result=IDS[0], by=parent) != plain(result=IDS[3], by=candidate)
+
+
+def test_text_is_one_however_it_was_cut_and_reads_may_cross():
+    cut = [event("text_delta", text="good "), event("text_delta", text="morning")]
+    assert plain(cut) == plain([event("text_delta", text="good morning")])
+    called = call(1, "tool_called") + call(2, "tool_called")
+    second = call(2, *RAN)
+    one = [*called, *call(1, RAN[0]), *second, *call(1, RAN[1])]
+    other = [*called, *call(1, *RAN), *second]
+    assert plain(one) == plain(other)
+    assert plain(one) != plain(other[:-1])
+
+
+@pytest.mark.parametrize(
+    ("line", "parent", "candidate", "covered"),
+    [
+        ("runner.search hits.*.snippet any", A, B, True),
+        ("runner.search hits.*.cid any", A, B, False),
+        ("runner.chat hits any", {"hits": 1}, {"hits": 2}, False),
+        ("* usage.* less", {"usage": {"tokens": 9}}, {"usage": {"tokens": 8}}, True),
+        ("* usage.* less", {"usage": {"tokens": 9}}, {"usage": {"tokens": 10}}, False),
+        ("* usage.* less", {"usage": {"tokens": 9}}, {"usage": {"tokens": "8"}}, False),
+        ("* new added", {}, {"new": 1}, True),
+        ("* new added", {"new": 1}, {"new": 2}, False),
+        ("* old removed", {"old": 1}, {}, True),
+    ],
+)  # fmt: skip
+def test_a_declared_difference_and_no_other_is_let_pass(line, parent, candidate, covered):
+    intended = read_intended(f"# why\n{line}  # because\n")
+    assert (undeclared("runner.search", parent, candidate, intended) is None) == covered
+    assert undeclared("runner.search", parent, candidate, ()) is not None
+
+
+def test_declarations_that_cannot_be_read():
+    assert read_intended("") == ()
+    assert read_intended("a b more") == (Intended("a", "b", "more"),)
+    for text in ("a b", "a b sometimes", "a b any more"):
+        with pytest.raises(Usage):
+            read_intended(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (turn(*call(1, "tool_called", "tool_started", "tool_finished")), ""),
+        (turn(*call(1, "tool_called"), *call(1, "tool_finished", denied=True), denied=1), ""),
+        (Answer(failed=True), ""),
+        (Answer(events=[], result={}), "beginning"),
+        (turn(*call(1, "tool_called", "tool_started")), "without an end"),
+        (turn(*call(1, "tool_called")), "without a result"),
+        (turn(*call(1, "tool_started", "tool_finished")), "nobody asked"),
+        (turn(*call(1, "tool_called", "tool_called", "tool_finished")), "twice"),
+        (turn(*call(1, "tool_called", RAN[0]), *call(1, RAN[1], denied=True), denied=1), "ran"),
+        (turn(*call(1, "tool_called"), *call(1, "tool_finished", denied=True)), "counted"),
+        (turn(event("turn_finished")), "more than one"),
+        (Answer({"type": "turn_failed"}, events=turn().events), "last event"),
+    ],
+)  # fmt: skip
+def test_the_grammar_of_a_turn(answer, says):
+    found = stream(answer)
+    assert says in found
+    assert bool(found) == bool(says)
+
+
+def test_the_same_seed_asks_the_same():
+    def rounds(seed):
+        inputs = Inputs(random.Random(seed))
+        asked = []
+        for _ in range(5):
+            turns, questions = inputs.round()
+            for op in turns:
+                inputs.known.take(op, {"turn_id": "x"})
+            asked.append((turns, questions))
+        return asked
+
+    assert rounds(1) == rounds(1) != rounds(2)
+    for turns, questions in rounds(1):
+        assert all(op.changes and json.loads(script_text(op.script[:1])) for op in turns)
+        assert not any(op.changes for op in questions)
+
+
+@pytest.mark.parametrize(
+    ("parent", "candidate", "says"),
+    [
+        ([(80_000, 100)] * 9, [(80_000, 110)] * 9, ""),
+        ([(80_000 + 900 * n, 0) for n in range(9)], [(80_000 + 950 * n, 0) for n in range(9)], ""),
+        ([(80_000, 0)] * 9, [(80_000 + 900 * n, 0) for n in range(9)], "memory grows"),
+        ([(80_000, 0)] * 9, [(600_000, 0)] * 9, "ceiling"),
+        ([(0, 100 * n) for n in range(9)], [(0, 300 * n) for n in range(9)], "slower"),
+        ([(0, 100 * n) for n in range(9)], [(0, 100 * n + 500 * (n > 4)) for n in range(9)], ""),
+    ],
+)
+def test_growth_is_against_the_parents(parent, candidate, says):
+    growth = Growth()
+    found = ""
+    for one, other in zip(parent, candidate, strict=True):
+        found = found or growth.take(*({"kib": kib, "ms": ms} for kib, ms in (one, other)))
+    assert says in found
+    assert bool(found) == bool(says)

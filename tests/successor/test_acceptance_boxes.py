@@ -1,0 +1,104 @@
+"""The stage that decides, in boxes: parent and candidate over their public protocol."""
+
+import json
+
+import pytest
+from benches import bench, tree
+from plants import PLANTS
+
+from hermes.successor.judge.acceptance import Acceptance
+from hermes.successor.judge.drive import Call, drive, words
+from hermes.successor.judge.duel import pair
+from hermes.successor.judge.lines import Broken
+
+MEMORY = "every search keeps 40 kB"
+SLOW = {MEMORY, "slow above forty messages", "letters folded wrongly in a search"}
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory):
+    place = tmp_path_factory.mktemp("judged")
+    for folder in (place, *place.parents[:2]):
+        folder.chmod(0o755)  # as root a sandbox runs as another user
+    return tree(place / "parent")
+
+
+def planted(parent, name):
+    return tree(parent.parent / name.replace(" ", "-"), PLANTS[name])
+
+
+async def test_a_version_is_driven_killed_and_read_back(standing, parent):
+    async with drive(made := bench(standing, parent, parent), "candidate") as driven:
+        await driven.start(1, words(made))
+        asked = [Call("runner.chat", {"text": f"number {one}"}) for one in range(3)]
+        answers = await driven.calls(asked)
+        assert [one.result["text"] for one in answers] == ["ok"] * 3
+        assert answers[0].events[-1]["type"] == "turn_finished"
+        await driven.order("kill")
+        with pytest.raises(Broken):
+            await driven.calls(asked)
+        await driven.start(2, words(made))
+        (listed,) = await driven.calls([Call("runner.history", {})])
+        assert len(listed.result["conversations"]) == 3
+        assert (await driven.order("weigh"))["kib"] > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_the_same_code_passes(standing, parent):
+    made = bench(standing, parent, parent, seed="7", acceptance_s=6.0, box_cpu_s=300)
+    found = await Acceptance().judge(made)
+    assert (found.outcome, found.ids) == ("pass", ()), found.says
+    told = json.loads(made.records[found.record])["told"]
+    assert told["kills"] > 0
+    assert json.loads(told["log"])["ok"]
+    assert made.spend.spent().cpu_ms > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_finding_is_replayed_and_told_without_its_input(standing, parent):
+    candidate = planted(parent, "an error swallowed")
+    made = bench(standing, parent, candidate, acceptance_s=20.0, box_cpu_s=300)
+    found = await Acceptance().judge(made)
+    assert (found.outcome, found.ids[0][:7]) == ("fail", "runner.")
+    assert "differs: failed" in found.says
+    assert "2 of 2 replays" in found.says
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", PLANTS)
+async def test_a_planted_defect_is_found(standing, parent, name):
+    made = bench(standing, parent, planted(parent, name), seed="3", box_cpu_s=300)
+    async with pair(made, "1", ()) as duel:
+        told = await duel.run(120.0 if name in SLOW else 60.0)
+    assert told.finding, told
+    if name == MEMORY:
+        assert told.finding.kind == "memory grows"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_laxer_policy_is_found_though_the_parent_has_it_too(standing, parent):
+    both = planted(parent, "policy looks at the first part of a command only")
+    async with pair(bench(standing, both, both), "1", ()) as duel:
+        told = await duel.run(30.0)
+    assert "policy is laxer" in told.finding.kind
+
+
+HOSTILE = {
+    "dies": ("import os; os._exit(0)", "died"),
+    "floods": ("import os\nwhile True: os.write(1, b'x' * 65536)", "flood"),
+    "says no JSON": ("print('hello', flush=True); import time; time.sleep(60)", "garbled"),
+    "nests": ("print('[' * 100_000, flush=True); import time; time.sleep(60)", "garbled"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_what_is_no_answer_ends_the_version_not_the_judge(standing, parent, name):
+    code, how = HOSTILE[name]
+    async with drive(bench(standing, parent, parent), "candidate") as driven:
+        with pytest.raises(Broken) as broken:
+            await driven.start(1, ["/usr/bin/python3", "-c", code])
+    assert broken.value.how == how

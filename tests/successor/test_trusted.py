@@ -125,9 +125,10 @@ async def test_what_does_not_end_as_tests_end_has_passed_nothing(tried, words, e
     assert end in record["found"]["end"]
 
 
+@pytest.mark.slow
 async def test_a_hang_ends_at_its_limit(standing, open_data):
     change = {"hermes/low/words.py": "while True:\n    pass\n"}
-    bench = await bench_of(standing, open_data, PARENT, change, wall_s=5.0)
+    bench = await bench_of(standing, open_data, PARENT, change, wall_s=20.0)
     evidence = await Trusted().judge(bench)
     assert evidence.outcome == "fail"
     assert "wall clock" in bench.spend.limits

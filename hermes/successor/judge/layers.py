@@ -33,23 +33,21 @@ async def look_at_layers(bench: Workbench) -> list[Remark]:
     status, said = await _checked(bench, "candidate", contracts)
     if status == 0:
         return []
-    broken = set(_BROKEN.findall(said))
-    if status != 1 or not broken:
-        return [Remark("layers", "refused", "", f"the layers cannot be read: {_last(said)}")]
     earlier, told = await _checked(bench, "parent", contracts)
-    if earlier:
-        broken -= set(_BROKEN.findall(told))
-    known = {match[0] for match in _EDGE.finditer(told)} if earlier else set()
-    edges = [match for match in _EDGE.finditer(said) if match[0] not in known]
+    if earlier and not _BROKEN.search(told):
+        return [Remark("layers", "told", "", f"the layers were not checked: {_last(told)}")]
+    if not _BROKEN.search(said):
+        return [Remark("layers", "refused", "", f"the layers cannot be read: {_last(said)}")]
+    broken = set(_BROKEN.findall(said)) - set(_BROKEN.findall(told))
+    known = {match.group("from", "to") for match in _EDGE.finditer(told)}
+    edges = [match for match in _EDGE.finditer(said) if match.group("from", "to") not in known]
     found = [
         Remark("layers", "refused", "", f"it breaks: {plain(name)}") for name in sorted(broken)
     ]
-    if broken or edges:
-        found += [
-            Remark("layers", "refused", _path(one), f"imports {one['to']}", int(one["line"]))
-            for one in edges[:_MOST]
-        ]
-    return found
+    return found + [
+        Remark("layers", "refused", _path(one), f"imports {one['to']}", int(one["line"]))
+        for one in edges[:_MOST]
+    ]
 
 
 def _can_be_checked(contracts: Path) -> bool:

@@ -17,7 +17,7 @@ from hermes.successor.workbench import REPO, Side, View, Workbench
 
 _JUDGE = f"{HOME}/judge"
 _MOST = 8 << 20
-_GRACE_S = 25.0
+_GRACE_S = 12.0
 _OVER = ("tests", "benchmarks")
 _ENV = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

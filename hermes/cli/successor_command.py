@@ -25,7 +25,7 @@ from hermes.successor.stops import Flag
 _PATCH_MOST = 2 << 20
 _BRANCH = "branch:"
 _COLUMNS = (
-    ("candidate", "CANDIDATE", 16),
+    ("name", "ID", 8),
     ("state", "STATE", 8),
     ("word", "VERDICT", 12),
     ("tier", "EFFORT", 6),

@@ -42,7 +42,7 @@ SHOWN = {
     "adoptions": [],
 }
 TRIAL = {
-    "id": "01a", "candidate": CID, "state": "judged", "word": "approve", "tier": "fast",
+    "id": "01a", "candidate": CID, "name": CID[-8:], "state": "judged", "word": "approve", "tier": "fast",
     "tag": "", "task": "search faster", "began": 1,
 }  # fmt: skip
 STATUS = {

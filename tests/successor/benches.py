@@ -34,7 +34,9 @@ def tree(place: Path, planted: tuple[tuple[str, str, str], ...] = ()) -> Path:
     return place
 
 
-def bench(standing, parent: Path, candidate: Path, seed: str = "1", **budget) -> Workbench:
+def bench(
+    standing, parent: Path, candidate: Path, seed: str = "1", task: str = "", **budget
+) -> Workbench:
     """A trial's material without the trial."""
     given = Budget(**budget)
     return Workbench(
@@ -44,7 +46,7 @@ def bench(standing, parent: Path, candidate: Path, seed: str = "1", **budget) ->
         deltas=(),
         state=b"{}",
         state_file=parent / "README",
-        task="",
+        task=task,
         goal="same",
         effort="fast",
         budget=given,

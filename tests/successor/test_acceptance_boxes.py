@@ -67,6 +67,18 @@ async def test_a_finding_is_replayed_and_told_without_its_input(standing, parent
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_what_is_declared_is_let_pass_to_a_person(standing, parent):
+    candidate = planted(parent, "a call that is refused is not counted")
+    task = "count once\nintended: runner.chat events.*.denied less"
+    made = bench(standing, parent, candidate, seed="4", task=task, acceptance_s=5.0)
+    found = await Acceptance().judge(made)
+    assert "result.denied" in found.says or "not counted" in found.says  # that was not declared
+    assert found.outcome == "fail"
+    assert made.marks == ["declared: runner.chat events.*.denied less"]
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PLANTS)
 async def test_a_planted_defect_is_found(standing, parent, name):

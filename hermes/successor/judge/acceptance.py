@@ -10,30 +10,35 @@ from typing import Literal
 import msgspec
 
 from hermes.core.verdict import Evidence, Outcome
-from hermes.successor.judge.alike import Intended
+from hermes.successor.judge.alike import Intended, read_intended
 from hermes.successor.judge.duel import LEAST, Finding, Told, pair
 from hermes.successor.workbench import Workbench
 
+_DECLARES = "intended:"
 _REPLAYS = 2
 _REPLAY_S = 600.0
 
 
 class Acceptance:
-    """The acceptance stage; `intended` are the differences that the patch declares."""
+    """The acceptance stage.
+
+    A task declares intended differences in lines `intended: TOOL PATH HOW` (`read_intended`);
+    they are shown to whoever decides, and only a person may adopt what needs one. The checks of
+    `invariants` are never waived.
+    """
 
     name: Literal["acceptance"] = "acceptance"
     decides = True
 
-    def __init__(self, intended: Sequence[Intended] = ()) -> None:
-        self._intended = tuple(intended)
-
     async def judge(self, bench: Workbench) -> Evidence:
         """Duel for the budget's seconds; a finding is replayed from fresh state."""
-        told = await self._duel(bench, "1", bench.budget.acceptance_s)
+        intended = declared(bench.task)
+        bench.marks += [f"declared: {one.tool} {one.path} {one.how}" for one in intended]
+        told = await _duel(bench, intended, bench.budget.acceptance_s)
         again: list[Told] = []
         if told.finding:
             rounds = told.finding.rounds
-            again = [await self._duel(bench, "1", _REPLAY_S, rounds) for _ in range(_REPLAYS)]
+            again = [await _duel(bench, intended, _REPLAY_S, rounds) for _ in range(_REPLAYS)]
         record = await bench.keep(msgspec.json.encode({"told": told, "again": again}))
         return Evidence(
             stage=self.name,
@@ -43,11 +48,19 @@ class Acceptance:
             record=record,
         )
 
-    async def _duel(
-        self, bench: Workbench, seed: str, seconds: float, rounds: int | None = None
-    ) -> Told:
-        async with pair(bench, seed, self._intended) as duel:
-            return await duel.run(seconds, rounds)
+
+def declared(task: str) -> tuple[Intended, ...]:
+    """The differences that a task declares; raises Usage."""
+    lines = [line.strip() for line in task.splitlines()]
+    words = [line.removeprefix(_DECLARES) for line in lines if line.startswith(_DECLARES)]
+    return read_intended("\n".join(words))
+
+
+async def _duel(
+    bench: Workbench, intended: Sequence[Intended], seconds: float, rounds: int | None = None
+) -> Told:
+    async with pair(bench, "1", intended) as duel:
+        return await duel.run(seconds, rounds)
 
 
 def _outcome(told: Told, again: Sequence[Told]) -> Outcome:

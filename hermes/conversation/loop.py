@@ -44,6 +44,14 @@ class Loop:
             self.idle = anyio.Event()
         self._news.set()
 
+    def withdraw(self, turn: TurnId) -> bool:
+        """Take back a turn that waits; False when it runs, or is not here."""
+        if self.waiting.pop(turn, None) is None:
+            return False
+        if not self.waiting and self.running is None:
+            self.idle.set()
+        return True
+
     def stop(self) -> bool:
         """Stop the running turn; False when none runs."""
         if self._scope is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from hermes.mesh.lease_values import Key
+from hermes.mesh.lease_values import LEAP, Key
 from hermes.mesh.members import NodeKey
 from hermes.mesh.quorum import is_quorate, majority
 
@@ -234,12 +234,12 @@ def _heard(state: Intents, sender: str, message: IntentMessage) -> _Result:
     book = state.books.get(message.conversation, Book())
     match message:
         case Recall(conversation, epoch):
-            if epoch < book.epoch:
+            if not book.epoch <= epoch <= book.epoch + LEAP:
                 return state, ()
             state, stored = _keep(state, conversation, Book(epoch, book.ids))
             return state, (*stored, Send(sender, Recalled(conversation, epoch, tuple(book.ids))))
         case Note(conversation, epoch, name):
-            if epoch < book.epoch:
+            if not book.epoch <= epoch <= book.epoch + LEAP:
                 return state, ()
             ids = book.ids | {name: epoch}
             if len(ids) > KEPT:

@@ -8,6 +8,7 @@ a lease: whoever stores an effect compares fences.
 import msgspec
 
 from hermes.mesh.lease_values import (
+    LEAP,
     Action,
     Claim,
     Deny,
@@ -193,7 +194,7 @@ def _denied(state: Leases, now: int, sender: str, deny: Deny) -> _Result:
         return state, ()
     theirs = Fence(deny.epoch, deny.holder)
     if deny.left_ms == 0 or deny.holder == state.me:
-        if tenure.stage is Stage.HELD:
+        if tenure.stage is Stage.HELD or deny.epoch > tenure.epoch + LEAP:
             return state, ()
         # Only the epoch was too low: once more, above it.
         higher = msgspec.structs.replace(

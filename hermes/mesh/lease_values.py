@@ -10,6 +10,8 @@ from hermes.mesh.members import NodeKey
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 52)]
 _Span = Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
+LEAP = 1 << 26
+"""How far an epoch may be above what is known: each claim adds one, and none may use them up."""
 
 
 class Fence(NamedTuple):

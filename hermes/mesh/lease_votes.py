@@ -8,6 +8,7 @@ run at different rates by more than the grace.
 import msgspec
 
 from hermes.mesh.lease_values import (
+    LEAP,
     Action,
     Claim,
     Deny,
@@ -35,6 +36,8 @@ def restored(
 def vote(state: Leases, now: int, asker: str, claim: Claim) -> tuple[Leases, tuple[Action, ...]]:
     """Grant or deny a claim, also one of this node's own."""
     held = state.promises.get(claim.key)
+    if claim.epoch > LEAP + (held.epoch if held else 0):
+        return state, ()
     if held and not _may(held, now, asker, claim):
         left = min(max(0, held.until - now), 86_400_000) if held.holds(now) else 0
         deny = Deny(claim.key, claim.turn, held.epoch, held.holder, left)

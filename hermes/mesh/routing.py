@@ -4,6 +4,8 @@ A hint may be old: a parcel that arrives where its conversation is no longer at 
 there, a few times. Does not decide who is home: the lease does.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from hermes.mesh.rendezvous import candidate
@@ -11,6 +13,7 @@ from hermes.mesh.rendezvous import candidate
 MOST_HOPS = 6
 MOST_HELD = 4_096
 _AGAIN_MS = 1_000
+_Node = Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class Parcel(msgspec.Struct, frozen=True, gc=False):
@@ -21,10 +24,10 @@ class Parcel(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     conversation: str
-    origin: str
-    expires_at: int
+    origin: _Node
+    expires_at: Annotated[int, msgspec.Meta(ge=0, lt=1 << 52)]
     hops: int = 0
-    place: str = ""
+    place: _Node = ""
 
 
 class Home(msgspec.Struct, frozen=True, gc=False):

@@ -110,7 +110,10 @@ class Origin:
     async def hear(self, told: Told, noted: Sequence[Statement]) -> bool:
         """Take what a home tells; whether `noted` was committed with it."""
         row = self._parcels.get(told.turn)
-        mine = row is not None and row.origin == self._hosting.me
+        mine = row is not None and (row.origin, row.conversation) == (
+            self._hosting.me,
+            told.conversation,
+        )
         if not mine or await self._hosting.is_begun(told.turn):
             return False  # its end is known, or it went on here
         run, number = self._heard.get(told.turn, ("", 0))

@@ -13,7 +13,6 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from hermes.core.event import Event, TurnFailed, is_final
 from hermes.core.ids import CallId, ConversationId, TurnId
-from hermes.core.request import TurnRequest
 from hermes.errors import HermesError, TurnStopped
 from hermes.node.home_ground import HomeGround
 from hermes.node.home_guest import as_guest
@@ -130,16 +129,20 @@ class Hosting:
 
     async def obey(self, row: ParcelRow, order: Order) -> None:
         """Do what a person at the origin said."""
-        conversation = ConversationId(row.conversation)
+        turn, loop = TurnId(row.turn), self._intake.shards.find(ConversationId(row.conversation))
+        stopped = TurnStopped("stopped")
         if order.what == "approve":
-            await self._intake.approve(
-                CallId(order.call_id), order.answer, by=row.origin[:8], reason=order.reason
-            )
-        elif self.runs(row.turn):
-            self._intake.shards.stop(conversation)
-        else:
-            stopped = TurnStopped("stopped")
+            own = {one.call_id for one in self._intake.waiting() if one.turn_id == turn}
+            if order.call_id in own:
+                await self._intake.approve(
+                    CallId(order.call_id), order.answer, by=row.origin[:8], reason=order.reason
+                )
+        elif not self.runs(row.turn):
             await self.fail(row, stopped.message, stopped.remedy, "TurnStopped")
+        elif loop and loop.withdraw(turn):
+            self._bus.publish(self._failure(row, stopped.message, stopped.remedy, "TurnStopped"))
+        elif loop and loop.running and loop.running.turn_id == turn:
+            loop.stop()
 
     async def _untouched(self, row: ParcelRow) -> bool:
         """Whether nothing was said after a turn's own messages, so that it may go on."""
@@ -206,8 +209,7 @@ class Hosting:
         request = self._parcels.request(row)
         try:
             if row.origin != self.me:
-                info = await self._store.conversations.get(request.conversation_id)
-                request = await as_guest(request, info.root)
+                request = await as_guest(request, self._store)
             elif not row.place:  # nobody knew it when it was asked for: fetched since, or unknown
                 await self._store.conversations.get(ConversationId(row.conversation))
             await self._intake.shards.submit(request, catch_up)

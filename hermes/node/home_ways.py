@@ -111,10 +111,16 @@ class Ways:
         return msgspec.structs.replace(self._parcels.request(row), api_key="")
 
     async def undelivered(self, parcel: routing.Parcel, reason: str) -> None:
-        """No home was found in time."""
-        if row := self._parcels.get(parcel.id):
-            if row.forwarded and row.origin == self._me:
-                await self._hosting.lost(row)
-            else:
-                why = f"no machine took this in time ({reason}): it was not done"
-                await self._hosting.fail(row, why, "see hermes peers list, then ask again", "")
+        """No home was found in time; what was given to one may take longer than that."""
+        row = self._parcels.get(parcel.id)
+        if row is None or self._hosting.runs(row.turn):
+            return
+        if await self._hosting.is_known(row.turn):
+            await self._hosting.answer(row)
+        elif row.forwarded and row.forwarded in self._circle.live:
+            self._again(row, parcel)
+        elif row.forwarded or row.origin != self._me:
+            await self._hosting.lost(row)
+        else:
+            why = f"no machine took this in time ({reason}): it was not done"
+            await self._hosting.fail(row, why, "see hermes peers list, then ask again", "")

@@ -133,6 +133,6 @@ class Intake:
         for call in [call for call, one in self.asked.items() if one.turn_id == turn]:
             del self.asked[call]
 
-    def waiting(self) -> tuple[Event, ...]:
+    def waiting(self) -> tuple[ApprovalAsked, ...]:
         """The approvals that wait for an answer."""
         return (*self._approvals.asked(), *self.asked.values())

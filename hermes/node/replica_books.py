@@ -16,6 +16,8 @@ from hermes.store.replicas import Replicas
 _PAUSE_S = 3.0
 _LONGEST_S = 300.0
 _SLOWER = 1.5
+_MOST_TOLD = 100_000
+"""Conversations that one node may tell of; of more nothing is remembered."""
 
 
 class _Sent(NamedTuple):
@@ -27,9 +29,10 @@ class _Sent(NamedTuple):
 class Books:
     """The states, by node and conversation."""
 
-    def __init__(self, replicas: Replicas, me: str) -> None:
+    def __init__(self, replicas: Replicas, me: str, most: int = _MOST_TOLD) -> None:
         self._replicas = replicas
         self._me = me
+        self._most = most
         self.mine: dict[ConversationId, State] = {}
         self.places: dict[ConversationId, str] = {}
         """The nodes where the directories of conversations are."""
@@ -70,6 +73,9 @@ class Books:
         """A node says what it has."""
         held = await self.theirs(node)
         news = {place: one for place, one in states.items() if held.get(place) != one}
+        fresh = [place for place in news if place not in held]
+        for place in fresh[max(0, self._most - len(held)) :]:
+            del news[place]
         await self._replicas.heard(node, news)
         self._theirs[node].update(news)
         for place in news:

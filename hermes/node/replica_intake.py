@@ -22,6 +22,7 @@ from hermes.store.replicas import Replicas
 
 _ANSWER_S = 6.0
 _AT_ONCE = 16
+_MOST_LACKING = 20_000
 
 
 class Intake:
@@ -55,8 +56,9 @@ class Intake:
         """Ask a node for these; one question at a time."""
         if not (wanted := dict.fromkeys(places)) or self.tasks is None:
             return
-        if node in self._lacking:
-            self._lacking[node] |= wanted
+        if (waiting := self._lacking.get(node)) is not None:
+            if len(waiting) < _MOST_LACKING:  # of the rest it is told again
+                waiting |= wanted
         else:
             self._lacking[node] = wanted
             self.tasks.start_soon(self._ask_all, node)

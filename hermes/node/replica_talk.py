@@ -1,5 +1,7 @@
 """Replication's letters: live ones, but for a message too large for an envelope."""
 
+from collections import Counter
+
 import anyio
 import anyio.to_thread
 import msgspec
@@ -17,6 +19,7 @@ _TTL_MS = 60_000
 _DAY_MS = 24 * 3_600_000
 _AGAIN_S = 3_600.0
 _GIVING = 2
+_MOST_ASKED = 16
 
 
 class Talk:
@@ -28,6 +31,7 @@ class Talk:
         self._books = books
         self.me = me
         self._giving = anyio.Semaphore(_GIVING)
+        self._asked: Counter[str] = Counter()
         self._shipped: dict[tuple[str, ConversationId], float] = {}
         self.large: dict[ConversationId, str] = {}
         """Conversations with a message that does not go to others, and why."""
@@ -44,22 +48,34 @@ class Talk:
         return (await self._post.send_live(letter)).taken
 
     async def give(self, node: str, want: Want) -> None:
-        """Answer a question: one letter, with as much as it holds."""
-        async with self._giving:
-            parcels: list[Parcel] = []
-            none: list[ConversationId] = []
-            left = MOST
-            for ask in want.asks:
-                wanted = Wanted(ask.id, ask.known)
-                parcel, size = await self._cut(wanted, left, whole=not parcels)
-                if parcel is None:
-                    none.append(ask.id)
-                elif parcel.more and not parcel.blocks:
-                    break  # asked again, it comes first
-                else:
-                    parcels.append(parcel)
-                    left -= size
-            await self._send(node, Blocks(want.number, tuple(parcels), tuple(none)))
+        """Answer a question: one letter, with as much as it holds.
+
+        Who asks faster than it is answered goes without: an honest one asks again.
+        """
+        if self._asked[node] >= _MOST_ASKED:
+            return
+        self._asked[node] += 1
+        try:
+            async with self._giving:
+                await self._answer(node, want)
+        finally:
+            self._asked[node] -= 1
+
+    async def _answer(self, node: str, want: Want) -> None:
+        parcels: list[Parcel] = []
+        none: list[ConversationId] = []
+        left = MOST
+        for ask in want.asks:
+            wanted = Wanted(ask.id, ask.known)
+            parcel, size = await self._cut(wanted, left, whole=not parcels)
+            if parcel is None:
+                none.append(ask.id)
+            elif parcel.more and not parcel.blocks:
+                break  # asked again, it comes first
+            else:
+                parcels.append(parcel)
+                left -= size
+        await self._send(node, Blocks(want.number, tuple(parcels), tuple(none)))
 
     async def push(self, node: str, places: list[ConversationId]) -> None:
         """Give a node what is new here, unasked."""

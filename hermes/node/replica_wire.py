@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Annotated
 
+import anyio.to_thread
 import msgspec
 
 from hermes.core.ids import ConversationId
@@ -22,6 +23,7 @@ ASKS = 100
 MOST = 512_000
 """Bytes of messages in one `blocks`."""
 MOST_OPENED = 128 << 20
+_SMALL = 4_096
 _Mark = Annotated[str, msgspec.Meta(max_length=16)]
 _Number = Annotated[str, msgspec.Meta(max_length=16)]
 
@@ -88,6 +90,13 @@ def unpack(data: bytes) -> Blocks:
         return _READER.decode(plain)
     except (zlib.error, msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"no blocks: {error}") from error
+
+
+async def opened(data: bytes) -> Blocks:
+    """Read it back beside the loop where it may be large once it is open; raises ValueError."""
+    if len(data) <= _SMALL:
+        return unpack(data)
+    return await anyio.to_thread.run_sync(unpack, data)
 
 
 def rows_of(states: Mapping[ConversationId, State]) -> tuple[Row, ...]:

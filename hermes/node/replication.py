@@ -2,7 +2,8 @@
 
 What is said here goes at once to the members that are alive, as live letters; what gets lost is
 found by comparing heads (`have`), and fetched (`want`, `blocks`). A conversation in which a turn
-runs is taken in after it.
+runs is taken in after it. Of two nodes that meet the one with the lower key says first what it
+has: the other answers with what is otherwise there.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,22 +20,13 @@ from hermes.node.department import Ground
 from hermes.node.replica_books import Books
 from hermes.node.replica_intake import Intake
 from hermes.node.replica_talk import Talk
-from hermes.node.replica_wire import (
-    BLOCKS,
-    HAVE,
-    ROWS,
-    WANT,
-    Have,
-    Want,
-    rows_of,
-    total_of,
-    unpack,
-)
+from hermes.node.replica_wire import BLOCKS, HAVE, ROWS, WANT, Have, Want, opened, rows_of, total_of
 from hermes.store.replica_values import State
 
 _GATHER_S = 0.05
 _COMPARE_S = 300.0
 _SWEEP_S = 2.0
+_YIELD_S = 1.5
 _PARTED = "continued on two machines at once: both parts are kept; the next message joins them"
 
 
@@ -53,7 +45,7 @@ class Replication:
         self._intake.parted = self._part
         self._stirred: set[ConversationId] = set()
         self._fresh: set[ConversationId] = set()
-        self._met: set[str] = set()
+        self._met: dict[str, float] = {}  # and when to say to them what is here
         self._compared: dict[str, float] = {}  # and when to compare again, though nobody went
         self._wake = anyio.Event()
         rooms.desk.offer({"replication.status": self.status})
@@ -66,7 +58,7 @@ class Replication:
         now = anyio.current_time()
         if report.standing is Standing.ALIVE and now >= self._compared.get(report.node, now):
             self._compared[report.node] = now + _COMPARE_S
-            self._met.add(report.node)
+            self._met[report.node] = now if self._me < report.node else now + _YIELD_S
             self._wake.set()
 
     async def run(self) -> None:
@@ -128,8 +120,11 @@ class Replication:
                 await anyio.sleep(_GATHER_S)
             self._wake = anyio.Event()
             stirred, self._stirred = self._stirred, set()
-            met, self._met = self._met, set()
-            whole = bool(met) or swept + _SWEEP_S <= anyio.current_time()
+            now = anyio.current_time()
+            met = [node for node, at in self._met.items() if at <= now]
+            for node in met:
+                del self._met[node]
+            whole = bool(met) or swept + _SWEEP_S <= now
             try:
                 await self._round(None if whole else stirred, met)
             except StoreError as error:
@@ -147,7 +142,7 @@ class Replication:
             fresh = [place for place in changed if place in self._books.mine]
             if fresh:
                 await self._talk.push(node, fresh)
-            if only is not None:
+            if only is not None or node in self._met:
                 continue
             await self._hush(node)
             if (behind := await self._books.behind(node)) or node in met:
@@ -182,7 +177,7 @@ class Replication:
                     if self._intake.tasks is not None:
                         self._intake.tasks.start_soon(self._give, node, want)
                 case _:
-                    await self._intake.receive(node, unpack(data))
+                    await self._intake.receive(node, await opened(data))
         except (msgspec.DecodeError, RecursionError, ValueError):
             self._intake.refused["malformed"] += 1
         except StoreError as error:  # it comes again
@@ -221,6 +216,9 @@ class Replication:
         if have.total and have.total != total_of(await self._books.theirs(node)):
             await self._books.forget(node)  # it has not what it once said, or we forgot it
             await self._talk.say(node, Have((), whole=True))
+        if have.total and node in self._met:
+            self._met[node] = anyio.current_time()  # it has said all: it is our turn
+            self._wake.set()
         if have.whole:
             await self._tell(node, mine)
 

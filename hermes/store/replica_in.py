@@ -13,7 +13,7 @@ import msgspec
 from hermes.core.ids import Cid
 from hermes.store.messages import heads_json
 from hermes.store.replica_judge import Judged, array
-from hermes.store.replica_values import MOST_HEADS, Parcel, Taken
+from hermes.store.replica_values import MOST_HEADS, MOST_TAKEN, Parcel, Taken
 from hermes.store.statement import SqlValue, Statement
 from hermes.store.tips import Parents, extended, tips
 
@@ -82,6 +82,8 @@ def taking(database: sqlite3.Connection, parcel: Parcel, me: Self) -> Taking:
     lacking = judged.orphans > 0 or len(theirs) < len(parcel.heads)
     held = dict(database.execute(_TAKEN, (parcel.id,)).fetchall())
     taken = held | {cid: max(n, held.get(cid, 0)) for cid, n in parcel.taken.items()}
+    if len(taken) > MOST_TAKEN:
+        return Taking((), Taken(refused=("too many taken back",)))
     gone = [cid for cid, times in taken.items() if times % 2]
     fresh = {cid: one.message.parents for cid, one in judged.fresh.items()}
     heads = None if taken or not here.known else extended(here.heads, fresh, theirs)

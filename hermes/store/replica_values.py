@@ -16,6 +16,8 @@ LATEST = 253_402_300_799_999
 """The end of the year 9999, ms."""
 MOST_TITLE = 400
 MOST_HEADS = 1_024
+MOST_TAKEN = 20_000
+"""Messages of one conversation that were ever taken back."""
 _Moment = Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
 Name = Annotated[Cid, msgspec.Meta(max_length=64, pattern=r"\Ab[a-z2-7]+\Z")]
 Place = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
@@ -75,11 +77,11 @@ class Parcel(msgspec.Struct, frozen=True, array_like=True):
     more: bool
     turns: Annotated[tuple[Ended, ...], msgspec.Meta(max_length=20_000)]
     taken: Annotated[dict[Name, Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]],
-                     msgspec.Meta(max_length=200_000)]  # fmt: skip
+                     msgspec.Meta(max_length=MOST_TAKEN)]  # fmt: skip
     title: Annotated[str, msgspec.Meta(max_length=MOST_TITLE)]
     titled: _Moment
     place: Place
-    root: str
+    root: Annotated[str, msgspec.Meta(max_length=4_096)]
     created: _Moment
 
 

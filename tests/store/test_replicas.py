@@ -17,7 +17,8 @@ from hermes.core.clock import SystemClock
 from hermes.core.ids import Cid, ConversationId, NodeId, SessionId, TurnId, uuid7
 from hermes.core.message import block_of
 from hermes.core.request import TurnRequest
-from hermes.store.replica_values import Ended, Parcel
+from hermes.node.replica_books import Books
+from hermes.store.replica_values import MOST_TAKEN, Ended, Parcel, State
 from hermes.store.replicas import LARGEST, Wanted
 from hermes.store.store import Store
 from hermes.store.tips import extended, reach, tips
@@ -327,3 +328,28 @@ async def test_what_was_lost_here_is_found_again(stores):
     await given_to(anne, bert)
     assert len(await bert.conversations.history(PLACE)) == 4
     assert NodeId("node") in {m.message.node for m in await bert.conversations.history(PLACE)}
+
+
+async def test_what_was_taken_back_is_bounded(stores):
+    """Names of messages that are nowhere: a member may not fill the disk with them."""
+    store, _ = stores
+    assert not (await store.replicas.take(parcel(*chain(PLACE, "hello")), YOU)).refused
+    names = [Cid("b" + "".join(chr(97 + (n >> shift) % 26) for shift in (0, 5, 10, 15)))
+             for n in range(1 << 15)]  # fmt: skip
+    half = dict.fromkeys(sorted(set(names))[: MOST_TAKEN // 2 + 1], 1)
+    assert not (await store.replicas.take(parcel(taken=half), YOU)).refused
+    more = {Cid(f"{name}a"): 1 for name in half}
+    assert (await store.replicas.take(parcel(taken=more), YOU)).refused == ("too many taken back",)
+    assert (await store.replicas.states(YOU)).keys() == {PLACE}
+
+
+async def test_one_node_may_tell_of_so_many_conversations(stores):
+    store, _ = stores
+    books = Books(store.replicas, YOU, most=3)
+    for _ in range(3):
+        fresh = {ConversationId(uuid7()): State((), "m") for _ in range(2)}
+        await books.heard(ME, fresh)
+    assert len(await books.theirs(ME)) == len(await store.replicas.told(ME)) == 3
+    known = next(iter(await books.theirs(ME)))
+    await books.heard(ME, {known: State((), "n")})
+    assert (await books.theirs(ME))[known].mark == "n"

@@ -2,6 +2,7 @@
 
 import json
 
+import anyio
 import pytest
 from benches import bench, tree
 from plants import PLANTS
@@ -97,6 +98,34 @@ async def test_a_laxer_policy_is_found_though_the_parent_has_it_too(standing, pa
     async with pair(bench(standing, both, both), "1", ()) as duel:
         told = await duel.run(30.0)
     assert "policy is laxer" in told.finding.kind
+
+
+SPIES = """
+import json, os, sys
+tried = {}
+for pid in os.listdir('/proc'):
+    if pid.isdigit() and pid not in ('1', str(os.getpid())):
+        for name in ('mem', 'fd', 'environ'):
+            try:
+                os.listdir(f'/proc/{pid}/fd') if name == 'fd' else open(f'/proc/{pid}/{name}', 'rb')
+                tried[name] = 'open'
+            except OSError as error:
+                tried[name] = error.strerror
+print(json.dumps(tried), file=sys.stderr, flush=True)
+print('{"id": 0}', flush=True)
+import time; time.sleep(60)
+"""
+
+
+async def test_the_warden_cannot_be_looked_into(standing, parent):
+    async with drive(bench(standing, parent, parent), "candidate") as driven:
+        await driven.start(1, ["/usr/bin/python3", "-c", SPIES])
+        with anyio.fail_after(20):
+            while not driven.said.endswith(b"\n"):
+                await driven.order("weigh")
+    tried = json.loads(driven.said)
+    assert set(tried) == {"mem", "fd", "environ"}
+    assert "open" not in tried.values()
 
 
 HOSTILE = {

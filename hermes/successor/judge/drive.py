@@ -186,7 +186,8 @@ async def verify_log(bench: Workbench, driven: Driven) -> dict[str, Json]:
 
     Where the parent cannot read it any more, the version's: that is worth less.
     """
-    argv = bench.python("-m", "hermes.cli.main", "log", "verify", "--json")
+    # -P: what lies in the working directory is the version's, and would be imported first.
+    argv = bench.python("-P", "-s", "-m", "hermes.cli.main", "log", "verify", "--json")
     found = await driven.order("run", argv=argv, env={"PYTHONPATH": str(_PARENT)}, limit_s=50)
     if "newer" in str(found.get("stderr")):  # a patch with a migration: only it can read that
         found = await driven.order("run", argv=argv, env={}, limit_s=50)

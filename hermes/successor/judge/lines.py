@@ -12,6 +12,7 @@ from hermes.errors import SuccessorError
 
 Json = Any
 _LINE_MOST = 16 << 20
+_MOST = 64 << 20
 _PIECE = 1 << 18
 
 
@@ -30,9 +31,11 @@ class Lines:
         self._socket = ours
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's form
         self._buffer = bytearray()
+        self._room = _MOST
 
     async def send(self, *messages: Json) -> None:
         """Send messages; raises Broken."""
+        self._room = _MOST
         data = b"".join(msgspec.json.encode(one) + b"\n" for one in messages)
         view = memoryview(data)
         while view:
@@ -70,6 +73,9 @@ class Lines:
             else:
                 if not piece:
                     raise Broken("died", "it ended")
+                self._room -= len(piece)
+                if self._room < 0:
+                    raise Broken("flood", f"more than {_MOST} bytes for one question")
                 return piece
 
 

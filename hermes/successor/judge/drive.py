@@ -172,6 +172,8 @@ async def drive(bench: Workbench, side: Side) -> AsyncGenerator[Driven, None]:
                 theirs.close()
             await driven.order("put", files={"model": '{"text": "ok"}\n'})
             yield driven
+            pairs[0][0].close()  # the warden ends, and with it the box, which says what it used
+            await driven.why()
             tasks.cancel_scope.cancel()
 
 

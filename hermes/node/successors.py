@@ -74,7 +74,8 @@ class Successors:
             candidate = await self._store.trials.candidate(row.candidate)
             task = candidate.task.strip().split("\n")[0] if candidate else ""
             tags = [one.tag for one in await self.records.adoptions(row.candidate)]
-            told.append({**msgspec.to_builtins(row), "task": task, "tag": tags[-1] if tags else ""})
+            more = {"name": row.candidate[-8:], "task": task, "tag": tags[-1] if tags else ""}
+            told.append({**msgspec.to_builtins(row), **more})
         return told
 
     async def show(self, name: str) -> Json:

@@ -84,8 +84,7 @@ class Versions:
     async def next_tag(self, now: str, step: str, taken: Iterable[str] = ()) -> str:
         """The semantic version after the highest of those here, those taken and what runs."""
         here = [one for one in (*await self._tags(), *taken) if TAG.fullmatch(one)]
-        highest = max(_numbers(one) for one in [*here, f"v{now.removeprefix('v')}"])
-        major, minor, patch = highest
+        major, minor, patch = max(_numbers(one) for one in [*here, f"v{now.removeprefix('v')}"])
         steps = {
             "major": (major + 1, 0, 0),
             "minor": (major, minor + 1, 0),

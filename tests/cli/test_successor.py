@@ -42,8 +42,8 @@ SHOWN = {
     "adoptions": [],
 }
 TRIAL = {
-    "id": "01a", "candidate": CID, "name": CID[-8:], "state": "judged", "word": "approve", "tier": "fast",
-    "tag": "", "task": "search faster", "began": 1,
+    "id": "01a", "candidate": CID, "name": CID[-8:], "state": "judged", "word": "approve",
+    "tier": "fast", "tag": "", "task": "search faster", "began": 1,
 }  # fmt: skip
 STATUS = {
     "current": "v0.2.0", "runs": "v0.2.0", "stage": "probation", "tag": "v0.2.0", "previous": "",

@@ -66,7 +66,8 @@ async def test_what_is_kept_is_shown(house):
             "intent",
             "faster",
         )
-        shown = await client.query("successor.show", name=trial.id)
+        assert row["name"] == trial.candidate[-8:]
+        shown = await client.query("successor.show", name=row["name"])
         assert shown["diff"] == "the difference"
         assert shown["verdict"] is None
         word = {"answer": "approve", "diff": shown["diff_sha256"], "who": "me"}

@@ -7,8 +7,8 @@ from hermes.core.canonical import Value, decode, encode, link
 from hermes.core.ids import CallId, Cid, ConversationId, NodeId, SessionId, TurnId
 from hermes.core.message import Message, Text, ToolCall, ToolResult, block_of, message_of
 
-MESSAGES = 3_000
-MANIFESTS, EACH = 300, 150
+MESSAGES = 2_000
+MANIFESTS, EACH = 500, 150
 TEXT = "the build fails on arm because its cache key names no compiler, so pin that one; " * 3
 
 
@@ -27,14 +27,15 @@ def message(chance: random.Random, number: int, parents: tuple[Cid, ...]) -> Mes
     )
 
 
-def manifest(chance: random.Random, names: list[Cid]) -> Value:
-    """What a replica offers: many names, and a few words about each."""
-    chosen = chance.sample(names, EACH)
+def manifest(chance: random.Random, links: list[bytes]) -> Value:
+    """What a replica offers: many links, and a few words about each."""
+    start = chance.randrange(len(links) - EACH)
+    chosen = links[start : start + EACH]
     return {
         "t": "manifest",
-        "all": [link(one) for one in chosen],
+        "all": [*chosen],
         "each": [{"at": at, "size": at * 7, "kept": True, "of": "n"} for at in range(EACH)],
-        "links": {one: [link(one), "why", at] for at, one in enumerate(chosen)},
+        "links": {f"{at}": [one, "why", at] for at, one in enumerate(chosen)},
     }
 
 
@@ -47,8 +48,9 @@ def work(chance: random.Random) -> Iterator[bytes | str]:
         names.append(block.cid)
         yield block.data
         yield f"{block.cid} {message_of(block.data) == made}"
+    links = [link(one) for one in names]
     for _ in range(MANIFESTS):
-        value = manifest(chance, names)
+        value = manifest(chance, links)
         block = encode(value)
         yield block.data
         yield f"{block.cid} {decode(block.data) == value}"

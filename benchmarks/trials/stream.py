@@ -22,7 +22,7 @@ def work(chance: random.Random) -> Iterator[str]:
         text = "".join(chance.choices(PARTS, k=30))
         held, blocks = Holdback(("Read", "Bash", "FileEdit")), Blocks()
         at, shown, finished = 0, [], []
-        for step in chance.choices(range(1, 8), k=len(text)):
+        for step in chance.choices((2, 3, 4, 5, 6, 9), k=len(text) // 2 + 1):
             for piece in held.feed(text[at : at + step]):
                 shown.append(piece.text)
                 finished += blocks.feed(piece.text)

@@ -159,13 +159,14 @@ def _judged(bench: Workbench, done: Sequence[Measured], count: int) -> tuple[Out
     if not done:
         none = f"none of {count} benchmarks runs on what it changes"
         return ("fail" if bench.goal == "better" else "pass"), none
-    words = {one.word for one in done}
+    unsure = any(one.word == "inconclusive" for one in done)
     if bench.goal == "better":
-        promised = {one.word for one in done if one.goal == "better"}
-        if "faster" in promised and "inconclusive" not in words - promised:
+        kept = any(one.goal == "better" and one.word == "faster" for one in done)
+        sure = all(one.goal == "better" or one.word != "inconclusive" for one in done)
+        if kept and sure:
             return "pass", told
-        return ("inconclusive" if "inconclusive" in words else "fail"), told
-    return ("inconclusive" if "inconclusive" in words else "pass"), told
+        return ("inconclusive" if unsure else "fail"), told
+    return ("inconclusive" if unsure else "pass"), told
 
 
 def _told(one: Measured) -> str:

@@ -21,7 +21,7 @@ from hermes.node.owner import open_owner
 from hermes.sandbox.standing import examine
 
 ROOT = Path(__file__).parents[2]
-CHANGED = "hermes/successor/weighing.py"
+CHANGED = "hermes/cli/main.py"
 WAIT_S = 90.0
 
 
@@ -49,7 +49,7 @@ def checkout(tmp_path):
 @pytest.fixture
 def patch(checkout):
     before = (checkout / CHANGED).read_text()
-    after = before.replace("From what the stages found", "From what all stages found")
+    after = before.replace('print(f"hermes {__version__}")', "raise SystemExit(7)")
     assert before != after
     lines = [text.splitlines(keepends=True) for text in (before, after)]
     return "".join(difflib.unified_diff(*lines, f"a/{CHANGED}", f"b/{CHANGED}"))
@@ -105,7 +105,7 @@ async def heard(owner):
 @pytest.mark.timeout(180)
 async def test_a_proposal_is_tried_and_its_verdict_told(standing, open_house, checkout, patch):
     house = open_house(source=str(checkout), effort="micro")
-    task = "It still starts.\n$ grep -q 'all stages' hermes/successor/weighing.py"
+    task = "It still starts."
     model = house.script(call("ProposePatch", patch=patch, task=task), {"text": "proposed"})
     async with living(house) as (owner, client), heard(owner) as notices:
         events = await play(client, house.request("better yourself", model=model, yes=True))
@@ -116,11 +116,12 @@ async def test_a_proposal_is_tried_and_its_verdict_told(standing, open_house, ch
         assert said.startswith(f"proposal {name} is trial ")
         (row,) = await owner.rooms.store.trials.list(10)
         assert row.state == "judged"
-        assert row.word in said
+        assert row.word == "reject"
+        assert "reject; starts: hermes --version ends by exit code 7" in said
         candidate = await owner.rooms.store.trials.candidate(row.candidate)
         assert candidate.source == "agent"
         assert candidate.task == task
-    assert "all stages" not in (checkout / CHANGED).read_text()
+    assert "SystemExit(7)" not in (checkout / CHANGED).read_text()
 
 
 async def test_what_is_no_patch_is_an_answer_to_the_model(open_house):

@@ -20,9 +20,9 @@ successor = fork_successor(
     evaluation_task="Verify that it still starts",
 )
 verdict = successor.run_until_complete()
-print(verdict.word, [one.stage for one in verdict.evidence][:2])
+print(verdict.word, [one.stage for one in verdict.evidence])
 """
-CHANGED = "hermes/successor/weighing.py"
+CHANGED = "hermes/cli/main.py"
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,10 +35,13 @@ def library(tmp_path, open_data, checkout):
     before = (checkout / CHANGED).read_text()
     lines = [
         text.splitlines(keepends=True)
-        for text in (before, before.replace("the stages found", "all stages found", 1))
+        for text in (
+            before,
+            before.replace('print(f"hermes {__version__}")', "raise SystemExit(7)"),
+        )
     ]
     diff = "".join(difflib.unified_diff(*lines, f"a/{CHANGED}", f"b/{CHANGED}"))
-    (tmp_path / "patch.md").write_text(f"# Clearer\n\n```diff\n{diff}```\n")
+    (tmp_path / "patch.md").write_text(f"# Shorter\n\n```diff\n{diff}```\n")
 
     def call():
         return subprocess.run(
@@ -55,9 +58,7 @@ def library(tmp_path, open_data, checkout):
 def test_a_program_forks_a_successor(standing, library):
     done = library()
     assert done.returncode == 0, done.stderr
-    word, _, stages = done.stdout.partition(" ")
-    assert word in {"approve", "inconclusive", "reject"}
-    assert stages == "['build', 'lint']\n"
+    assert done.stdout == "reject ['build', 'lint', 'starts']\n"
 
 
 def test_a_store_that_is_owned_is_not_opened(library):

@@ -31,10 +31,10 @@ async def serve(door: Door, order: TurnRequest, scripts: Path | None) -> None:
     server = make_server(Runner(door, order, scripts), door.hello.version)
     said_send, said = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     answer, answers = anyio.create_memory_object_stream[SessionMessage](0)
-    lines = Lines(Stdio())
+    lines, asked = Lines(Stdio()), _Asked()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_read, lines, said_send)
-        tasks.start_soon(_write, answers, lines)
+        tasks.start_soon(_read, lines, said_send, asked)
+        tasks.start_soon(_write, answers, lines, asked, tasks.cancel_scope)
         await server.run(said, answer, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -73,26 +73,69 @@ def make_server(runner: Runner, version: str) -> Server[dict[str, Json]]:
     )
 
 
-async def _read(lines: Lines, said: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+class _Asked:
+    """Requests without an answer yet: who pipes questions in closes its end before we are done."""
+
+    def __init__(self) -> None:
+        self._ids: set[types.RequestId] = set()
+        self._fewer = anyio.Event()
+
+    def take(self, message: types.JSONRPCMessage) -> None:
+        """Look at a message in either direction."""
+        match message:
+            case types.JSONRPCRequest():
+                self._ids.add(message.id)
+            case types.JSONRPCNotification(method="notifications/cancelled"):
+                self._answered((message.params or {}).get("requestId"))
+            case types.JSONRPCResponse() | types.JSONRPCError():
+                self._answered(message.id)
+
+    def _answered(self, request: types.RequestId | None) -> None:
+        if request is not None:
+            self._ids.discard(request)
+        self._fewer.set()
+
+    async def none(self) -> None:
+        """Wait until everything is answered."""
+        while self._ids:
+            self._fewer = anyio.Event()
+            await self._fewer.wait()
+
+
+async def _read(
+    lines: Lines, said: MemoryObjectSendStream[SessionMessage | Exception], asked: _Asked
+) -> None:
     async with said:
         while True:
             try:
                 line = await lines.receive()
             except (anyio.EndOfStream, DoorError):
+                await asked.none()
                 return
             try:
                 message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValueError as error:
                 await said.send(error)
             else:
+                asked.take(message)
                 await said.send(SessionMessage(message))
 
 
-async def _write(answers: MemoryObjectReceiveStream[SessionMessage], lines: Lines) -> None:
+async def _write(
+    answers: MemoryObjectReceiveStream[SessionMessage],
+    lines: Lines,
+    asked: _Asked,
+    all_of_it: anyio.CancelScope,
+) -> None:
     async with answers:
         async for answer in answers:
             text = answer.message.model_dump_json(by_alias=True, exclude_unset=True)
-            await lines.send(text.encode())
+            try:
+                await lines.send(text.encode())
+            except anyio.BrokenResourceError:  # nobody reads any more
+                all_of_it.cancel()
+                return
+            asked.take(answer.message)
 
 
 def _tool(name: str) -> types.Tool:

@@ -189,6 +189,35 @@ def test_lines_and_nothing_else_come_out(place):
     assert (rest, errors, process.returncode) == (b"", b"", 143)
 
 
+def piped(place, *messages):
+    one = server(place)
+    start = {"protocolVersion": "2025-11-25", "capabilities": {}}
+    start["clientInfo"] = {"name": "t", "version": "1"}
+    said = [{"id": 0, "method": "initialize", "params": start}, *messages]
+    text = b"".join(json.dumps({"jsonrpc": "2.0"} | message).encode() + b"\n" for message in said)
+    return [one.command, *one.args], {"env": one.env, "cwd": one.cwd}, text
+
+
+def test_what_was_piped_in_is_answered_before_the_end(place):
+    params = {"name": "runner.chat", "arguments": {"text": "hello"}}
+    command, more, text = piped(place, {"id": 1, "method": "tools/call", "params": params})
+    done = subprocess.run(command, **more, input=text, capture_output=True, check=True)
+    answers = {line["id"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert answers[1]["result"]["structuredContent"]["text"] == "a plain answer"
+    assert done.stderr == b""
+
+
+def test_who_does_not_listen_is_no_defect(place):
+    command, more, text = piped(place, {"id": 1, "method": "tools/list"})
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command, **more, input=text, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_terminal_is_no_client(shell):
     assert shell.run("serve", "runner", "--stdio", tty=True) == 4
     assert "MCP client" in shell.err

@@ -9,6 +9,7 @@ import msgspec
 from hermes.core.verdict import Evidence
 from hermes.errors import ModelError
 from hermes.sandbox.box import Ended, Wires
+from hermes.sandbox.environment import PATH
 from hermes.successor.broker import PORT, broker, with_model
 from hermes.successor.workbench import REPO, View, Workbench
 
@@ -38,7 +39,9 @@ class Task:
 
     async def _commands(self, bench: Workbench, commands: list[str]) -> Evidence:
         for number, command in enumerate(commands, 1):
-            view = View(cwd=REPO, state=True, env={"PYTHON": bench.python()[0]})
+            python = bench.python()[0]
+            path = f"{python.rpartition('/')[0]}:{PATH}"
+            view = View(cwd=REPO, state=True, env={"PYTHON": python, "PATH": path})
             ended = await bench.run("candidate", ["sh", "-c", command], view)
             if not ended.ok:
                 why = f"exit code {ended.status}" if ended.why == "exit" else ended.why

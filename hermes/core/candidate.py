@@ -8,6 +8,8 @@ CANDIDATE_KIND = "hermes/candidate/1"
 
 Source = Literal["person", "agent", "forge", "mesh"]
 Goal = Literal["better", "same"]
+Effort = Literal["micro", "fast", "full"]
+"""How much a trial may use."""
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -13,14 +13,13 @@ import msgspec
 
 from hermes.config import Settings
 from hermes.conversation.bus import Bus
-from hermes.core.candidate import Goal
+from hermes.core.candidate import Effort, Goal
 from hermes.core.clock import Clock
 from hermes.core.event import Json
 from hermes.load import load
 from hermes.node.alarms import Alarms
 from hermes.node.desk import Query
 from hermes.store.store import Store
-from hermes.successor.budget import Effort
 from hermes.successor.pointer import Pointer
 from hermes.successor.signing import Signer
 

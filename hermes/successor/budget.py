@@ -6,17 +6,19 @@ more.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
 import msgspec
 
+from hermes.core.candidate import Effort
 from hermes.core.verdict import Spent
 from hermes.errors import BudgetSpent, SettingsInvalid
 from hermes.sandbox.box import Ended
 from hermes.sandbox.limits import Limits
 
-Effort = Literal["micro", "fast", "full"]
+__all__ = ["DEFAULTS", "PLACE", "Budget", "Effort", "Spend", "read_budget"]
+
 PLACE = "ci/budgets.json"
 _MIB = 1 << 20
 _MOST = 1 << 20

@@ -30,16 +30,16 @@ class Forest:
     def __init__(self, data_dir: Path, account: Account | None) -> None:
         self._account = account
         base = _seen_by(data_dir, account)
+        self._above = (base, base / "trees", base / "commits")
+        if not base.is_relative_to(data_dir):
+            self._above = (base.parent, *self._above)
         self.root = base / "trees" / (sys.implementation.cache_tag or "none")
         self._commits = base / "commits" / self.root.name
 
     def prepare(self) -> None:
         """Make the folders; raises NotAvailable where they would be somebody else's."""
-        for one in (self.root, self._commits):
-            one.mkdir(parents=True, exist_ok=True)
-            found = one.lstat()
-            if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
-                raise NotAvailable(f"{one} can be changed by others", f"remove {one}")
+        for one in (*self._above, self.root, self._commits):
+            _own(one)
         now = time.time()
         for one in self.root.glob(f"{_NEW}*"):
             with contextlib.suppress(OSError):
@@ -175,6 +175,19 @@ def compiled(path: str) -> str:
     folder, _, name = path.rpartition("/")
     made = f"__pycache__/{name.removesuffix('.py')}.{sys.implementation.cache_tag}.pyc"
     return f"{folder}/{made}" if folder else made
+
+
+def _own(folder: Path) -> None:
+    """Make a folder that everybody can pass and nobody else can change."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+    found = folder.lstat()
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not mine or found.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        raise NotAvailable(
+            f"{folder} can be changed by others", "make it yours alone, or remove it"
+        )
 
 
 def _stale(changed: Mapping[str, object]) -> Iterator[tuple[str, str]]:

@@ -245,3 +245,11 @@ async def test_without_a_checkout_it_says_what_to_set(tmp_path):
     with pytest.raises(NotAvailable) as caught:
         await find_source(str(tmp_path))
     assert "successor.source" in caught.value.remedy
+
+
+def test_a_folder_that_others_can_change_holds_no_trees(open_data):
+    data = open_data / "shared"
+    (data / "successor").mkdir(parents=True)
+    (data / "successor").chmod(0o777)
+    with pytest.raises(NotAvailable, match="changed by others"):
+        Forest(data, None).prepare()

@@ -27,7 +27,8 @@ class Fragments:
         self._size += len(content)
         if self._size > self._most:
             raise FrameTooLarge
-        self._parts.append(content)
+        if content:  # any number of empty ones adds up to nothing
+            self._parts.append(content)
         if not last:
             return None
         whole = masked_frame(self._opcode, b"".join(self._parts))

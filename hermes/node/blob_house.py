@@ -1,11 +1,14 @@
 """The blob house: chunks of large letters, kept for the post office and served to members.
 
 Their sealing keeps what they say from whoever serves them; the line itself is plain HTTP. An
-address is dialled only where a member's signed card says it.
+address is dialled only where a member's signed card says it, and one on this very machine only
+where this node's own mesh is on it. A name that leads there is not seen through.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -84,7 +87,15 @@ class BlobHouse:
     def where(self, node: str) -> str:
         """The address of a node's endpoint; "": none is known, or it is no address."""
         told = self._places.blobs_of(node) if self._roster.admits(node) else ""
-        return told if _ADDRESS.fullmatch(told) else ""
+        if not _ADDRESS.fullmatch(told) or (_is_near(told) and not self._is_near):
+            return ""
+        return told
+
+    @property
+    def _is_near(self) -> bool:
+        """Whether anything of this mesh is on this machine alone."""
+        named = (*self._mesh.relays, f"tcp://{self._mesh.listen}", f"tcp://{self._mesh.blobs}")
+        return any(map(_is_near, named))
 
     async def status(self) -> Json:
         """What lies here, and who was turned away why."""
@@ -103,3 +114,14 @@ class BlobHouse:
                 quota = Quota(others=most, each=max(most // 2, 1))
                 self._chunks = await Chunks.open(self._settings.data_dir / _FOLDER, quota)
             return self._chunks
+
+
+def _is_near(url: str) -> bool:
+    """Whether an address is this machine's own, or one that no other machine has for long."""
+    host = ""
+    try:
+        host = urlsplit(url).hostname or ""
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return found.is_loopback or found.is_link_local or found.is_unspecified

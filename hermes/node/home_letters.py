@@ -4,6 +4,7 @@
 and said again while no answer comes.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import anyio
@@ -103,10 +104,11 @@ def read_events(told: Told) -> tuple[Event, ...]:
 
 
 class Mail:
-    """Letters about homes; `run` must run while they are sent."""
+    """Letters about homes; `run` must run while they are sent. `admits`: who is a member."""
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, admits: Callable[[str], bool]) -> None:
         self.post = post
+        self.admits = admits
         self._out, self._going = anyio.create_memory_object_stream[Letter](_ROOM)
 
     async def run(self) -> None:

@@ -43,9 +43,11 @@ class Telling:
         self._news.set()
 
     async def run(self) -> None:
-        """Send."""
+        """Send, to who is still a member."""
         while not self._over or self._events:
             await self._news.wait()
+            if not self._mail.admits(self._to):
+                return
             self._news = anyio.Event()
             due, self._events = self._events, []
             for batch in batches(due):
@@ -65,7 +67,7 @@ def batches(events: Iterable[Event]) -> list[tuple[dict[str, Json], ...]]:
     size = _BATCH_BYTES
     for event in events:
         plain = to_plain(event)
-        for name in ("text", "result", "diff", "arguments", "error"):
+        for name in ("text", "result", "diff", "arguments", "error", "rule"):
             plain |= {name: _short(plain[name])} if name in plain else {}
         length = len(msgspec.json.encode(plain))
         if size + length > _BATCH_BYTES:
@@ -78,5 +80,10 @@ def batches(events: Iterable[Event]) -> list[tuple[dict[str, Json], ...]]:
 
 def _short(value: Json) -> Json:
     """What would fill a letter alone is cut: the conversation's own record is whole."""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return value if len(text) <= _LONGEST else f"{text[:_LONGEST]} […]"
+    whole = msgspec.json.encode(value)
+    if len(whole) <= _LONGEST:
+        return value
+    text = (value if isinstance(value, str) else whole.decode())[:_LONGEST]
+    if len(msgspec.json.encode(text)) > 2 * _LONGEST:  # what is escaped takes six times as much
+        text = text[: _LONGEST // 4]
+    return f"{text} […]"

@@ -58,7 +58,7 @@ class Homes:
         self._intake = rooms.desk.intake
         self._book = rooms.store.homes
         self._parcels = Parcels(self._book)
-        self._mail = Mail(ground.post)
+        self._mail = Mail(ground.post, ground.roster.admits)
         self._circle = Circle(me, ground.roster, ground.presence.member, ground.clock)
         lease_ms = round(ground.settings.mesh.lease_s * 1000)
         self._machines = Machines(me, lease_ms, self._book, ground.clock)

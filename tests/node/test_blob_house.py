@@ -44,10 +44,9 @@ def unreported(part, error):
 class Node:
     """A house, its places, and whatever it said."""
 
-    def __init__(self, base, store, blobs):
-        self.settings = Settings(
-            data_dir=base, config_dir=base, runtime_dir=base, mesh=Mesh(blobs=blobs)
-        )
+    def __init__(self, base, store, blobs, relays=()):
+        mesh = Mesh(blobs=blobs, relays=relays)
+        self.settings = Settings(data_dir=base, config_dir=base, runtime_dir=base, mesh=mesh)
         self.store = store
         self.places = Whereabouts(self.settings.mesh, store)
         self.house = BlobHouse(self.settings, People(), self.places, CLOCK, unreported)
@@ -62,14 +61,14 @@ class Node:
 @pytest.fixture
 def node(tmp_path):
     @asynccontextmanager
-    async def opened(key, blobs="127.0.0.1:0"):
+    async def opened(key, blobs="127.0.0.1:0", relays=("ws://127.0.0.1:1",)):
         base = tmp_path / key.public[:8]
         base.mkdir(exist_ok=True)
         async with (
             Store.open(base / "hermes.db", CLOCK) as store,
             anyio.create_task_group() as tasks,
         ):
-            made = Node(base, store, blobs)
+            made = Node(base, store, blobs, relays)
             if blobs:
                 tasks.start_soon(made.house.run, made.say)
                 with anyio.fail_after(5):
@@ -146,6 +145,17 @@ async def test_what_a_card_says_is_dialled_only_if_it_is_an_address(node, told):
         assert anne.house.where(BERT.public) == "http://127.0.0.1:7448"
         await anne.places.saw(EVE.public, Card(2, 1 << 50, blobs="http://127.0.0.1:7448"))
         assert anne.house.where(EVE.public) == ""
+
+
+@pytest.mark.parametrize("near", ["127.0.0.1", "127.9.9.9", "localhost", "169.254.169.254"])
+async def test_what_is_on_this_machine_alone_is_no_member_s_to_name(node, near):
+    told = f"http://{near}:6379"
+    for relays, found in ((("wss://relay.example",), ""), (("ws://127.0.0.1:7447",), told)):
+        async with node(ANNE, "", relays) as anne:
+            await anne.places.saw(BERT.public, Card(1, 1 << 50, blobs=told))
+            assert anne.house.where(BERT.public) == found
+            await anne.places.saw(BERT.public, Card(2, 1 << 50, blobs="http://192.168.1.20:7448"))
+            assert anne.house.where(BERT.public) == "http://192.168.1.20:7448"
 
 
 async def test_a_card_s_address_is_known_after_a_restart(node):

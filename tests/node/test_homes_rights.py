@@ -110,3 +110,28 @@ async def test_a_turn_may_take_longer_than_its_parcel_lives(town):
                 await send(nodes.b, nodes.a, PARCEL, asked)
         found = await end_of(nodes.a, asked.parcel.id)
         assert found["text"] == "slow but sure"
+
+
+async def test_who_is_let_go_hears_no_more_of_what_it_asked_for(town):
+    town.nodes["a"].scripts({"text": "begun"}, {"text": "slow but sure", "chunk_delay_s": 1.0})
+    async with town.all() as nodes:
+        talk = conversation_of(await nodes.a.play("first"))
+        request = nodes.b.request("and?", conversation_id=talk)
+        with anyio.fail_after(20):
+            async with nodes.b.client.turn(request) as events:
+                while not isinstance(await anext(events), TextDelta):
+                    continue
+                while await nodes.a.owner.rooms.store.mesh.waiting():  # noqa: ASYNC110 - no event
+                    await anyio.sleep(0.02)
+                nodes.a.homes._circle._people.others = ()
+                before = nodes.b.owner.rooms.desk.intake.heard[request.turn_id]
+                assert (await end_of(nodes.a, request.turn_id))["text"] == "slow but sure"
+                later = carried(nodes.a, nodes.b, talk)  # what was said before has come by then
+                body = msgspec.json.encode(later)
+                await nodes.a.post.send(Letter(nodes.b.me, PARCEL, body, "", 60_000))
+                book = nodes.b.owner.rooms.store.homes
+                while await book.get(later.parcel.id) is None:  # noqa: ASYNC110 - no event
+                    await anyio.sleep(0.02)
+                assert await book.final(request.turn_id) is None
+                heard = nodes.b.owner.rooms.desk.intake.heard[request.turn_id]
+                assert heard == before

@@ -30,7 +30,7 @@ class Forest:
     def __init__(self, data_dir: Path, account: Account | None) -> None:
         self._account = account
         base = _seen_by(data_dir, account)
-        self._above = (base, base / "trees", base / "commits")
+        self._above: tuple[Path, ...] = (base, base / "trees", base / "commits")
         if not base.is_relative_to(data_dir):
             self._above = (base.parent, *self._above)
         self.root = base / "trees" / (sys.implementation.cache_tag or "none")

@@ -176,7 +176,6 @@ TRICKS = {
     "another pytest": ({AT: BROKEN, "pytest.py": "raise SystemExit(0)\n"}, "lint"),
     "a start-up file": ({AT: BROKEN, "sitecustomize.py": _CALM}, "lint"),
     "an end at import": ({AT: f"import os\nos._exit(0)\n{BROKEN}"}, "tests"),
-    "an end by SystemExit": ({AT: f"raise SystemExit(0)\n{BROKEN}"}, "tests"),
     "an end in a call": ({AT: _IN_CALL}, "tests"),
     "an end from a thread": ({AT: f"{_THREAD}{BROKEN}"}, "tests"),
     "an end after the end": ({AT: f"{_CALM}{BROKEN}"}, "tests"),

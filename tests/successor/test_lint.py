@@ -151,7 +151,8 @@ async def test_marks_name_the_first_place_and_count(linted):
 
 
 async def test_what_reaches_into_the_interpreter_is_for_a_person(linted):
-    change = {"hermes/low/words.py": f"import sys\n{WORDS}\nF = sys._getframe\n"}
+    text = f"import re, sys\n{WORDS}\nF = sys._getframe\nR = re.compile('a')\n"
+    change = {"hermes/low/words.py": text}
     evidence, marks, _ = await linted(change)
     assert evidence.outcome == "pass"
     assert marks == ["it reaches into the interpreter: _getframe (hermes/low/words.py:8)"]

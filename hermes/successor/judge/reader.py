@@ -27,12 +27,13 @@ _CLOCKS = re.compile(
     r"|counted|calls|seen|tries|rounds|ticks|steps|turns?|served|hits|nth"
 )
 _REACHES = re.compile(
-    r"eval|exec|compile|__import__|import_module|ctypes|pickle|marshal|_exit|_getframe"
+    r"__import__|import_module|ctypes|pickle|marshal|_exit|_getframe"
     r"|_current_frames|settrace|setprofile|get_objects|get_referrers|get_referents|__subclasses__"
     r"|__globals__|__code__|__builtins__|addaudithook|meta_path|path_hooks|f_back|f_globals"
     r"|f_locals|tb_frame|gi_frame|cr_frame|atexit|environ|getenv|__main__|fork|execv|execve"
     r"|pidfd_open|process_vm_writev|memfd_create"
 )
+_BUILTINS = {"eval", "exec", "compile"}  # as names: `re.compile` is another thing
 _RUNNERS = {"pytest", "_pytest", "unittest", "pluggy", "hypothesis", "nose"}
 Found = dict[str, object]
 
@@ -189,6 +190,8 @@ def reaches(tree: ast.AST) -> Named:
         if _REACHES.fullmatch(name):
             yield name, line
     for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in _BUILTINS:
+            yield node.id, node.lineno
         text = text_of(node)
         if text is not None and _REACHES.fullmatch(text) and id(node) not in entries:
             yield text, getattr(node, "lineno", 0)

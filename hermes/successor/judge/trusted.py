@@ -69,9 +69,10 @@ class Trusted:
         plugins = await anyio.to_thread.run_sync(_plugins)
         if plugins is None:
             return Evidence(self.name, "skipped", "pytest is not installed here")
-        for folder in (bench.parent, bench.candidate):
-            if not await anyio.to_thread.run_sync((folder / "tests").is_dir):
-                return Evidence(self.name, "skipped", "no tests/ to lay the parent's over")
+        if not await anyio.to_thread.run_sync((bench.parent / "tests").is_dir):
+            return Evidence(self.name, "skipped", "the parent has no tests")
+        if not await anyio.to_thread.run_sync((bench.candidate / "tests").is_dir):
+            return Evidence(self.name, "fail", "it has no tests any more")
         seconds = bench.budget.tests_s
         if bench.effort != "full":
             seconds = min(seconds, _SHORT_S)

@@ -47,9 +47,9 @@ async def test_a_version_is_driven_killed_and_read_back(standing, parent):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_the_same_code_passes(standing, parent):
-    made = bench(standing, parent, parent, seed="7", acceptance_s=6.0, box_cpu_s=300)
+    made = bench(standing, parent, parent, seed="7", acceptance_s=10.0, box_cpu_s=300)
     found = await Acceptance().judge(made)
     assert (found.outcome, found.ids) == ("pass", ()), found.says
     told = json.loads(made.records[found.record])["told"]

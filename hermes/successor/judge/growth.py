@@ -8,6 +8,7 @@ _WARM = 2  # weighings after a start that say nothing yet
 _KIB = 4 << 10
 _MORE_KIB = 2 << 10
 _RATIO = 1.5
+_BLOCKS = 3  # one after the other: one alone is a busy machine
 _MORE_MS = 80
 _CEILING_KIB = 512 << 10
 
@@ -38,4 +39,4 @@ class Growth:
         before, now = self._taken[-2:]
         spent = [after["ms"] - then["ms"] for then, after in zip(before, now, strict=True)]
         self._slow = self._slow + 1 if spent[1] > _RATIO * spent[0] + _MORE_MS else 0
-        return "slower as the state grows" if self._slow > 1 else ""
+        return "slower as the state grows" if self._slow >= _BLOCKS else ""

@@ -144,12 +144,18 @@ async def _ask(args: argparse.Namespace, world: World, query: str, /, **argument
             ) from error
 
 
+def _apart(ahead_s: int) -> str:
+    if abs(ahead_s) < 2 * 60:
+        return f"{ahead_s:+} s" if ahead_s else ""
+    return f"{round(ahead_s / 60):+} min"
+
+
 def _row(one: Json) -> Json:
     return {
         **one,
         "npub": f"{one['npub'][:12]}…{one['npub'][-6:]}",
         "homes": one.get("homes", ""),
-        "clock": f"{apart // 60:+} min" if (apart := one.get("ahead_s", 0)) else "",
+        "clock": _apart(one.get("ahead_s", 0)),
         "models": ", ".join(one["models"]),
         "relays": ", ".join(one["relays"]),
     }

@@ -4,8 +4,9 @@ A letter from the future shows it at once; one from the past only when it came l
 may have waited somewhere. Does not set a clock, nor say which of the two is right.
 """
 
-TOLD_MS = 60_000
-"""Less than this is no difference: a live letter may be under way for as long."""
+TOLD_MS = 20_000
+"""Less than this is no difference: a live letter, good for 30 s, may be under way for as long."""
+_MINUTES_MS = 120_000
 
 
 class Clocks:
@@ -32,5 +33,10 @@ class Clocks:
 
 def words(apart_ms: int) -> str:
     """How far, for people."""
-    minutes, way = abs(apart_ms) // 60_000, "ahead of" if apart_ms > 0 else "behind"
-    return f"its clock is {minutes} min {way} ours"
+    way = "ahead of" if apart_ms > 0 else "behind"
+    return f"its clock is {span(abs(apart_ms))} {way} ours"
+
+
+def span(ms: int) -> str:
+    """A length of time, for people."""
+    return f"{ms // 60_000} min" if ms >= _MINUTES_MS else f"{ms // 1_000} s"

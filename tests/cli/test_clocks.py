@@ -74,9 +74,10 @@ async def hear(post, skew_ms):
     [
         (HOUR, "60 min ahead of ours", "early"),
         (-HOUR, "60 min behind ours", "stale"),
+        (-40_000, "40 s behind ours", "stale"),
         (0, "", ""),
     ],
-    ids=["ahead", "behind", "right"],
+    ids=["ahead", "behind", "a little", "right"],
 )
 async def test_an_hour_is_told(gathering, shell, skew, words, reason):
     await hear(gathering.post, skew)
@@ -106,11 +107,14 @@ def test_peers_list_has_a_column(shell):
         "since": None, "relays": [], "ahead_s": 3_600, "homes": 0,
     }  # fmt: skip
     shell.running = True
-    shell.door = ScriptedDoor(answers={"peers.list": [row, row | {"ahead_s": -3_600}]})
+    shell.door = ScriptedDoor(
+        answers={"peers.list": [row, row | {"ahead_s": -3_600}, row | {"ahead_s": -40}]}
+    )
     assert shell.run("peers", "list") == 0
     assert "CLOCK" in shell.out
     assert "+60 min" in shell.out
     assert "-60 min" in shell.out
+    assert "-40 s" in shell.out
 
 
 class _Door:

@@ -9,6 +9,7 @@ from hermes.core.clock import Clock
 from hermes.mesh.lease_values import Leases
 from hermes.mesh.members import Member, Standing
 from hermes.mesh.quorum import is_quorate, may_begin
+from hermes.node.home_letters import TTL_MS
 from hermes.node.presence import People
 from hermes.store.homes import ParcelRow
 
@@ -17,6 +18,8 @@ _START_MS = 3_000
 _SILENT_MS = 60_000
 _PATIENCE_MS = 15_000
 """For so long a node without a majority waits for it to come back, before it gives a turn up."""
+_LEFT_MS = 2 * TTL_MS
+"""For so long who was let go counts among those who may have noted what was begun."""
 
 
 class Circle:
@@ -39,6 +42,7 @@ class Circle:
         self._began = clock.now_ms()
         self._silent: dict[str, int] = {}
         self._parted_at: int | None = None
+        self._member_at: dict[str, int] = {}
 
     @property
     def voters(self) -> tuple[str, ...]:
@@ -70,10 +74,12 @@ class Circle:
         return since is not None and self._clock.now_ms() < since + _PATIENCE_MS
 
     def may_begin(self, row: ParcelRow) -> bool:
-        """See `hermes.mesh.quorum.may_begin`."""
+        """See `hermes.mesh.quorum.may_begin`; without a majority all count who may have noted."""
+        late = self._clock.now_ms() - _LEFT_MS
+        left = () if self.is_quorate else (n for n, at in self._member_at.items() if at > late)
         return may_begin(
             self.me,
-            self.voters,
+            {*self.voters, *left},
             self.live,
             origin=row.origin,
             forwarded=row.forwarded,
@@ -92,6 +98,7 @@ class Circle:
     def missed(self, leases: Leases) -> bool:
         """See which holders let a lease lapse; whether any is new. To be asked often."""
         now = self._clock.now_ms()
+        self._member_at |= dict.fromkeys(self.voters, now)
         if self.is_quorate:
             self._parted_at = None
         elif self._parted_at is None:

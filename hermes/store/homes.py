@@ -20,7 +20,8 @@ _FINAL = "SELECT final FROM parcels WHERE turn = ?"
 _FORWARD = "UPDATE parcels SET forwarded = ?2, alone = ?3 WHERE turn = ?1 AND final IS NULL"
 _END = """UPDATE parcels SET final = ?2, request = x'', ended = ?3
     WHERE turn = ?1 AND final IS NULL"""
-_SWEEP = "DELETE FROM parcels WHERE final IS NOT NULL AND ended < ?"
+_SWEEP = """DELETE FROM parcels WHERE (final IS NOT NULL AND ended < ?1)
+    OR (final IS NULL AND expires < ?1)"""
 _RUNNING = """SELECT turn FROM parcels JOIN turns ON turns.id = parcels.turn
     WHERE turns.state = 'running'"""
 _PROMISE = """INSERT INTO leases (key, epoch, holder, until, data) VALUES (?, ?, ?, ?, ?)
@@ -109,7 +110,7 @@ class HomeBook:
         await self._database.write(Statement(_END, values), *with_it)
 
     async def sweep(self, before: int) -> None:
-        """Forget what ended before (ms)."""
+        """Forget what ended before (ms), or was over by then: who handed it on hears no end."""
         await self._database.write(Statement(_SWEEP, (before,)))
 
     async def promise(self, made: Promised) -> None:

@@ -36,6 +36,13 @@ async def test_a_parcel_is_kept_until_its_first_end(store):
     assert await book.get("turn-1") is None
 
 
+async def test_what_was_handed_on_and_is_long_over_is_forgotten(store):
+    for turn, expires in (("handed on", 2_000), ("young", 9_000)):
+        await store.homes.put(ROW._replace(turn=turn, expires=expires))
+    await store.homes.sweep(5_000)
+    assert [row.turn for row in await store.homes.open()] == ["young"]
+
+
 async def test_open_parcels_come_in_the_order_in_which_they_came(store):
     for name in "cab":
         await store.homes.put(ROW._replace(turn=name))

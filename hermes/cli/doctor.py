@@ -19,6 +19,7 @@ from hermes.cli import (
     doctor_model,
     doctor_sandbox,
     doctor_skills,
+    doctor_successor,
     doctor_vectors,
 )
 from hermes.cli.command import Commands, add_command, add_json
@@ -40,6 +41,7 @@ _QUICK: tuple[Look, ...] = (
     doctor_skills.look,
     doctor_vectors.look,
     doctor_sandbox.look,
+    doctor_successor.look,
     doctor_model.look,
 )
 _SLOW: tuple[Look, ...] = (

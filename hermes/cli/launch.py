@@ -41,6 +41,13 @@ def leap(argv: Sequence[str], environ: Mapping[str, str]) -> None:
         _say(f"version {tag} cannot be started ({error.strerror}): the installed code runs")
 
 
+def adopted(environ: Mapping[str, str]) -> str:
+    """The tag that a start with this environment takes; "": the installed code."""
+    if environ.get(INSTALLED) == "installed":
+        return ""
+    return Pointer(data_dir(environ)).current()
+
+
 def watched(argv: Sequence[str], environ: Mapping[str, str]) -> Pointer | None:
     """The pointer, where this very process is a start that counts: a version on probation."""
     if not _lasting(argv) or HOUSE.parent.name != "versions":

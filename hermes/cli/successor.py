@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
     show = add_command(
         verbs,
         "show",
-        "a verdict in words, its figures, the difference",
+        "a verdict in words, its figures, the difference; without ID the versions that ran here",
         "hermes successor show bafyreib",
         _late("show"),
     )
@@ -48,10 +48,10 @@ def add(commands: Commands) -> None:
         'hermes successor reject bafyreib --reason "too clever"',
         _late("reject"),
     )
-    for command in (show, approve, reject):
-        command.add_argument(
-            "name", metavar="ID", help="a candidate's or a trial's, or how it begins"
-        )
+    told = "a candidate's or a trial's, or how it begins"
+    show.add_argument("name", metavar="ID", nargs="?", default="", help=told)
+    for command in (approve, reject):
+        command.add_argument("name", metavar="ID", help=told)
     for command in (approve, reject):
         command.add_argument("--reason", default="", metavar="TEXT", help="why")
         command.add_argument(

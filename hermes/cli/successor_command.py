@@ -18,7 +18,7 @@ from hermes.cli.stamp_files import read_some
 from hermes.cli.world import World
 from hermes.core.event import Json
 from hermes.errors import DoorError, HermesError, Refused, StoreError, Usage
-from hermes.gateway.render_successor import answer_lines, shown_lines, status_lines
+from hermes.gateway.render_successor import answer_lines, shown_lines, status_lines, version_lines
 from hermes.successor.pointer import Pointer
 from hermes.successor.stops import Flag
 
@@ -63,7 +63,11 @@ async def trials(args: argparse.Namespace, world: World) -> int:
 
 
 async def show(args: argparse.Namespace, world: World) -> int:
-    """One candidate."""
+    """One candidate; without a name every version that was adopted."""
+    if not args.name:
+        told = await ask(args, world, "successor.versions")
+        await _print(args, world, told, version_lines(told))
+        return 0
     told = await ask(args, world, "successor.show", name=args.name)
     await _print(args, world, told, shown_lines(told))
     return 0

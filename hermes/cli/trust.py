@@ -19,6 +19,7 @@ from hermes.cli.world import World
 from hermes.core.clock import SystemClock
 from hermes.core.event import Json
 from hermes.errors import ProofInvalid, Usage
+from hermes.gateway.render_successor import version_lines
 from hermes.load import load
 from hermes.node.new_file import check_free, write_new
 
@@ -68,6 +69,9 @@ async def _show(args: argparse.Namespace, world: World) -> int:
     for one in told["waiting"]:
         says = f", {one['says']}" if one["says"] else ""
         print_text(f"not in a block yet: {one['kind']}, {one['state']}{says}", world.stdout)
+    if versions := told.get("versions"):
+        for line in ("", "versions that ran here", *version_lines(versions)):
+            print_text(line, world.stdout)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 
 _WORDS = {
@@ -45,7 +46,18 @@ def shown_lines(told: Json) -> list[str]:
         lines.append("It changes pyproject.toml: where libraries differ, run `make setup` first.")
     lines += [_word(one) for one in told["words"]]
     lines += [_adoption(one) for one in told["adoptions"]]
+    lines += [line for one in told.get("versions", ()) for line in _hands(one)]
     return [*lines, "", *told["diff"].split("\n"), f"difference {told['diff_sha256']}"]
+
+
+def version_lines(told: Json) -> list[str]:
+    """The versions that ran here, oldest first, and which words on each of them hold."""
+    lines: list[str] = []
+    for one in told:
+        became = one["outcome"] or "in force"
+        name = f"{one['tag']}  commit {one['version'][:12]}, tree {one['tree'][:12]}, {became}"
+        lines += [name, *_hands(one)]
+    return lines or ["the installed code: no version was adopted here"]
 
 
 def answer_lines(told: Json) -> list[str]:
@@ -127,6 +139,24 @@ def _word(one: Json) -> str:
     signed = "signed" if one["by"] else "not signed"
     said = "approved" if one["answer"] == "approve" else "rejected"
     return f"{said} by {one['who']} ({one['door']}, {signed}){why}"
+
+
+def _hands(one: Json) -> Iterator[str]:
+    before = one["previous"] or "the installed code"
+    for who, what in (
+        (f"named by {before}", one["named"]),
+        (f"taken by {one['tag']}", one["taken"]),
+    ):
+        when = f" {rfc3339(what['at'])}, {what['cid']}" if what["cid"] else ""
+        yield f"  {who}: {_STANDS[what['stands']]}{when}"
+
+
+_STANDS = {
+    "signed": "signed",
+    "not signed": "not signed, there was no identity",
+    "missing": "nothing yet",
+    "wrong": "it does NOT hold",
+}
 
 
 def _adoption(one: Json) -> str:

@@ -1,4 +1,4 @@
-"""What an identity states of its own change, typed: verdicts, approvals, adoptions, outcomes.
+"""What an identity states of its own change, typed: from the verdict to what became of it.
 
 All by the `attest` key. That a person stood behind an approval is the node's word: whoever counts
 the approvals of several nodes trusts each node for that.
@@ -18,6 +18,7 @@ from hermes.identity.attest import CidText, Genesis, Hex32, Moment, check
 VERDICT = VERDICT_KIND
 APPROVAL = "hermes/approval/1"
 ADOPTION = "hermes/adoption/1"
+TAKEN = "hermes/taken/1"
 OUTCOME = "hermes/outcome/1"
 
 _Line = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -50,6 +51,19 @@ class Adoption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tag: _Tag
     version: _Commit
     previous: _TagOrNone
+    tree: Hex32
+    at: Moment
+
+
+class Taken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that was adopted has taken over: its own word, on the files it found itself in.
+
+    The counterpart of `Adoption`, which the version before signed.
+    """
+
+    adoption: CidText
+    tag: _Tag
+    version: _Commit
     tree: Hex32
     at: Moment
 
@@ -93,6 +107,11 @@ def check_adoption(statement: Attestation, genesis: Genesis) -> Adoption:
     if found.tag == found.previous:
         raise ProofInvalid("an adoption follows itself")
     return found
+
+
+def check_taken(statement: Attestation, genesis: Genesis) -> Taken:
+    """A version's word that it has taken over, as this instance signed it; raises ProofInvalid."""
+    return _typed(statement, TAKEN, genesis, Taken)
 
 
 def check_outcome(statement: Attestation, genesis: Genesis) -> OutcomeOf:

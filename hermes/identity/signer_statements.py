@@ -16,10 +16,12 @@ from hermes.identity.gate_statements import (
     ADOPTION,
     APPROVAL,
     OUTCOME,
+    TAKEN,
     VERDICT,
     check_adoption,
     check_approval,
     check_outcome,
+    check_taken,
     check_verdict,
 )
 from hermes.identity.keys import Keys, Role
@@ -101,5 +103,6 @@ _KINDS: Mapping[str, tuple[Role, Callable[[Attestation, Standing], object]]] = {
     VERDICT: ("attest", lambda made, standing: check_verdict(made, standing.genesis)),
     APPROVAL: ("attest", lambda made, standing: check_approval(made, standing.genesis)),
     ADOPTION: ("attest", lambda made, standing: check_adoption(made, standing.genesis)),
+    TAKEN: ("attest", lambda made, standing: check_taken(made, standing.genesis)),
     OUTCOME: ("attest", lambda made, standing: check_outcome(made, standing.genesis)),
 }

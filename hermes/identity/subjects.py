@@ -7,7 +7,7 @@ of others are kept too, and whether one of these is believed is the walk's to sa
 from hermes.core.attestation import Attestation
 from hermes.errors import ProofInvalid
 from hermes.identity.attest import GENESIS, Genesis, check, check_genesis
-from hermes.identity.gate_statements import ADOPTION, APPROVAL, OUTCOME, VERDICT
+from hermes.identity.gate_statements import ADOPTION, APPROVAL, OUTCOME, TAKEN, VERDICT
 from hermes.identity.statements import (
     ACCEPTED,
     HANDOFF,
@@ -35,8 +35,9 @@ def subject_of(statement: Attestation, own: Genesis) -> str:
             check(statement)
             named = statement.fields.get("new" if kind == HANDOFF else "handoff")
             return str(named)
-        case kind if kind in {VERDICT, APPROVAL, ADOPTION, OUTCOME}:
+        case kind if kind in {VERDICT, APPROVAL, ADOPTION, TAKEN, OUTCOME}:
             check(statement)
-            return str(statement.fields.get("adoption" if kind == OUTCOME else "candidate"))
+            ends = kind in {TAKEN, OUTCOME}
+            return str(statement.fields.get("adoption" if ends else "candidate"))
         case kind:
             raise ProofInvalid(f"a statement {kind!r} is nothing that is kept here")

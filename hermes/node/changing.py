@@ -20,8 +20,9 @@ from hermes.load import load
 from hermes.node.alarms import Alarms
 from hermes.node.desk import Query
 from hermes.store.store import Store
-from hermes.successor.pointer import Pointer
-from hermes.successor.signing import Signer
+from hermes.successor.pointer import Pointer, own_tag
+from hermes.successor.records import Records
+from hermes.successor.signing import Signer, Signing
 
 
 class Keeper(Protocol):
@@ -71,8 +72,15 @@ class Wish(msgspec.Struct, frozen=True):
     seed: str = ""
 
 
+class _Takeover(Protocol):
+    async def versions(self) -> list[Json]: ...
+
+
 class _Work(Protocol):
     """`hermes.node.successors.Successors`, which is loaded late."""
+
+    @property
+    def takeover(self) -> _Takeover: ...
 
     async def run(self, wish: Wish) -> Json: ...
     async def list(self, most: int) -> Json: ...
@@ -101,6 +109,7 @@ class Changing:
             "successor.run": self.run,
             "successor.list": self.list,
             "successor.show": self.show,
+            "successor.versions": self.versions,
             "successor.answer": self.answer,
             "successor.rollback": self.rollback,
             "successor.stop": self.stop,
@@ -119,6 +128,10 @@ class Changing:
     async def show(self, name: str) -> Json:
         """One candidate: its verdict, evidence, difference, what was said of it."""
         return await (await self._work()).show(name)
+
+    async def versions(self) -> Json:
+        """Every version that was adopted here, oldest first, with the words of both sides."""
+        return await (await self._work()).takeover.versions()
 
     async def answer(
         self,
@@ -152,10 +165,12 @@ class Changing:
         await (await self._work()).fail(tag, why)
 
     async def watch(self) -> None:
-        """What a lasting owner does: mend what was cut off, watch a version on probation."""
-        pointer = Pointer(self.house.settings.data_dir)
+        """What a lasting owner does: mend what was cut off, sign that it took over, watch."""
+        house = self.house
+        pointer = Pointer(house.settings.data_dir)
         notes = await anyio.to_thread.run_sync(pointer.notes)
-        if notes.stage:
+        records = Records(house.store, Signing(house.signer, house.clock))
+        if notes.stage or await records.untaken(own_tag()):
             await (await self._work()).watch()
 
     async def _work(self) -> _Work:

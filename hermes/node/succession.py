@@ -106,10 +106,12 @@ class Inheritance:
         return told
 
     async def show(self) -> Json:
-        """The walk from genesis to now, as this node knows it."""
+        """The walk from genesis to now, as this node knows it, and the versions that ran here."""
         line = await self._load()
         heavy = await anyio.to_thread.run_sync(load, "pedigree")
-        return await heavy.show(line, await self._store.anchors.list(), self._clock.now_ms())
+        walk = await heavy.show(line, await self._store.anchors.list(), self._clock.now_ms())
+        versions = await anyio.to_thread.run_sync(load, "generations")
+        return {**walk, "versions": await versions.told(self._store, line.genesis)}
 
     async def export(self) -> Json:
         """The lineage's file (base64), up to the newest move that lies in a block."""

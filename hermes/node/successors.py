@@ -13,6 +13,7 @@ import msgspec
 from hermes.core.event import Json
 from hermes.errors import HermesError, Refused, Usage
 from hermes.node.changing import Changing, Said, Wish
+from hermes.node.takeover import Takeover
 from hermes.node.trials import Trials
 from hermes.node.version_ground import VersionGround
 from hermes.sandbox.environment import clean_environment
@@ -51,6 +52,7 @@ class Successors:
         gate = Gatehouse(self.records, self.stops, self.versions, ground, clock, quorum)
         self.ground = ground
         self.adopting = Adopting(gate)
+        self.takeover = Takeover(house, self.records, self.versions.pointer)
 
     async def run(self, wish: Wish) -> Json:
         """Try a change to its verdict, and show it."""
@@ -82,7 +84,7 @@ class Successors:
         """One candidate with all that is known of it."""
         candidate = await self.records.candidate(name)
         trials = await self._store.trials.of(candidate.cid)
-        verdict = None
+        verdict, versions = None, await self.takeover.versions()
         for row in trials:
             if row.verdict:
                 verdict = msgspec.to_builtins(await self.records.read(row.candidate, row.verdict))
@@ -97,6 +99,7 @@ class Successors:
             "adoptions": [
                 msgspec.to_builtins(one) for one in await self.records.adoptions(candidate.cid)
             ],
+            "versions": [one for one in versions if one["candidate"] == candidate.cid],
         }
 
     async def answer(self, name: str, said: Said, step: str, *, publish: bool) -> Json:
@@ -154,12 +157,15 @@ class Successors:
             await self.adopting.mend()
         except HermesError as error:
             self._house.report("the books of versions", error)
+        signed = False
         while True:
             notes = await anyio.to_thread.run_sync(self.versions.pointer.notes)
-            if notes.tag != own_tag() or notes.stage not in {"trying", "probation"}:
+            signed = signed or await self.takeover.signed()
+            tried = notes.tag == own_tag() and notes.stage in {"trying", "probation"}
+            if signed and not tried:
                 return
             try:
-                if notes.stage == "probation":
+                if tried and notes.stage == "probation":
                     await self._look(notes, began)
             except HermesError as error:
                 self._house.report("a version on probation", error)

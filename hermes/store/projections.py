@@ -202,6 +202,7 @@ _SUBJECTS: Mapping[str, Callable[[dict[str, Value]], Value]] = {
     "hermes/verdict/1": lambda fields: fields.get("candidate"),
     "hermes/approval/1": lambda fields: fields.get("candidate"),
     "hermes/adoption/1": lambda fields: fields.get("candidate"),
+    "hermes/taken/1": lambda fields: fields.get("adoption"),
     "hermes/outcome/1": lambda fields: fields.get("adoption"),
     "hermes/architecture/1": lambda fields: cid_of(
         encode({name: fields.get(name) for name in _STATE}).data

@@ -13,7 +13,7 @@ from hermes.core.candidate import Candidate
 from hermes.core.canonical import Value
 from hermes.core.ids import Cid
 from hermes.core.verdict import VERDICT_KIND, Verdict
-from hermes.errors import Refused, Usage
+from hermes.errors import Refused, SuccessorError, Usage
 from hermes.store.adoptions import AdoptionRow, Answer, ApprovalRow, Door, Outcome
 from hermes.store.store import Store
 from hermes.store.trials import CandidateRow, NewTrial, TrialRow, VerdictAct
@@ -22,6 +22,7 @@ from hermes.successor.signing import Signing
 
 APPROVAL_KIND = "hermes/approval/1"
 ADOPTION_KIND = "hermes/adoption/1"
+TAKEN_KIND = "hermes/taken/1"
 OUTCOME_KIND = "hermes/outcome/1"
 _VERDICT_MOST = 384 * 1024
 _IDS_SHOWN = 64
@@ -160,6 +161,29 @@ class Records:
     async def adopted(self, tag: str) -> AdoptionRow | None:
         """The adoption that made a version."""
         return await self._store.adoptions.tagged(tag)
+
+    async def untaken(self, tag: str) -> AdoptionRow | None:
+        """The adoption that made a version, while that version has not said it took over."""
+        row = await self.adopted(tag) if tag else None
+        if row is None or await self._store.acts.latest(TAKEN_KIND, row.cid):
+            return None
+        return row
+
+    async def take(self, row: AdoptionRow, tree: str) -> None:
+        """The new version's own word that it has taken over; `tree`: what it found itself to be.
+
+        Raises SuccessorError where that is not what was adopted, IdentityError when it is locked.
+        """
+        if tree != row.tree:
+            raise SuccessorError(
+                f"the files of {row.tag} are not those that were adopted",
+                "go back: hermes successor rollback",
+            )
+        fields: dict[str, Value] = {
+            "adoption": row.cid, "tag": row.tag, "version": row.version, "tree": tree,
+        }  # fmt: skip
+        made = await self._signing.must(TAKEN_KIND, fields)
+        await self._store.acts.add(TAKEN_KIND, row.cid, made.block())
 
     async def end(self, adoption: Cid, outcome: Outcome, why: str) -> None:
         """Write down what became of an adoption; what is known already stays."""

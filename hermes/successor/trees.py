@@ -7,7 +7,7 @@ has to trust that two programs read a diff alike. Trees hold plain files only (`
 import difflib
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hermes.sandbox.changes import Delta, Node
@@ -17,11 +17,12 @@ _SHOWN = 400_000
 
 def digest(tree: Path) -> str:
     """SHA-256 over a tree: of each file its path, whether it can be executed, and its content."""
-    found = hashlib.sha256(b"hermes/tree/1\0")
-    for path, node in _files(tree):
-        head = f"{path}\0{'x' if node.mode & 0o100 else '-'}\0{len(node.data)}\0"
-        found.update(head.encode(errors="surrogateescape") + node.data)
-    return found.hexdigest()
+    return _digest(_files(tree))
+
+
+def own_digest(version: Path) -> str:
+    """The digest of a version from its own folder, where `versions` laid one file more: `.git`."""
+    return _digest(one for one in _files(version) if one[0] != ".git")
 
 
 def compare(parent: Path, candidate: Path) -> tuple[Delta, ...]:
@@ -40,6 +41,14 @@ def shown(deltas: Sequence[Delta], most: int = _SHOWN) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}\n[{len(text) - most} more characters]\n"
+
+
+def _digest(files: Iterable[tuple[str, Node]]) -> str:
+    found = hashlib.sha256(b"hermes/tree/1\0")
+    for path, node in files:
+        head = f"{path}\0{'x' if node.mode & 0o100 else '-'}\0{len(node.data)}\0"
+        found.update(head.encode(errors="surrogateescape") + node.data)
+    return found.hexdigest()
 
 
 def _diff(one: Delta) -> Iterator[str]:

@@ -13,10 +13,13 @@ $(VENV)/.ready: pyproject.toml scripts/setup.sh
 chat: setup
 	@$(BIN)/hermes chat
 
-# On all cores; the directory is short because sockets lie below it.
+# The directory is short because sockets lie below it.
+run_tests = tmp=$$(mktemp -d /tmp/h.XXXX) && { $(BIN)/python -m pytest --basetemp="$$tmp/t" $(1) $(PYTEST_ARGS); \
+	code=$$?; rm -rf "$$tmp"; exit $$code; }
+on_all_cores = -n auto --dist loadfile
+
 test: setup
-	@tmp=$$(mktemp -d /tmp/h.XXXX) && { $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile \
-		--basetemp="$$tmp/t" $(PYTEST_ARGS); code=$$?; rm -rf "$$tmp"; exit $$code; }
+	@$(call run_tests,-m "not slow" $(on_all_cores))
 
 test-all: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -28,7 +31,8 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/lines.py
 	$(MAKE) test
-	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+	@$(call run_tests,-m "slow and not alone" $(on_all_cores))
+	@$(call run_tests,-m alone)
 
 fix: setup
 	$(BIN)/ruff check --fix .

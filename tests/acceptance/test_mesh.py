@@ -13,7 +13,7 @@ from hermes.core.event import ApprovalAsked, TextDelta, TurnFailed, TurnFinished
 from hermes.core.ids import uuid7
 from hermes.mesh.envelope import Letter
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

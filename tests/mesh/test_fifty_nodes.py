@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.mesh_real import COUNT, MOST_KB, PROCESSES, SEEN_S, measured
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 async def test_fifty_nodes_find_each_other_and_miss_those_that_are_killed(tmp_path):

@@ -37,6 +37,7 @@ SCRIPTS = {
     "background": "benchmarks.background",
     "crash": "benchmarks.crash",
     "sandbox": "benchmarks.sandbox",
+    "successor": "benchmarks.successor",
     "catch_up": "benchmarks.catch_up",
     "relay": "benchmarks.relay",
     "dm": "benchmarks.dm",

@@ -22,7 +22,7 @@ from hermes.successor.judge.lines import Broken
 from hermes.successor.workbench import Workbench
 
 Json = Any
-KILLS = (2, 20, 45, 80, 130, 200)
+KILLS = (2, 10, 90, 200)  # memory has to grow in between
 LEAST = 12
 """Rounds that a duel has to have for its word."""
 _STRETCH = 6
@@ -92,8 +92,8 @@ class Duel:
             await self._end()
         except Broken as broken:
             why = await self._candidate.why()
-            if why in _NOBODYS:
-                self.told.limit = why
+            if why in _NOBODYS or self.told.limit:
+                self.told.limit = self.told.limit or why
             else:
                 self._found(f"{broken.how}: {why}" if why else broken.how, detail=broken.message)
         return self.told
@@ -161,10 +161,11 @@ class Duel:
             for driven in (self._parent, self._candidate):
                 tasks.start_soon(one, driven)
         if self._parent in broken:
-            said = self._parent.said.decode(errors="replace")
+            self.told.limit = await self._parent.why()
+            if self.told.limit in _NOBODYS:
+                raise broken[self._parent]
             raise SuccessorError(
-                f"the parent's own version {broken[self._parent].message}: {said[-300:]}",
-                "run the parent's tests",
+                f"the parent's own version {broken[self._parent].message}: {self._parent.said!r}"
             ) from broken[self._parent]
         if broken:
             raise broken[self._candidate]
@@ -187,10 +188,8 @@ class Duel:
         self._inputs.known.take(op, parent.result)
 
     async def _start(self) -> None:
-        seeds = {self._parent: 1, self._candidate: 2}
-
         async def start(driven: Driven) -> None:
-            await driven.start(seeds[driven], words(self._bench))
+            await driven.start(1 + (driven is self._candidate), words(self._bench))
 
         await self._together(start)
 

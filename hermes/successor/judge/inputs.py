@@ -30,6 +30,7 @@ _STEADY = tuple(one for one in SEPARATORS if "&" not in one.replace("&&", ""))  
 _MISSING = ({"name": "NoSuchTool", "arguments": {}}, {"name": "FileRead", "arguments": "{"})
 _NEW = 0.12
 _AGAIN = 0.06
+_QUESTIONS = 40
 _FIRST = 0.5
 _LONG_S = 20
 _Drawn = tuple[tuple[Json, ...], dict[str, Json], Mapping[str, Reaction]]
@@ -85,7 +86,7 @@ class Inputs:
     def round(self) -> tuple[list[Op], list[Op]]:
         """Turns, which go one after the other, and then questions, all at once."""
         turns = [self._turn() for _ in range(self._chance.randrange(2, 6))]
-        return turns, [self._question() for _ in range(16)]
+        return turns, [self._question() for _ in range(_QUESTIONS)]
 
     def _turn(self) -> Op:
         draw, known = self._chance, self.known
@@ -95,11 +96,8 @@ class Inputs:
         fresh = not known.said or draw.random() < _NEW
         name = f"c{self._count}" if fresh else self._somewhere()
         text = f"{self._text()} u{self._count}w"  # a word of its own, to be found by
-        arguments: dict[str, Json] = {
-            "text": text,
-            "turn_id": self._uuid(),
-            "script": f"s{self._count}",
-        }
+        arguments: dict[str, Json] = {"text": text, "turn_id": self._uuid()}
+        arguments["script"] = f"s{self._count}"
         if not fresh:
             arguments["conversation_id"] = f"@{name}"
         script, more, react = self._script()

@@ -128,6 +128,17 @@ class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hours after which it has, if there were fewer."""
 
 
+class Sandbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a chat's commands are held."""
+
+    bash: Literal["guard", "overlay"] = "guard"
+    """guard: on the machine itself, ended whole; overlay: in the sandbox, on a layer of changes."""
+    network: bool = False
+    """Whether commands in the sandbox have the machine's network."""
+    read: tuple[str, ...] = ()
+    """What commands in the sandbox can read besides the project: absolute paths, or ~/…."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -167,6 +178,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where and how anchors are made."""
     mesh: Mesh = Mesh()
     """How the owner's nodes meet."""
+    sandbox: Sandbox = Sandbox()
+    """How a chat's commands are held."""
     successor: Successor = Successor()
     """How this runtime is changed."""
     mainnet: str = ""

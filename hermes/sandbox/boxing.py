@@ -4,8 +4,9 @@ The ground says how it is started. Whether that ground holds is for `selftest` t
 `standing` to know, through which everybody else comes here.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -21,6 +22,15 @@ _REMEDY = "see `hermes sandbox check`"
 _UNREADABLE = f"what is shown must be readable by whom it runs as (as root: {USER})"
 
 
+@dataclass(frozen=True)
+class Become:
+    """What a spare learns only with its command; `env` is added to what it has."""
+
+    cwd: str
+    env: Mapping[str, str]
+    wall_s: float
+
+
 class Boxed:
     """A started sandbox for one command; `ready` makes it a spare that waits, bound already."""
 
@@ -30,6 +40,11 @@ class Boxed:
         self._inmate, self._laid, self._opening = started
         self._bounds = frame(self._opening.bounds)
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still waits, or runs."""
+        return self._inmate.process.returncode is None
+
     async def ready(self) -> None:
         """Wait until it needs nothing but its command; raises NotAvailable where it fails."""
         first, self._bounds = self._bounds, b""
@@ -38,12 +53,21 @@ class Boxed:
             await self._inmate.attend(b"", self._wires, None)
             _judge_start(self._inmate, [""])
 
-    async def run(self, argv: Sequence[str], on_output: OnOutput | None = None) -> Ended:
+    async def run(
+        self,
+        argv: Sequence[str],
+        on_output: OnOutput | None = None,
+        become: Become | None = None,
+    ) -> Ended:
         """Become the command and run to the end; once."""
         began = anyio.current_time()
         opening, inmate = self._opening, self._inmate
-        env = [f"{name}={value}" for name, value in opening.env.items()]
-        frames = self._bounds + command(argv, env, opening.cwd)
+        env, cwd = dict(opening.env), opening.cwd
+        if become is not None:
+            env, cwd = {**env, **become.env}, become.cwd
+            limits = replace(inmate.limits, wall_s=become.wall_s)
+            inmate.box = replace(inmate.box, limits=limits)
+        frames = self._bounds + command(argv, [f"{n}={text}" for n, text in env.items()], cwd)
         await inmate.attend(frames, self._wires, on_output)
         _judge_start(inmate, argv)
         changes = await self._laid.changes()

@@ -5,12 +5,12 @@ stops). What bubblewrap is told goes through a descriptor, so that `ps` shows no
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hermes.errors import Usage
-from hermes.sandbox.box import HOME, Box, Limits
+from hermes.sandbox.box import HOME, Bind, Box, Limits
 from hermes.sandbox.carried import FOLDER, carried
 from hermes.sandbox.ground import Ground
 from hermes.sandbox.seccomp import program, this_machine
@@ -30,6 +30,7 @@ WRITE = (HOME, "/tmp", "/dev/shm", "/dev/null", "/dev/zero", "/dev/full", "/dev/
          "/dev/random", "/dev/urandom")  # fmt: skip
 _SYSTEM = ("bin", "sbin", "lib", "lib64")
 _ETC = ("ld.so.cache", "alternatives", "localtime", "mime.types", "protocols", "services", "ssl")
+_RESOLVER = ("resolv.conf", "gai.conf", "pki", "ca-certificates")
 _FILES = {
     "/etc/passwd": b"box:x:1000:1000::/box/home:/bin/sh\n",
     "/etc/group": b"box:x:1000:\n",
@@ -109,7 +110,8 @@ def _outer(ground: Ground, box: Box, wait: tuple[int, int] | None) -> list[str]:
     if box.workspace is not None and wait is not None:
         script = str(Path(__file__).with_name("outer.py"))
         whom = f"{ground.account.uid}:{ground.account.gid}" if ground.account else ""
-        words = [whom, str(box.workspace), disk, inodes, str(wait[0]), str(wait[1])]
+        kind = "live" if box.live else "overlay"
+        words = [kind, whom, str(box.workspace), disk, inodes, str(wait[0]), str(wait[1])]
         return [ground.python, "-I", "-S", "-B", script, *words]
     return [ground.unshare, "-Urm", "--propagation", "private", "/bin/sh", "-c", _OUTER_SCRIPT,
             "box", disk, inodes]  # fmt: skip
@@ -118,7 +120,7 @@ def _outer(ground: Ground, box: Box, wait: tuple[int, int] | None) -> list[str]:
 def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
     words = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid",
              "1000", "--hostname", "box", "--die-with-parent", "--new-session", "--cap-drop",
-             "ALL", "--clearenv"]  # fmt: skip
+             "ALL", "--clearenv", *(["--share-net"] if box.network else [])]  # fmt: skip
     words += ["--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM:
         place = Path("/", name)
@@ -126,7 +128,7 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
             words += ["--symlink", str(place.readlink()), str(place)]
         elif place.exists():
             words += ["--ro-bind", str(place), str(place)]
-    for name in _ETC:
+    for name in (*_ETC, *(_RESOLVER if box.network else ())):
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name, content in _FILES.items():
         words += ["--ro-bind-data", made.data(content), name]
@@ -134,14 +136,20 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
     words += ["--dir", f"{HOME}/home"]
     if ground.prefix:
         words += ["--ro-bind", ground.prefix, ground.prefix]
+    around = [one for one in box.read if box.workspace and box.workspace.is_relative_to(one.target)]
+    words += _shown(around)
     if box.workspace:
-        words += ["--bind", f"{OUTER}/o", str(box.workspace), *_hidden(box)]
-    for bind in box.read:
-        words += ["--ro-bind", str(bind.source), str(bind.target)]
+        how = "--ro-bind" if box.live else "--bind"
+        words += [how, f"{OUTER}/o", str(box.workspace), *_hidden(box)]
+    words += _shown([one for one in box.read if one not in around])
     for at, content in carried(ground.python):
         words += ["--ro-bind-data", made.data(content), at]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
     return [*words, "--seccomp", made.data(program(this_machine(), inet=box.inet))]
+
+
+def _shown(binds: Sequence[Bind]) -> list[str]:
+    return [word for one in binds for word in ("--ro-bind", str(one.source), str(one.target))]
 
 
 def _hidden(box: Box) -> list[str]:
@@ -186,8 +194,11 @@ def bounds(ground: Ground, box: Box) -> list[str]:
     words += [f"nice={box.nice}"] * bool(box.nice)
     if ground.landlock:
         read = [*READ, *(str(bind.target) for bind in box.read)]
-        write = [*WRITE, *([str(box.workspace)] if box.workspace else [])]
-        words += ["landlock", "tcp", *(f"read={one}" for one in read if one)]
+        write = [*WRITE]
+        if box.workspace:
+            (read if box.live else write).append(str(box.workspace))
+        closed = [] if box.network else ["tcp"]
+        words += ["landlock", *closed, *(f"read={one}" for one in read if one)]
         words += [f"read={ground.prefix}"] * bool(ground.prefix)
         words += [f"write={one}" for one in write]
     return words

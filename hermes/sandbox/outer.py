@@ -1,7 +1,8 @@
 """The namespace around a sandbox that shows a workspace: lays the overlay, becomes bubblewrap.
 
-Run as `python -I -S -B outer.py UID:GID WORKSPACE BYTES INODES LAID GO ARGV…`; nobody imports
-it, standard library only. It says on LAID that the overlay is there and goes on when GO is
+Run as `python -I -S -B outer.py KIND UID:GID WORKSPACE BYTES INODES LAID GO ARGV…`; nobody imports
+it, standard library only. KIND `live` lays nothing over: the place is the workspace itself,
+for bubblewrap to show read-only. It says on LAID that the overlay is there and goes on when GO is
 written to. As root it first lays an id-mapped copy of the mount over the workspace, in which the
 workspace's owner stands as UID:GID, and becomes that user: what runs inside can then change
 its overlay without ever being root. That needs Linux 5.19; the overlay on tmpfs 6.6.
@@ -21,6 +22,7 @@ _CLONE, _EMPTY_PATH = 1, 0x1000
 _FROM_EMPTY_PATH = 0x4
 _IDMAP = 0x00100000
 _PRIVATE = 1 << 18
+_BIND = 0x1000
 _REC = 0x4000
 _HERE = -100
 _DUMPABLE = 4
@@ -94,8 +96,8 @@ def show_as(uid: int, gid: int, workspace: str) -> None:
     call("prctl", _DUMPABLE, 1, 0, 0, 0)  # else its own /proc files are root's
 
 
-def lay(size: str, inodes: str) -> None:
-    """Our namespace: sized memory, and this directory with a layer of its own over it."""
+def lay(kind: str, size: str, inodes: str) -> None:
+    """Our namespace: sized memory, and this directory, with a layer of its own over it or not."""
     uid, gid = os.getuid(), os.getgid()
     call("unshare", _NEW_USER | _NEW_MOUNTS)
     tell("/proc/self/setgroups", "deny")
@@ -108,6 +110,10 @@ def lay(size: str, inodes: str) -> None:
     for name, most in _WATCHES:
         tell(f"/proc/sys/user/max_inotify_{name}", str(most))
     tell("/proc/self/oom_score_adj", "1000")
+    if kind == "live":
+        call("mount", b".", f"{_OUTER}/o".encode(), None, ctypes.c_ulong(_BIND | _REC), None)
+        os.chdir("/")
+        return
     layers = f"lowerdir=.,upperdir={_OUTER}/u,workdir={_OUTER}/k"  # "." needs no quoting
     mount("overlay", f"{_OUTER}/o", f"userxattr,{layers}")
     os.chdir("/")
@@ -115,13 +121,13 @@ def lay(size: str, inodes: str) -> None:
 
 def main() -> None:
     """Show, lay, wait, go on."""
-    whom, workspace, size, inodes, laid, go, *argv = sys.argv[1:]
+    kind, whom, workspace, size, inodes, laid, go, *argv = sys.argv[1:]
     if whom:
         uid, _, gid = whom.partition(":")
         show_as(int(uid), int(gid), workspace)
     else:
         os.chdir(workspace)
-    lay(size, inodes)
+    lay(kind, size, inodes)
     os.write(int(laid), b"laid")
     if not os.read(int(go), 1):
         return  # whoever asked is gone

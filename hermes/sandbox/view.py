@@ -1,0 +1,105 @@
+"""What a chat's commands see beside the project: what PATH names, and what the person named.
+
+Read-only, all of it. What lies in the person's home is shown at its own place and at the same
+place of the empty home inside, where programs look for it. It judges places, not what they hold:
+a directory that was named is shown whole.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes.errors import Usage
+from hermes.sandbox.box import HOME, Bind
+
+_THERE = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib64")))
+_VENV = "pyvenv.cfg"
+_INSIDE = Path(HOME, "home")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is asked for: `env` as commands get it, `read` as the person wrote it.
+
+    `own` are Hermes's places, which nothing shows. `stranger`: the sandbox runs as another user
+    than this process, so that only what everybody may read can be shown.
+    """
+
+    env: Mapping[str, str]
+    read: tuple[str, ...] = ()
+    own: tuple[Path, ...] = ()
+    stranger: bool = False
+
+    def hidden(self, root: Path) -> tuple[Path, ...]:
+        """Hermes's own places in the project."""
+        return tuple(one for one in self.own if one != root and one.is_relative_to(root))
+
+    def binds(self, root: Path) -> tuple[Bind, ...]:
+        """What is shown beside the project; blocking. Raises Usage for what cannot be."""
+        home = Path(self.env.get("HOME") or "/nowhere")
+        named = [self._named(text, home) for text in self.read]
+        found = [one for one in self._on_path(home) if self._may_be_read(one)]
+        shown: dict[Path, Path] = {}
+        for path in [one for one in (*named, *found) if not _within(one, (*_THERE, root))]:
+            if path in found and any(path.is_relative_to(one) for one in named):
+                continue
+            shown[path] = path
+            if path != home and path.is_relative_to(home):
+                shown[_INSIDE / path.relative_to(home)] = path
+        return tuple(Bind(source, target) for target, source in sorted(shown.items()))
+
+    def _named(self, text: str, home: Path) -> Path:
+        path = home / text[2:] if text.startswith("~/") else Path(text)
+        if not path.is_absolute() or not path.exists():
+            raise Usage(f"sandbox.read: {text} is not there", "name absolute paths, or ~/…")
+        path = Path(os.path.normpath(path))
+        if any(own.is_relative_to(path) or path.is_relative_to(own) for own in self.own):
+            raise Usage(f"sandbox.read: {text} would show Hermes's own keys", "name less")
+        if not self._may_be_read(path):
+            raise Usage(
+                f"sandbox.read: {text} cannot be read by the user that the sandbox runs as",
+                "run Hermes as yourself, or let everybody read it",
+            )
+        return path
+
+    def _on_path(self, home: Path) -> list[Path]:
+        found = []
+        for text in self.env.get("PATH", "").split(":"):
+            place = Path(os.path.normpath(text))
+            if not place.is_absolute() or not place.is_dir() or home.is_relative_to(place):
+                continue
+            found += [place.parent, *_base(place.parent)] if _is_venv(place.parent) else [place]
+        return [one for one in found if not self._shows_own(one)]
+
+    def _shows_own(self, path: Path) -> bool:
+        return any(own.is_relative_to(path) or path.is_relative_to(own) for own in self.own)
+
+    def _may_be_read(self, path: Path) -> bool:
+        if not self.stranger:
+            return os.access(path, os.R_OK)
+        return all(each.stat().st_mode & 0o001 for each in path.parents) and bool(
+            path.stat().st_mode & 0o004
+        )
+
+
+def _within(path: Path, places: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(one) for one in places)
+
+
+def _is_venv(path: Path) -> bool:
+    return (path / _VENV).is_file()
+
+
+def _base(venv: Path) -> list[Path]:
+    """Where a virtual environment's interpreter lies."""
+    try:
+        lines = (venv / _VENV).read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        name, _, value = line.partition("=")
+        if name.strip() == "home" and value.strip().startswith("/"):
+            base = Path(os.path.normpath(value.strip())).parent
+            return [base] if base.is_dir() and base.parent != base else []
+    return []

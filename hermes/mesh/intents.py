@@ -173,17 +173,22 @@ def step(state: Intents, now: int, event: Event) -> _Result:
         case Fleet(voters, live):
             return msgspec.structs.replace(state, voters=voters, live=live), ()
         case Began(conversation, epoch):
+            state = _ended(state, conversation)  # what an older epoch asked is asked anew
             return _ask(state, Asking(conversation, epoch, "", now + _AGAIN_MS))
         case Propose():
             return _propose(state, now, event)
         case Ended(conversation):
-            asking = {k: one for k, one in state.asking.items() if one.conversation != conversation}
-            ready = {k: epoch for k, epoch in state.ready.items() if k != conversation}
-            return msgspec.structs.replace(state, asking=asking, ready=ready), ()
+            return _ended(state, conversation), ()
         case Heard(sender, message):
             return _heard(state, sender, message) if sender in state.voters else (state, ())
         case Tick():
             return _tick(state, now)
+
+
+def _ended(state: Intents, conversation: str) -> Intents:
+    asking = {k: one for k, one in state.asking.items() if one.conversation != conversation}
+    ready = {k: epoch for k, epoch in state.ready.items() if k != conversation}
+    return msgspec.structs.replace(state, asking=asking, ready=ready)
 
 
 def _tick(state: Intents, now: int) -> _Result:

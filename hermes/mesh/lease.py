@@ -194,9 +194,11 @@ def _denied(state: Leases, now: int, sender: str, deny: Deny) -> _Result:
         return state, ()
     theirs = Fence(deny.epoch, deny.holder)
     if deny.left_ms == 0 or deny.holder == state.me:
-        if tenure.stage is Stage.HELD or deny.epoch > tenure.epoch + LEAP:
+        stays = state.terms.strict or deny.epoch <= tenure.epoch
+        if deny.epoch > tenure.epoch + LEAP or (tenure.stage is Stage.HELD and stays):
             return state, ()
-        # Only the epoch was too low: once more, above it.
+        # Only the epoch was too low: once more, above it. For who holds, too: a part of the fleet
+        # went on without a majority in a higher one, and hears no lower one any more.
         higher = msgspec.structs.replace(
             tenure, stage=Stage.WAITING, epoch=max(deny.epoch, tenure.epoch), at=now + 1
         )

@@ -31,6 +31,7 @@ class Machines:
         self._intents = intents.Intents(me, strict=False)
         self._routes = routing.Routes(me)
         self._before: dict[str, intents.Book] = {}
+        self._tenures: dict[str, tuple[int, int]] = {}
         self._todo: deque[Event] = deque()
         self._news = anyio.Event()
 
@@ -61,6 +62,9 @@ class Machines:
         now = self._clock.now_ms()
         if isinstance(event, leasing.Event):
             self._leases, claims = lease.step(self._leases, now, event)
+            for one in claims:
+                if isinstance(one, leasing.Lost):
+                    self._tenures.pop(one.key, None)
             return claims
         if isinstance(event, intents.Event):
             self._before = self._intents.books
@@ -101,6 +105,21 @@ class Machines:
         if tenure is None or tenure.stage is not leasing.Stage.HELD:
             return None
         return tenure.epoch if self._clock.now_ms() < tenure.until else None
+
+    def gained(self, conversation: str, epoch: int, until: int) -> None:
+        """This node holds a conversation; without a gap since an earlier epoch, maybe."""
+        first, before = self._tenures.get(conversation, (epoch, 0))
+        kept = first if self._clock.now_ms() < before else epoch
+        self._tenures[conversation] = (kept, until)
+
+    def since(self, conversation: str) -> int | None:
+        """The first epoch since which nobody else can have begun anything in a conversation."""
+        epoch = self.epoch(conversation)
+        return (
+            None
+            if epoch is None
+            else min(epoch - 1, self._tenures.get(conversation, (epoch, 0))[0])
+        )
 
     def alone(self) -> tuple[str, ...]:
         """What this node holds or claims without a majority's grants."""

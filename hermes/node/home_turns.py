@@ -72,14 +72,14 @@ class Hosting:
             self._running[row.turn] = row.conversation
             await self.tasks.start(self._run, row)
 
-    async def look(self, row: ParcelRow, epoch: int) -> None:
+    async def look(self, row: ParcelRow, since: int) -> None:
         """It was begun before, here or elsewhere: go on with it where that is safe, or say so."""
         record = await self._store.turns.get(TurnId(row.turn))
         if record is None:
             noted = await self._store.homes.mine(row.conversation, row.turn)
             kept = row.origin == self.me and not row.forwarded  # nobody else ever had it
             # Or it was this very node that would have begun it, and nobody was home since.
-            if kept or (noted is not None and 0 <= epoch - noted <= 1):
+            if kept or (noted is not None and noted >= since):
                 await self.begin(row)
             else:
                 await self.lost(row)

@@ -44,14 +44,14 @@ class Ways:
         elif row.origin == self._me and not self._circle.is_patient:
             await self._hosting.lost(row)  # until then it is asked again and again
 
-    async def already(self, row: ParcelRow, epoch: int) -> None:
+    async def already(self, row: ParcelRow, since: int) -> None:
         """This node is home, and a turn was begun before."""
         begun_here = await self._hosting.is_begun(row.turn)
         if not begun_here and await self._is_told(row):
             # Who was home before is there, and tells its end.
             self._again(row, parcel_of(row), begun=True)
         else:
-            await self._hosting.look(row, epoch)
+            await self._hosting.look(row, since)
 
     async def _is_told(self, row: ParcelRow) -> bool:
         """Whether the node where a turn was sent is there to tell of it.

@@ -153,11 +153,13 @@ class Homes:
                 if row and self._machines.epoch(conversation) is not None:
                     await self._hosting.begin(row)
             case intents.Already(conversation, turn):
-                row, held = self._parcels.get(turn), self._machines.epoch(conversation)
-                if row and held is not None and not self._hosting.runs(turn):
-                    await self._ways.already(row, held)
+                row, since = self._parcels.get(turn), self._machines.since(conversation)
+                if row and since is not None and not self._hosting.runs(turn):
+                    await self._ways.already(row, since)
 
     def _settled(self, conversation: str, fence: leasing.Fence, until: int) -> None:
+        if fence.holder == self._circle.me:
+            self._machines.gained(conversation, fence.epoch, until)
         if self._machines.settle(conversation, fence, until):
             self._ask_again(self._parcels.of(conversation))
 

@@ -20,6 +20,7 @@ from hermes.mesh.lease_values import (
     Heard,
     Known,
     LeaseMessage,
+    Leases,
     Lost,
     Send,
     Store,
@@ -237,6 +238,21 @@ def test_each_side_goes_on_and_one_yields_after_the_heal():
         fleet.take(node, Fleet(NODES, NODES))
     fleet.run(8_000)
     assert fleet.holders() == {other}
+
+
+def test_a_holder_rises_above_what_a_lone_side_has_used_up():
+    voters = ("a", "b", "c")
+    for strict in (True, False):
+        state = Leases("b", Terms(strict=strict))
+        state, _ = lease.step(state, 0, Fleet(voters, voters))
+        state, _ = lease.step(state, 0, Want("k", "b"))
+        turn = state.tenures["k"].turn
+        state, actions = lease.step(state, 1, Heard("c", Grant("k", 1, turn)))
+        assert any(isinstance(one, Gained) for one in actions)
+        state, _ = lease.step(state, 2, Heard("a", Deny("k", turn, 5, "a", 0)))
+        _, actions = lease.step(state, 10, Tick())
+        claims = [one.message.epoch for one in actions if isinstance(one, Send)]
+        assert claims == ([] if strict else [6, 6])
 
 
 def test_promises_outlive_an_end():

@@ -12,7 +12,7 @@ from hermes.config import Mesh
 from hermes.core.clock import SystemClock
 from hermes.gateway.client import Client
 from hermes.identity.hot import HotKey
-from hermes.mesh.members import Card
+from hermes.mesh.members import Card, Standing
 from hermes.mesh.post import Post
 from hermes.node.department import Ground
 from hermes.node.homes import Homes
@@ -142,7 +142,14 @@ class Town:
             replication = Replication(ground) if replicas else NoReplicas()
             homes = Homes(ground, replication)
             departments = [homes, replication] if replicas else [homes]
-            presence.learnt = lambda report: [one.learnt(report) for one in departments]
+
+            def learn(report, tasks=tasks, post=post, departments=departments):
+                if report.standing is Standing.ALIVE:
+                    tasks.start_soon(post.present, report.node)
+                for one in departments:
+                    one.learnt(report)
+
+            presence.learnt = learn
             tasks.start_soon(presence.run)
             for one in departments:
                 tasks.start_soon(one.run)

@@ -5,7 +5,7 @@ import pytest
 from homes_stage import LEASE_S, Town
 from house import conversation_of, play
 
-from hermes.core.event import TextDelta, is_final
+from hermes.core.event import TextDelta, TurnFinished, is_final
 
 pytestmark = pytest.mark.slow
 SLOW = {"text": "one two three four five six", "chunk_delay_s": 30}
@@ -34,6 +34,8 @@ async def test_a_home_that_goes_in_mid_turn_is_followed_by_another(town):
         town.nodes[name].scripts({"text": f"answered by {name}"})
     async with town.all() as nodes:
         conversation = conversation_of(await nodes.b.play("first"))
+        await until_known(nodes.a, conversation)
+        await until_known(nodes.c, conversation)
         seen = []
         request = nodes.a.request("does this come?", conversation_id=conversation)
         with anyio.fail_after(LEASE_S + 8):
@@ -47,6 +49,7 @@ async def test_a_home_that_goes_in_mid_turn_is_followed_by_another(town):
         assert "may have been done there" in seen[-1].error
         assert sum(map(is_final, seen)) == 1
         again = await nodes.a.play("and this?", conversation_id=conversation)
+        assert isinstance(again[-1], TurnFinished), again[-1]
         assert again[-1].text in {"answered by a", "answered by c"}
         assert anyio.current_time() - cut_at < 10
         holders = {nodes.a.homes._machines.home(conversation)}
@@ -137,6 +140,7 @@ async def test_an_origin_that_was_cut_off_hears_the_end_of_what_ran_on(town):
                     if isinstance(event, TextDelta) and not town.cut:
                         town.part("a", "bc")
                         tasks.start_soon(_heal_once_alone, town, nodes.a, conversation)
+        assert isinstance(seen[-1], TurnFinished), seen[-1]
         assert seen[-1].text == "ran on to its end"
         assert sum(map(is_final, seen)) == 1
 

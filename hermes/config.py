@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import platformdirs
 
+from hermes.config_sandbox import Sandbox
 from hermes.errors import SettingsInvalid
 
 Engine = Literal["xllamacpp", "llama-cpp-python"]
@@ -126,17 +127,6 @@ class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Turns after which a new version has proved itself."""
     probation_hours: Annotated[float, msgspec.Meta(ge=0)] = 24.0
     """Hours after which it has, if there were fewer."""
-
-
-class Sandbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a chat's commands are held."""
-
-    bash: Literal["guard", "overlay"] = "guard"
-    """guard: on the machine itself, ended whole; overlay: in the sandbox, on a layer of changes."""
-    network: bool = False
-    """Whether commands in the sandbox have the machine's network."""
-    read: tuple[str, ...] = ()
-    """What commands in the sandbox can read besides the project: absolute paths, or ~/…."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

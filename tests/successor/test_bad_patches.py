@@ -109,7 +109,7 @@ def first_no(verdict: Verdict) -> str:
         b"--- /dev/null\n+++ b/../outside\n@@ -0,0 +1 @@\n+x\n",
         (
             b"diff --git a/sub b/sub\nnew file mode 160000\nindex 0000000..1111111\n--- /dev/null\n"
-            b"+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit 1111111111111111111111111111111111111111\n"
+            b"+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit " + b"1" * 40 + b"\n"
         ),
         (
             b"diff --git a/ln b/ln\nnew file mode 120000\n--- /dev/null\n+++ b/ln\n@@ -0,0 +1 @@\n"

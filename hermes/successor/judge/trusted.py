@@ -83,21 +83,26 @@ class Trusted:
         if not parent.passed:
             return Evidence(self.name, "skipped", f"no test of the parent passes: {parent.end}")
         asked = Asked((), plugins, 0.0, tuple(parent.passed))
-        found = await _tried(
-            bench, asked, max(until - _TRACED_S / 2, anyio.current_time() + _LEAST_S)
-        )
-        near = tuple(one for one in parent.passed if one.startswith(files[:_NEAR]))
-        missed = await _traced(bench, asked.of(near, min(until - anyio.current_time(), _TRACED_S)))
+        least = anyio.current_time() + _LEAST_S
+        found = await _tried(bench, asked, max(until - _TRACED_S / 2, least))
+        missed: list[Missed] = []
+        if found.end == "ended":
+            near = [one for one in parent.passed if one.startswith(files[:_NEAR])]
+            left = min(until - anyio.current_time(), _TRACED_S)
+            missed = await _traced(bench, asked.of(near, left))
         record = msgspec.json.encode({"files": files, "found": found, "lines": missed})
         return _evidence(found, missed, await bench.keep(record))
 
     async def _parent(self, bench: Workbench, asked: Asked) -> Told:
         key = (bench.commit, asked.files)
-        if key not in self._known:
+        if known := self._known.get(key):
+            return known
+        told = await run_suite(bench, "parent", asked)
+        if told.passed:
             while len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
-            self._known[key] = await run_suite(bench, "parent", asked)
-        return self._known[key]
+            self._known[key] = told
+        return told
 
 
 async def _tried(bench: Workbench, asked: Asked, until: float) -> Found:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import platformdirs
 
-from hermes.config_sandbox import Sandbox
 from hermes.errors import SettingsInvalid
 
 Engine = Literal["xllamacpp", "llama-cpp-python"]
@@ -129,6 +128,17 @@ class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hours after which it has, if there were fewer."""
 
 
+class Sandbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a chat's commands are held."""
+
+    bash: Literal["guard", "overlay"] = "guard"
+    """guard: on the machine itself, ended whole; overlay: in the sandbox, on a layer of changes."""
+    network: bool = False
+    """Whether commands in the sandbox have the machine's network."""
+    read: tuple[str, ...] = ()
+    """What commands in the sandbox can read besides the project: absolute paths, or ~/…."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set; every field has a sentence."""
 
@@ -181,14 +191,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _HOME = "HERMES_V2_HOME"
 _ENVIRONMENT_ONLY = {"mainnet": "HERMES_V2_MAINNET"}
 _FROM_ENVIRONMENT = {
-    "HERMES_V2_MODEL": "model",
-    "HERMES_V2_API_KEY": "api_key",
-    "HERMES_V2_CONTEXT": "context",
-    "HERMES_V2_SKIN": "skin",
-    "HERMES_V2_MODE": "mode",
-    "HERMES_V2_ENGINE": "engine",
-    "HERMES_V2_PROFILE": "profile",
-    "HERMES_V2_MAINNET": "mainnet",
+    f"HERMES_V2_{name.upper()}": name
+    for name in ("model", "api_key", "context", "skin", "mode", "engine", "profile", "mainnet")
 }
 
 

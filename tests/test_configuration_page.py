@@ -7,15 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hermes.config import Chain, Limits, Memory, Mesh, Settings, Successor, read_settings
+from hermes.config import Chain, Limits, Memory, Mesh, Sandbox, Settings, Successor, read_settings
 from hermes.errors import SettingsInvalid
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "configuration.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]*) \|", re.MULTILINE)
-PARTS = re.split(r"^## (?:Limits|Memory|The mesh|The chain|Successors)", PAGE, flags=re.MULTILINE)
-SETTINGS, LIMITS, MEMORY, MESH, CHAIN, SUCCESSOR = (dict(ROW.findall(part)) for part in PARTS)
+PARTS = r"^## (?:Limits|Memory|The mesh|The chain|The sandbox|Successors)"
+FOUND = [dict(ROW.findall(part)) for part in re.split(PARTS, PAGE, flags=re.MULTILINE)]
+SETTINGS, LIMITS, MEMORY, MESH, CHAIN, SANDBOX, SUCCESSOR = FOUND
 TABLES = [(Settings, SETTINGS), (Limits, LIMITS), (Memory, MEMORY), (Mesh, MESH), (Chain, CHAIN)]
-TABLES += [(Successor, SUCCESSOR)]
+TABLES += [(Sandbox, SANDBOX), (Successor, SUCCESSOR)]
 
 
 @pytest.mark.parametrize(("kind", "rows"), TABLES)

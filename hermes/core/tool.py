@@ -82,6 +82,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """What a call did aside, where nobody sees it yet.
+
+    `settle` makes what it did real, all of it or none (ToolFailure); None: there is nothing to
+    make. `changes` are the files among it, for the journal and the person.
+    """
+
+    outcome: Outcome
+    changes: tuple[Change, ...] = ()
+    settle: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """What policy judges of a call.
 
@@ -100,7 +113,7 @@ class Tool:
     `effect` is fixed or decided from the arguments (a shell command that only reads).
     `plan` is given by tools that change files: it does no I/O but reading, raises
     ToolFailure, and `run` is then not used: the router applies the plan and says
-    `summary(changes)`.
+    `summary(changes)`. `trial` does a write aside first; None from it: `run` has to.
     """
 
     name: str
@@ -110,5 +123,6 @@ class Tool:
     subject: Callable[[Any], Subject]
     run: Callable[[ToolContext, Any], Awaitable[Outcome]] | None = None
     plan: Callable[[ToolContext, Any], Awaitable[tuple[Change, ...]]] | None = None
+    trial: Callable[[ToolContext, Any], Awaitable[Tried | None]] | None = None
     summary: Callable[[Any, tuple[Change, ...]], str] | None = None
     core: bool = True  # named in the lean prompt; the others on demand

@@ -4,15 +4,16 @@ A tool's failure is an answer; a bug is one too, and is reported. A write that w
 journaled with its outcome, or not at all when it was cancelled: then it counts as unfinished.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import msgspec
 
 from hermes.core.message import ToolCall, ToolResult
-from hermes.core.tool import Change, Effect, Outcome, Tool, ToolContext
+from hermes.core.tool import Change, Effect, Outcome, Tool, ToolContext, Tried
 from hermes.errors import ToolFailure
 from hermes.tools.apply import apply
 from hermes.tools.diff import diff_of
@@ -21,6 +22,7 @@ from hermes.tools.hooks import Hooks
 from hermes.tools.plain import encodable, ends
 
 _NAME_CHARS = 64
+_MOST_SHOWN = 100  # files of one command in its diff
 
 
 class _None(msgspec.Struct, frozen=True):
@@ -84,6 +86,8 @@ class Execution:
         await self._admit(tool, ())
         assert tool.run is not None
         if self._one.effect == "write":
+            if tool.trial is not None:
+                return await self._trial(tool)
             token = await self._hooks.intent(self._call, tool, ())
             await self._hooks.started(self._call)
             outcome = await self._answer(tool.run(self._context, self._one.args))
@@ -92,6 +96,29 @@ class Execution:
         async with self._reads:
             await self._hooks.started(self._call)
             return await self._answer(tool.run(self._context, self._one.args)), ""
+
+    async def _trial(self, tool: Tool) -> tuple[Outcome, str]:
+        """Do it aside; then what it did is journaled as one write and made real."""
+        assert tool.trial is not None
+        assert tool.run is not None
+        await self._hooks.started(self._call)
+        try:
+            tried = await tool.trial(self._context, self._one.args)
+        except Exception as error:  # noqa: BLE001 - told apart and reported there
+            return await self._failed(error), ""
+        if tried is None:
+            token = await self._hooks.intent(self._call, tool, ())
+            outcome = await self._answer(tool.run(self._context, self._one.args))
+            await self._journal(token, outcome)
+            return outcome, ""
+        if tried.settle is None:
+            return tried.outcome, ""
+        token = await self._hooks.intent(self._call, tool, tried.changes)
+        with anyio.CancelScope(shield=True):
+            outcome = await self._answer(_settled(tried, tried.settle))
+            await self._journal(token, outcome)
+        shown = tried.changes[:_MOST_SHOWN] if outcome.ok else ()
+        return outcome, await anyio.to_thread.run_sync(diff_of, shown)
 
     async def _change(self, tool: Tool) -> tuple[Outcome, str]:
         assert tool.plan is not None
@@ -151,6 +178,15 @@ class Execution:
             denied=denied,
             truncated=outcome.truncated or was_cut,
         )
+
+
+async def _settled(tried: Tried, settle: Callable[[], Awaitable[None]]) -> Outcome:
+    try:
+        await settle()
+    except ToolFailure as error:
+        said = f"{tried.outcome.text}\nerror: {error.message}; nothing of it was kept"
+        return Outcome(said, ok=False, truncated=tried.outcome.truncated)
+    return tried.outcome
 
 
 def internal(name: str, error: Exception) -> str:

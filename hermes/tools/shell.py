@@ -27,29 +27,34 @@ def bash(shell: Shell, env: Mapping[str, str], program: str) -> Tool:
     """The tool; `program`: where bash lies, or sh on a machine without it."""
 
     async def run(context: ToolContext, args: Bash) -> Outcome:
-        if not args.command.strip():
-            raise ToolFailure("command: must not be empty")
-        timeout = min(max(args.timeout, 1), MAX_S)
-        command = Command(
-            (program, "-c", args.command),
-            context.place.cwd,
-            env,
-            timeout_s=timeout,
-            cap_bytes=context.result_chars * 4,
-        )
-        return told(await shell.run(command), timeout, context.result_chars)
+        command = command_of(context, args, env, program)
+        return told(await shell.run(command), command.timeout_s, context.result_chars)
 
     return Tool(
         name="Bash",
         description="Run a shell command.",
         arguments=Bash,
-        effect=_effect,
+        effect=effect,
         subject=lambda args: Subject("command", args.command),
         run=run,
     )
 
 
-def _effect(args: Bash, place: Place) -> Effect:
+def command_of(context: ToolContext, args: Bash, env: Mapping[str, str], program: str) -> Command:
+    """What is run for these arguments; raises ToolFailure."""
+    if not args.command.strip():
+        raise ToolFailure("command: must not be empty")
+    return Command(
+        (program, "-c", args.command),
+        context.place.cwd,
+        env,
+        timeout_s=min(max(args.timeout, 1), MAX_S),
+        cap_bytes=context.result_chars * 4,
+    )
+
+
+def effect(args: Bash, place: Place) -> Effect:
+    """Whether the command is known only to read."""
     return bash_effect(args.command, place)
 
 

@@ -33,7 +33,7 @@ from hermes.successor.source import find_source
 from hermes.successor.workbench import NICE, REPO, Workbench
 
 TEST = f"{REPO}/tests/core/test_values.py"
-SUITE = ("tests/core", "tests/prompt")
+SUITE = ("tests/prompt", "tests/core/test_canonical.py")
 SAID = b"PASSED"
 _PYTEST = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore")
 _WAITS = f"""import sys, pytest, msgspec, anyio, hypothesis

@@ -9,6 +9,7 @@ import pytest
 from hermes.chain.headers import head
 from hermes.errors import OwnerGone, StoreOwned
 from hermes.gateway.client import RemoteError
+from hermes.successor.pointer import Notes, Pointer
 from hermes.testing.door import ScriptedDoor
 
 SIZE = {
@@ -18,6 +19,7 @@ SIZE = {
     "method": "tokenizer",
     "parts": [{"name": "system", "tokens": 250, "bytes": 900}],
 }
+STOPS = {"reason": "", "remedy": "", "begun_today": 2, "most_a_day": 48}
 
 
 def door(**changes):
@@ -25,6 +27,7 @@ def door(**changes):
         "context": SIZE,
         "models.list": [{"model": "ember", "current": True}],
         "skins.list": [{"name": "hermes"}, {"name": "plain"}],
+        "successor.status": {"stops": STOPS},
     }
     return ScriptedDoor(answers=answers | changes, status={"clients": 2})
 
@@ -194,6 +197,7 @@ def test_the_files_of_an_identity_are_looked_at(shell, folder):
 )
 def test_a_running_owner_says_how_its_signer_stands(shell, folder, changes, remedy):
     answers = {"identity.show": GENESIS | changes, "anchor.status": STATUS}
+    answers["successor.status"] = {"stops": STOPS}
     shell.door, shell.running = ScriptedDoor(answers=answers), True
     code, found = checks(shell, "--quick")
     assert code == 0
@@ -243,3 +247,50 @@ def test_the_chain_is_dialled_only_where_one_is_set(shell):
     assert str(port) in found["chain"]["detail"]
     _, found = checks(shell, "--quick")
     assert "chain" not in found
+
+
+def test_which_version_runs_and_how_to_leave_it(shell):
+    shell.door = door()
+    data = shell.home / "state" / "data"
+    folder = data / "versions"
+    _, found = checks(shell, "--quick")
+    assert found["version"]["detail"] == "the installed code, 0.1.0"
+    pointer = Pointer(data)
+    (folder / "v0.2.0" / "hermes" / "cli").mkdir(parents=True)
+    (folder / "v0.2.0" / "hermes" / "cli" / "main.py").write_text("")
+    (folder / "v0.2.0.json").write_text("{}")
+    pointer.point("v0.2.0")
+    pointer.note(Notes("probation", "v0.2.0"))
+    _, found = checks(shell, "--quick")
+    assert found["version"]["detail"] == "v0.2.0, adopted here"
+    assert (found["probation"]["ok"], found["probation"]["essential"]) == (True, False)
+    pointer.began(2**22 + 1)  # no process has that number
+    _, found = checks(shell, "--quick")
+    assert not found["probation"]["ok"]
+    assert "1 of 3 starts" in found["probation"]["detail"]
+    assert found["probation"]["remedy"] == "hermes successor rollback"
+    (folder / "v0.2.0.json").unlink()
+    _, found = checks(shell, "--quick")
+    assert "not there whole" in found["version"]["detail"]
+
+
+def test_what_stops_trials_and_what_they_lack(shell):
+    shell.door, shell.running = door(), True
+    _, found = checks(shell, "--quick")
+    assert found["stops"]["detail"] == "none; 2 of 48 trials today"
+    halted = {"reason": "48 trials began", "remedy": "wait", "begun_today": 48, "most_a_day": 48}
+    shell.door = door(**{"successor.status": {"stops": halted}})
+    _, found = checks(shell, "--quick")
+    assert (found["stops"]["ok"], found["stops"]["remedy"]) == (False, "wait")
+    data = shell.home / "state" / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "emergency_stop.flag").write_text("enough\n")
+    _, found = checks(shell, "--quick")
+    assert found["stops"]["detail"] == "nothing is tried or adopted: enough"
+    assert found["stops"]["remedy"] == "hermes successor resume"
+    config = shell.home / "state" / "config"
+    config.mkdir(exist_ok=True)
+    (config / "config.toml").write_text('[successor]\nsource = "/nowhere"\n')
+    _, found = checks(shell, "--quick")
+    assert not found["trials"]["ok"]
+    assert "set successor.source" in found["trials"]["remedy"]

@@ -22,6 +22,20 @@ def test_version():
     assert (done.returncode, done.stdout, done.stderr) == (0, "hermes 0.1.0\n", "")
 
 
+def test_version_of_what_was_adopted(tmp_path):
+    folder = tmp_path / "data" / "versions"
+    (folder / "v0.2.0" / "hermes" / "cli").mkdir(parents=True)
+    (folder / "v0.2.0" / "hermes" / "cli" / "main.py").write_text("")
+    (folder / "v0.2.0.json").write_text("{}")
+    (folder / "current").symlink_to("v0.2.0")
+    env = {"HERMES_V2_HOME": str(tmp_path)}
+    assert hermes("--version", env=env).stdout == "hermes 0.1.0\nv0.2.0, adopted here\n"
+    installed = env | {"HERMES_V2_VERSION": "installed"}
+    assert hermes("--version", env=installed).stdout == "hermes 0.1.0\n"
+    (folder / "v0.2.0.json").unlink()  # not there whole
+    assert hermes("--version", env=env).stdout == "hermes 0.1.0\n"
+
+
 def test_version_imports_next_to_nothing():
     code = (
         "import sys; sys.argv = ['hermes', '--version']\n"

@@ -55,7 +55,14 @@ ADOPTED = {
     "candidate": CID, "answer": "approve", "cid": "c", "tag": "v0.2.0", "version": "a" * 40,
     "live": False,
 }  # fmt: skip
+VERSION = {
+    "tag": "v0.2.0", "version": "a" * 40, "tree": "b" * 64, "previous": "", "candidate": CID,
+    "verdict": CID, "outcome": "kept", "ended": 2,
+    "named": {"cid": CID, "at": 1_700_000_000_000, "stands": "signed"},
+    "taken": {"cid": CID, "at": 1_700_000_001_000, "stands": "wrong"},
+}  # fmt: skip
 ANSWERS = {
+    "successor.versions": [VERSION],
     "successor.list": [TRIAL],
     "successor.show": SHOWN,
     "successor.run": SHOWN,
@@ -90,6 +97,24 @@ def test_plain_words_first_then_figures_then_the_difference(here):
     assert "\x1b" not in here.out
     assert lines.index("--- a/x") > lines.index("+ benchmarks: pass: faster")
     assert here.door.asked("successor.show") == [{"name": CID[:12]}]
+
+
+def test_without_a_name_the_versions_are_shown(here):
+    assert here.run("successor", "show") == 0
+    assert "v0.2.0  commit aaaaaaaaaaaa, tree bbbbbbbbbbbb, kept" in here.out
+    assert f"  named by the installed code: signed 2023-11-14T22:13:20.000Z, {CID}" in here.out
+    assert "  taken by v0.2.0: it does NOT hold 2023-11-14T22:13:21.000Z" in here.out
+    here.door = ScriptedDoor(answers={"successor.versions": []})
+    assert here.run("successor", "show") == 0
+    assert "no version was adopted here" in here.out
+
+
+def test_what_both_sides_said_stands_with_the_candidate(here):
+    shown = SHOWN | {"versions": [VERSION | {"taken": {"cid": "", "at": 0, "stands": "missing"}}]}
+    here.door = ScriptedDoor(answers={"successor.show": shown})
+    assert here.run("successor", "show", CID) == 0
+    assert "  named by the installed code: signed" in here.out
+    assert "  taken by v0.2.0: nothing yet\n" in here.out
 
 
 def test_json_is_what_the_owner_said(here):

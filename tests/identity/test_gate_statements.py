@@ -14,10 +14,12 @@ from hermes.identity.gate_statements import (
     ADOPTION,
     APPROVAL,
     OUTCOME,
+    TAKEN,
     VERDICT,
     check_adoption,
     check_approval,
     check_outcome,
+    check_taken,
     check_verdict,
 )
 from hermes.identity.genesis import found
@@ -57,6 +59,7 @@ ADOPTED = {
     "candidate": CID, "verdict": WORD, "approvals": [WORD], "tag": "v0.2.0", "version": "e" * 40,
     "previous": "", "tree": "f" * 64,
 }  # fmt: skip
+TOOK = {"adoption": WORD, "tag": "v0.2.0", "version": "e" * 40, "tree": "f" * 64}
 ENDED = {"adoption": WORD, "outcome": "kept", "why": ""}
 
 
@@ -83,6 +86,7 @@ def test_a_verdict_comes_back_as_it_was():
     [
         (APPROVAL, APPROVED, check_approval, CID),
         (ADOPTION, ADOPTED, check_adoption, CID),
+        (TAKEN, TOOK, check_taken, WORD),
         (OUTCOME, ENDED, check_outcome, WORD),
     ],
 )
@@ -115,6 +119,9 @@ def test_the_others_hold_too(kind, fields, check, subject):
         (ADOPTION, ADOPTED | {"tag": "../v1"}),
         (ADOPTION, ADOPTED | {"previous": "v0.2.0"}),
         (ADOPTION, ADOPTED | {"version": "main"}),
+        (TAKEN, TOOK | {"tag": "0.2"}),
+        (TAKEN, TOOK | {"tree": ""}),
+        (TAKEN, TOOK | {"previous": ""}),
         (OUTCOME, ENDED | {"outcome": "fine"}),
     ],
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conftest import ShelfBook, git
 
 from hermes.core.clock import SystemClock
 from hermes.successor.fork import fork_successor
@@ -58,9 +57,9 @@ def laboratory(tmp_path_factory):
     (root / "ci").mkdir()
     budgets = {"tiers": {"fast": BUDGET}, "benchmarks": {"fast": MEASURED}}
     (root / "ci/budgets.json").write_text(json.dumps(budgets))
-    git(root, "init", "-q", "-b", "main")
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", "parent")
+    git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t"]
+    for words in ("init -q -b main", "add -A", "commit -q -m parent"):
+        subprocess.run([*git, *words.split()], check=True, capture_output=True)
     return root
 
 
@@ -81,15 +80,13 @@ def test_it_applies_to_the_code_as_it_is(line, laboratory):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("line", table(), ids=lambda line: line.patch)
-async def test_its_verdict(line, laboratory, standing, open_data, lever):
+async def test_its_verdict(line, laboratory, standing, open_data, book, lever):
     @asynccontextmanager
     async def opened():
         source = await find_source(str(laboratory))
         ward = await ward_of(standing)
         stages = (Lint(), Starts(), Acceptance(), Speed())
-        yield Workshop(
-            open_data, source, standing, ward, stages, ShelfBook(), lever, SystemClock()
-        )  # fmt: skip
+        yield Workshop(open_data, source, standing, ward, stages, book, lever, SystemClock())
 
     successor = fork_successor(
         current_state=b"{}",

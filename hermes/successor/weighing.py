@@ -4,17 +4,20 @@ from collections.abc import Sequence
 
 from hermes.core.verdict import Evidence, Word
 
+_TASK = "task"
+
 
 def word_of(evidence: Sequence[Evidence], deciding: Sequence[str]) -> Word:
-    """`approve` only where every stage that decides was reached, and at least one passed.
+    """`approve` only where every stage that decides passed.
 
-    One that says itself that it has nothing to say stands in nobody's way.
+    The task alone may have nothing to say: not every task can be looked at by a machine.
     """
     found = {one.stage: one.outcome for one in evidence}
     if any(found.get(name) == "fail" for name in ("build", *deciding)):
         return "reject"
-    heard = [found.get(name, "inconclusive") for name in deciding]
-    if "inconclusive" in heard or "pass" not in heard or found.get("build") != "pass":
+    heard = {name: found.get(name) for name in ("build", *deciding)}
+    silent = heard.get(_TASK) in {"skipped", "advisory"}
+    if any(outcome != "pass" and not (name == _TASK and silent) for name, outcome in heard.items()):
         return "inconclusive"
     return "approve"
 

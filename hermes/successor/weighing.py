@@ -17,7 +17,9 @@ def word_of(evidence: Sequence[Evidence], deciding: Sequence[str]) -> Word:
         return "reject"
     heard = {name: found.get(name) for name in ("build", *deciding)}
     silent = heard.get(_TASK) in {"skipped", "advisory"}
-    if any(outcome != "pass" and not (name == _TASK and silent) for name, outcome in heard.items()):
+    if not deciding or any(
+        outcome != "pass" and not (name == _TASK and silent) for name, outcome in heard.items()
+    ):
         return "inconclusive"
     return "approve"
 

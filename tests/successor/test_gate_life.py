@@ -48,7 +48,8 @@ def test_tried_adopted_kept_and_taken_back(machine):
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         shown = json.loads(done.stdout)
-        assert [one["name"] for one in shown["verdict"]["evidence"][-1]["ratios"]] == ["due"]
+        ratios = [one for stage in shown["verdict"]["evidence"] for one in stage["ratios"]]
+        assert [(one["name"], one["word"]) for one in ratios] == [("due", "faster")]
         name, diff = shown["candidate"]["cid"], shown["diff_sha256"]
 
         assert machine.told("approve", name, "--diff", diff, "--wait")["runs"] == "v0.2.0"

@@ -114,6 +114,7 @@ class Tool:
     `plan` is given by tools that change files: it does no I/O but reading, raises
     ToolFailure, and `run` is then not used: the router applies the plan and says
     `summary(changes)`. `trial` does a write aside first; None from it: `run` has to.
+    `reaches`: a trial can act beyond what it gives back, so that it is journaled before too.
     """
 
     name: str
@@ -124,5 +125,6 @@ class Tool:
     run: Callable[[ToolContext, Any], Awaitable[Outcome]] | None = None
     plan: Callable[[ToolContext, Any], Awaitable[tuple[Change, ...]]] | None = None
     trial: Callable[[ToolContext, Any], Awaitable[Tried | None]] | None = None
+    reaches: bool = False
     summary: Callable[[Any, tuple[Change, ...]], str] | None = None
     core: bool = True  # named in the lean prompt; the others on demand

@@ -1,12 +1,9 @@
 """Puts the parts of the house together on an open store; called once, by `owner`."""
 
-import shutil
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import anyio.to_thread
 from anyio.abc import TaskGroup
@@ -40,16 +37,12 @@ from hermes.node.pairing import Doorbell
 from hermes.node.proposing import Proposing
 from hermes.node.shelf import Shelf
 from hermes.node.state import State
-from hermes.sandbox.environment import clean_environment
-from hermes.sandbox.shell import Shell
+from hermes.node.toolbox import find, open_tools
 from hermes.scheduler.runner import Scheduler, WallTimer, Work
 from hermes.scheduler.tools import scheduler_tools
-from hermes.scheduler.zones import local_zone
-from hermes.skin.places import read_soul, shipped, soul_path
 from hermes.store.store import Store
 from hermes.successor.propose import propose_tool
 from hermes.telemetry.log import Log
-from hermes.tools.builtin import Programs, builtin_tools
 from hermes.tools.more import more_tools
 from hermes.tools.registry import Registry
 from hermes.tools.router import Router
@@ -59,17 +52,6 @@ _RESULT_SHARE = 6  # one result takes about a sixth of the window at most
 _RESULT_MOST = 8_000
 _RESULT_LEAST = 600
 _BYTES_PER_TOKEN = 3
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the machine offers: looked up once, in a thread."""
-
-    soul: str
-    skins: tuple[Path, ...]
-    programs: Programs
-    env: Mapping[str, str]
-    zone: ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -89,21 +71,6 @@ class Rooms:
     bundles: Bundles
     changing: Changing
     proposing: Proposing
-
-
-def find(settings: Settings, environ: Mapping[str, str]) -> Found:
-    """Look up what lies on this machine; blocking."""
-    env = clean_environment(environ)
-    path = env.get("PATH")
-    return Found(
-        soul=read_soul(soul_path(settings.config_dir)),
-        skins=(settings.config_dir / "skins", shipped("skins")),
-        programs=Programs(
-            bash=shutil.which("bash", path=path) or "/bin/sh", rg=shutil.which("rg", path=path)
-        ),
-        env=env,
-        zone=local_zone(environ.get("TZ", "")),
-    )
 
 
 @asynccontextmanager
@@ -132,7 +99,7 @@ async def furnish(
             bus.publish(Notice(conversation_id=place, turn_id=turn, at=clock.now_ms(), text=text))
 
     async with AsyncExitStack() as stack:
-        shell = await stack.enter_async_context(Shell())
+        shell, registry = await open_tools(settings, found, stack)
         shelf, alarms = await stack.enter_async_context(Shelf(settings, tell)), Alarms(tell)
         state = State(settings, store, shelf, alarms)
         law = Law(settings)
@@ -142,7 +109,6 @@ async def furnish(
         continuity = await stack.enter_async_context(
             open_continuity(settings, store, clock, alarms, report, tasks)
         )
-        registry = Registry(builtin_tools(shell, found.env, found.programs))
         for tool in (*mind.tools, status(state.lines)):
             registry.add(tool)
         kit = Kit(

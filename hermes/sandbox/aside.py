@@ -81,6 +81,11 @@ class Aside:
                 await waiting.stack.aclose()
         await self._stack.__aexit__(kind, error, tb)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a sandbox waits for a command."""
+        return self._waiting is not None
+
     async def holds(self) -> bool:
         """Whether this machine's sandbox is whole; tried once."""
         return (await self._stand()).tier in {"A", "A-"}

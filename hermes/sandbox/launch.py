@@ -197,8 +197,7 @@ def bounds(ground: Ground, box: Box) -> list[str]:
         write = [*WRITE]
         if box.workspace:
             (read if box.live else write).append(str(box.workspace))
-        closed = [] if box.network else ["tcp"]
-        words += ["landlock", *closed, *(f"read={one}" for one in read if one)]
+        words += ["landlock", "tcp", *(f"read={one}" for one in read if one)]
         words += [f"read={ground.prefix}"] * bool(ground.prefix)
         words += [f"write={one}" for one in write]
     return words

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hermes.core.tool import Tool
-from hermes.sandbox.aside import Aside
 from hermes.sandbox.shell import Shell
 from hermes.tools.edits import FILE_EDIT, FILE_WRITE
 from hermes.tools.files import FILE_READ, LIST_DIR
 from hermes.tools.git import git
-from hermes.tools.held import Held, held_bash
 from hermes.tools.search import search_tools
 from hermes.tools.shell import bash
 
@@ -23,17 +21,12 @@ class Programs:
 
 
 def builtin_tools(
-    shell: Shell, env: Mapping[str, str], programs: Programs, aside: Aside | None = None
+    shell: Shell, env: Mapping[str, str], programs: Programs, held: Tool | None = None
 ) -> tuple[Tool, ...]:
     """Files, edits, search, Bash and Git; `env` is all that their commands see.
 
-    `aside`: where Bash runs, on machines that have it.
+    `held`: Bash as the sandbox has it, in place of the plain one.
     """
     grep, glob = search_tools(shell, env, programs.rg)
-    held = (
-        bash(shell, env, programs.bash)
-        if aside is None
-        else held_bash(Held(shell, aside, env, programs.bash))
-    )
-    commands = (held, git(shell, env))
+    commands = (held or bash(shell, env, programs.bash), git(shell, env))
     return (FILE_READ, LIST_DIR, grep, glob, FILE_WRITE, FILE_EDIT, *commands)

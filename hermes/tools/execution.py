@@ -101,22 +101,23 @@ class Execution:
         """Do it aside; then what it did is journaled as one write and made real."""
         assert tool.trial is not None
         assert tool.run is not None
+        tokens = [await self._hooks.intent(self._call, tool, ())] if tool.reaches else []
         await self._hooks.started(self._call)
         try:
             tried = await tool.trial(self._context, self._one.args)
         except Exception as error:  # noqa: BLE001 - told apart and reported there
-            return await self._failed(error), ""
+            tried = Tried(await self._failed(error))
         if tried is None:
-            token = await self._hooks.intent(self._call, tool, ())
-            outcome = await self._answer(tool.run(self._context, self._one.args))
-            await self._journal(token, outcome)
-            return outcome, ""
-        if tried.settle is None:
-            return tried.outcome, ""
-        token = await self._hooks.intent(self._call, tool, tried.changes)
+            tokens = tokens or [await self._hooks.intent(self._call, tool, ())]
+            tried = Tried(await self._answer(tool.run(self._context, self._one.args)))
+        if tried.settle is not None:
+            tokens.append(await self._hooks.intent(self._call, tool, tried.changes))
         with anyio.CancelScope(shield=True):
-            outcome = await self._answer(_settled(tried, tried.settle))
-            await self._journal(token, outcome)
+            outcome = tried.outcome
+            if tried.settle is not None:
+                outcome = await self._answer(_settled(tried, tried.settle))
+            for token in tokens:
+                await self._journal(token, outcome)
         shown = tried.changes[:_MOST_SHOWN] if outcome.ok else ()
         return outcome, await anyio.to_thread.run_sync(diff_of, shown)
 

@@ -5,7 +5,8 @@ whatever exit code, changes what it did. What policy let look outside of the pro
 would without the sandbox, and so does everything on a machine that has none.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,20 @@ from hermes.sandbox.changes import Changes
 from hermes.sandbox.changes_apply import apply_changes
 from hermes.sandbox.overlaid import Overlaid
 from hermes.sandbox.shell import Shell
+from hermes.sandbox.view import View
 from hermes.tools.plain import shown
 from hermes.tools.shell import Bash, bash, command_of, told
 
 _NAMED = 5
+
+
+@asynccontextmanager
+async def open_bash(
+    shell: Shell, view: View, program: str, *, network: bool = False
+) -> AsyncGenerator[Tool, None]:
+    """The tool with a sandbox of its own; what waits in it ends with the context."""
+    async with Aside(view, network=network) as aside:
+        yield held_bash(Held(shell, aside, view.env, program), reaches=network)
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,8 @@ class Held:
     program: str
 
 
-def held_bash(held: Held) -> Tool:
-    """The shell tool, with its writes done aside first."""
+def held_bash(held: Held, *, reaches: bool) -> Tool:
+    """The shell tool, with its writes done aside first; `reaches`: a network is there."""
     plain = bash(held.shell, held.env, held.program)
 
     async def run(context: ToolContext, args: Bash) -> Outcome:
@@ -55,7 +66,7 @@ def held_bash(held: Held) -> Tool:
         done = await held.aside.change(command, root)
         return _tried(done, context, command.timeout_s)
 
-    return replace(plain, run=run, trial=trial)
+    return replace(plain, run=run, trial=trial, reaches=reaches)
 
 
 async def _looks(args: Bash, context: ToolContext) -> bool:
@@ -83,9 +94,8 @@ async def _settle(changes: Changes, root: Path) -> None:
 
 def _answer(done: Overlaid, timeout: float, room: int, more: str = "") -> Outcome:
     """The shell tool's own words; then which limit ended it, and what became of its changes."""
-    limit = (
-        "" if done.why in {"exit", "signal", "wall clock"} else f"error: over the limit: {done.why}"
-    )
+    by_itself = done.why in {"exit", "signal", "wall clock"}
+    limit = "" if by_itself else f"error: ended by the sandbox's limit: {done.why}"
     last = "\n".join(line for line in (limit, more) if line)
     said = told(done.finished, timeout, room - len(last) - 1 if last else room)
     text = f"{said.text}\n{last}" if last else said.text

@@ -1,6 +1,9 @@
 import os
 import shutil
+import sys
+from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
@@ -9,9 +12,14 @@ from hermes.core.message import ToolCall
 from hermes.core.tool import FileStates, Place, ToolContext
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
+from hermes.sandbox.standing import examine
+from hermes.sandbox.view import View
+from hermes.tools.held import open_bash
 from hermes.tools.hooks import Admission
 from hermes.tools.registry import Registry
 from hermes.tools.router import Router
+
+sys.path.append(str(Path(__file__).parents[1] / "sandbox"))
 
 
 @pytest.fixture
@@ -47,6 +55,21 @@ def rg():
 async def shell():
     async with Shell() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def whole():
+    """Skips where this machine's sandbox is not whole."""
+    found = anyio.run(examine)
+    if found.tier not in {"A", "A-"}:
+        pytest.skip(f"this machine gives no user namespace: {found.reason}")
+
+
+@pytest.fixture
+async def held(shell, env, whole):
+    """Bash in the sandbox."""
+    async with open_bash(shell, View(env), "bash") as tool:
+        yield tool
 
 
 class Journal:

@@ -1,0 +1,135 @@
+"""What a chat's commands see, and the sandbox that waits for them."""
+
+import os
+from pathlib import Path
+
+import anyio
+import pytest
+from processes import alive, until
+
+from hermes.errors import ToolFailure, Usage
+from hermes.sandbox.aside import Aside
+from hermes.sandbox.command import Command
+from hermes.sandbox.environment import clean_environment
+from hermes.sandbox.view import View
+
+ENV = clean_environment({"PATH": "/usr/bin:/bin"})
+
+
+@pytest.fixture
+async def aside(standing):
+    async with Aside(View(ENV)) as running:
+        yield running
+
+
+def bash(root, text, **more):
+    return Command(("bash", "-c", text), root, ENV, **more)
+
+
+async def test_one_waits_after_the_first_look_and_serves_the_next(aside, tmp_path):
+    await aside.look(bash(tmp_path, "true"), tmp_path)
+    with anyio.fail_after(20):
+        for number in range(3):
+            await until(lambda: aside.waits)
+            (tmp_path / "a").write_text(str(number))
+            done = await aside.look(bash(tmp_path, "cat a; pwd; echo x > a"), tmp_path)
+            assert done.finished.output.startswith(f"{number}{tmp_path}\n".encode())
+            assert not done.changes
+    assert (tmp_path / "a").read_text() == "2"
+
+
+async def test_one_that_waits_keeps_the_time_of_its_command(aside, tmp_path, mark):
+    await aside.look(bash(tmp_path, "true"), tmp_path)
+    await until(lambda: aside.waits)
+    with anyio.fail_after(20):
+        done = await aside.look(bash(tmp_path, f"sleep {mark}", timeout_s=0.3), tmp_path)
+    assert done.finished.timed_out
+    assert alive(mark) == []
+
+
+async def test_one_that_waits_for_another_project_is_not_taken(aside, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for place in (first, second):
+        place.mkdir()
+        (place / "name").write_text(place.name)
+    await aside.look(bash(first, "true"), first)
+    await until(lambda: aside.waits)
+    done = await aside.look(bash(second, f"cat name; ls {first}"), second)
+    assert done.finished.output.startswith(b"second")
+    assert b"No such file" in done.finished.output
+
+
+async def test_nothing_waits_on_after_the_end(standing, tmp_path):
+    async with Aside(View(ENV)) as aside:
+        await aside.look(bash(tmp_path, "true"), tmp_path)
+        await until(lambda: aside.waits)
+        waiting = set(below(os.getpid()))
+        assert waiting
+    await until(lambda: not waiting & set(below(os.getpid())))
+
+
+def below(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found[1:]
+
+
+async def test_words_that_no_program_can_be_given(aside, tmp_path):
+    with pytest.raises(ToolFailure, match="null byte"):
+        await aside.change(bash(tmp_path, "echo a\0b"), tmp_path)
+    with pytest.raises(ToolFailure, match="outside of the project"):
+        await aside.look(Command(("ls",), tmp_path.parent, ENV), tmp_path)
+
+
+async def test_a_place_that_cannot_be_shown_says_what_to_do(aside):
+    with pytest.raises(ToolFailure, match=r"sandbox\.bash"):
+        await aside.change(Command(("true",), Path("/usr"), ENV), Path("/usr"))
+
+
+async def test_what_was_named_is_shown_at_its_place_and_at_home(standing, open_folder):
+    home, root = open_folder / "home", open_folder / "root"
+    tools = home / "tools/bin"
+    for place in (root, tools):
+        place.mkdir(parents=True)
+    (home / "settings").write_text("mine")
+    (home / "other").write_text("hidden")
+    (tools / "greet").write_text("#!/bin/sh\necho hello\n")
+    (tools / "greet").chmod(0o755)
+    env = clean_environment({"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home)})
+    async with Aside(View(env, ("~/settings",))) as aside:
+        text = f"greet; cat ~/settings {home}/settings {home}/other; echo x > ~/settings"
+        done = await aside.change(Command(("bash", "-c", text), root, env), root)
+    assert done.finished.output.startswith(b"hello\nminemine")
+    assert b"hidden" not in done.finished.output
+    assert (home / "settings").read_text() == "mine"
+
+
+def test_a_view_shows_no_home_for_its_path_and_nothing_of_hermes(open_folder):
+    home, keys = open_folder, open_folder / "keys"
+    keys.mkdir()
+    root = home / "root"
+    path = {"PATH": f"{home}:{home.parent}:{keys}:relative:/usr/bin", "HOME": str(home)}
+    assert View(path, own=(keys,)).binds(root) == ()
+    for text in (str(home), str(keys), f"{keys}/below", "relative", "~/nothing"):
+        (keys / "below").write_text("")
+        with pytest.raises(Usage, match=r"sandbox\.read"):
+            View(path, (text,), (keys,)).binds(root)
+    (home / "closed").mkdir(mode=0o700)
+    with pytest.raises(Usage, match="by the user"):
+        View(path, ("~/closed",), stranger=True).binds(root)
+
+
+def test_a_virtual_environment_is_shown_whole_with_its_interpreter(open_folder):
+    venv, base = open_folder / "venv", open_folder / "python3"
+    for place in (venv / "bin", base / "bin"):
+        place.mkdir(parents=True)
+    (venv / "pyvenv.cfg").write_text(f"home = {base}/bin\nversion = 3\n")
+    shown = View({"PATH": f"{venv}/bin", "HOME": "/nowhere"}).binds(open_folder / "root")
+    assert {bind.source for bind in shown} == {venv, base}
+
+
+def test_hermes_own_places_in_a_project_are_hidden(tmp_path):
+    view = View({}, own=(tmp_path / "state", Path("/elsewhere")))
+    assert view.hidden(tmp_path) == (tmp_path / "state",)

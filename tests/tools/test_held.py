@@ -1,0 +1,144 @@
+"""Bash in the sandbox: what it did is seen, checked, journaled and made, all of it or none."""
+
+import os
+import socket
+
+import anyio
+import pytest
+from processes import alive, until
+
+from hermes.sandbox.view import View
+from hermes.tools.held import open_bash
+from hermes.tools.hooks import Admission
+
+
+@pytest.fixture
+def ask(bench, held):
+    return bench.use(held)
+
+
+async def test_what_it_did_is_journaled_and_made(ask, root, journal):
+    (root / "a").write_text("one\n")
+    done = await ask(
+        "Bash", command="echo two >> a; mkdir -p d/e; echo n > d/e/f; ln -s a l; cat a"
+    )
+    assert (done.text, done.ok) == ("one\ntwo\nexit code 0", True)
+    assert (root / "a").read_text() == "one\ntwo\n"
+    assert (root / "d/e/f").read_text() == "n\n"
+    assert (root / "l").readlink().name == "a"
+    assert journal.of("1") == ["called", "admit", "started", "intent", "outcome", "finished"]
+    assert journal.said[3] == ("intent", "1", ["a", "f"])
+    assert "+two" in journal.diffs["1"]
+
+
+async def test_a_failed_command_has_done_what_it_did(ask, root):
+    done = await ask("Bash", command="echo half > a; exit 3")
+    assert (done.text, done.ok) == ("exit code 3", True)
+    assert (root / "a").read_text() == "half\n"
+
+
+async def test_links_and_modes_alone_are_a_write_too(ask, root, journal):
+    (root / "a").write_text("")
+    await ask("Bash", command="ln -s a l; chmod 750 a; mkdir d")
+    assert (root / "l").is_symlink()
+    assert (root / "a").stat().st_mode & 0o777 == 0o750
+    assert (root / "d").is_dir()
+    assert ("intent", "1", []) in journal.said
+
+
+async def test_nothing_changed_is_no_write(ask, journal):
+    assert (await ask("Bash", command="sh -c 'echo x > /tmp/x; cat /tmp/x'")).ok
+    assert "intent" not in journal.of("1")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("git init -q .; echo x > .git/hooks/pre-commit", ".git"),
+        ("ln -s /etc/passwd out", "out"),
+        ("mkfifo p", "p"),
+        ("mkdir .hermes-v2; echo x > .hermes-v2/policy.toml", ".hermes-v2/policy.toml"),
+    ],
+)
+async def test_what_would_act_later_is_refused_and_told(ask, root, journal, text, path):
+    done = await ask("Bash", command=f"echo harmless > also; {text}")
+    assert not done.ok
+    assert f"error: {path}" in done.text or path in done.text
+    assert done.text.endswith("nothing that it did was kept")
+    assert list(root.iterdir()) == []
+    assert "intent" not in journal.of("1")
+
+
+async def test_out_of_time_nothing_is_kept(ask, root):
+    done = await ask("Bash", command="echo half > a; echo so far; sleep 30", timeout="1")
+    assert not done.ok
+    assert done.text.startswith("so far\nerror: timed out after 1 s")
+    assert done.text.endswith("nothing that it did was kept")
+    assert not (root / "a").exists()
+
+
+async def test_an_edit_in_the_meantime_is_not_lost(ask, root, journal):
+    (root / "a").write_text("one\n")
+    intend = journal.intent
+
+    async def edited(call, tool, changes):
+        await anyio.Path(root / "a").write_text("somebody else's\n")
+        return await intend(call, tool, changes)
+
+    journal.intent = edited
+    done = await ask("Bash", command="echo two >> a; echo new > b")
+    assert not done.ok
+    assert "a changed since" in done.text
+    assert (root / "a").read_text() == "somebody else's\n"
+    assert not (root / "b").exists()
+    assert ("outcome", "1", False) in journal.said
+
+
+async def test_cancelled_nothing_is_left_and_nothing_done(ask, root):
+    number = f"4{int.from_bytes(os.urandom(4), 'big')}"
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            text = f"echo x > a; setsid sleep {number} & sleep {number}"
+            group.start_soon(ask.step, ("Bash", {"command": text}))
+            await until(lambda: len(alive(f"sleep\0{number}")) == 2)
+            group.cancel_scope.cancel()
+    assert alive(number) == []
+    assert list(root.iterdir()) == []
+
+
+async def test_it_sees_the_project_and_no_home(ask, root, tmp_path):
+    (tmp_path / "key").write_text("hunter2")
+    done = await ask("Bash", command=f"echo $HOME; ls -A $HOME; sh -c 'cat {tmp_path}/key'; pwd")
+    assert "hunter2" not in done.text
+    assert done.text.startswith("/box/home\n")
+    assert str(root) in done.text
+
+
+async def test_a_look_outside_that_was_allowed_sees_what_is_there(ask, journal, tmp_path):
+    (tmp_path / "key").write_text("shown\n")
+
+    async def door(_call, _changes):
+        return Admission(allowed=True)
+
+    journal.door = door
+    assert (await ask("Bash", command=f"cat {tmp_path}/key")).text == "shown\nexit code 0"
+
+
+async def test_reading_sees_each_edit_at_once(ask, root):
+    for number in range(4):
+        (root / "a").write_text(f"{number}\n")
+        assert (await ask("Bash", command="cat a")).text == f"{number}\nexit code 0"
+        (root / "a").unlink()
+
+
+@pytest.mark.parametrize("network", [False, True])
+async def test_the_network_is_there_only_when_it_is_wanted(
+    bench, shell, env, whole, journal, network
+):
+    command = "exec 3<>/dev/tcp/127.0.0.1/{0} && echo reached"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        async with open_bash(shell, View(env), "bash", network=network) as tool:
+            done = await bench.use(tool)("Bash", command=command.format(port))
+    assert ("reached" in done.text) is network
+    assert ("intent" in journal.of("1")) is network

@@ -7,9 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import anyio
 import pytest
 from gate_house import whole
 from gate_machine import Machine
+
+from hermes.config import Settings, read_settings
+from hermes.node.attach import find_owner
 
 pytestmark = pytest.mark.slow
 MAIN = "hermes/cli/main.py"
@@ -149,3 +153,36 @@ def test_a_node_killed_while_it_hands_over_is_one_version_or_the_other(machine, 
     assert machine.pointer.current() == "v0.2.0"
     if status["runs"]:
         os.kill(pid_of(machine), signal.SIGTERM)
+
+
+async def alarms_of(settings: Settings) -> list[str]:
+    """What the node that runs there has to say, once it has something."""
+    with anyio.fail_after(30):
+        while True:
+            async with find_owner(settings) as door:
+                if found := (await door.status())["alarms"]:
+                    return found
+            await anyio.sleep(0.1)
+
+
+def test_a_version_vouches_for_no_files_but_those_that_were_adopted(machine):
+    name, diff = machine.candidate({"hermes/more.py": "X = 5\n"}, "one more")
+    machine.told("approve", name, "--diff", diff)
+    place = machine.pointer.place("v0.2.0") / "hermes" / "more.py"
+    place.chmod(0o644)
+    place.write_text("X = 'another'\n")
+    with machine.node():
+        (alarm,) = anyio.run(alarms_of, read_settings(machine.env))
+        assert alarm.startswith("the files of v0.2.0 are not those that were adopted")
+        assert machine.told("show")[0]["taken"]["stands"] == "missing"
+    place.write_text("X = 5\n")
+    with machine.node():
+        assert until_taken(machine) == "not signed"  # there is no identity here
+
+
+def until_taken(machine: Machine) -> str:
+    deadline = time.monotonic() + 30
+    while (stands := machine.told("show")[0]["taken"]["stands"]) == "missing":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return stands

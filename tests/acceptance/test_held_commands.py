@@ -1,0 +1,48 @@
+"""Commands in the sandbox, from the door: what an end leaves is nothing, in processes and files."""
+
+import signal
+import time
+
+import pytest
+from stranger import call, descendants, wait_gone, with_words
+
+SLEEPERS = {
+    "plain": "echo x > made; sleep {n}",
+    "daemon": "echo x > made; setsid nohup sleep {n} >/dev/null 2>&1 & sleep {n}",
+}
+
+
+@pytest.fixture
+def held(stranger):
+    """Somebody who has set it, on a machine that has a whole sandbox."""
+    if "tier A" not in stranger.run("sandbox", "check").out:
+        pytest.skip("this machine's sandbox is not whole")
+    stranger.config('[sandbox]\nbash = "overlay"\n')
+    return stranger
+
+
+@pytest.mark.parametrize("command", SLEEPERS.values(), ids=SLEEPERS)
+@pytest.mark.parametrize(
+    ("end", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_an_end_leaves_nothing(held, command, end, code):
+    number = f"23456.{time.monotonic_ns()}"
+    model = held.script(call("Bash", command=command.format(n=number)), {"text": "never"})
+    live = held.start("go", *model, "--yes")
+    live.until("tool_started")
+    limit = time.monotonic() + 20
+    while not with_words(f"sleep {number}"):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    running = with_words(f"sleep {number}") + descendants(live.pid)
+    live.signal(end)
+    assert live.end() == code
+    wait_gone(running)
+    assert with_words(f"sleep {number}") == []
+    assert list(held.project.iterdir()) == []
+
+
+def test_the_doctor_says_where_commands_run(held):
+    assert "the chat's commands run in it, without the network" in held.run("doctor").out
+    held.config("")
+    assert "run under the guard" in held.run("doctor").out

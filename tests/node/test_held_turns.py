@@ -1,0 +1,71 @@
+"""Turns whose commands run in the sandbox: taken back by undo, and nothing left by a crash."""
+
+import anyio
+import pytest
+from house import House, call, calls, conversation_of, play, result_of
+
+from hermes.config import Sandbox
+from hermes.sandbox.standing import examine
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Skips where this machine's sandbox is not whole."""
+    found = anyio.run(examine)
+    if found.tier not in {"A", "A-"}:
+        pytest.skip(f"this machine gives no user namespace: {found.reason}")
+
+
+@pytest.fixture
+def held(whole, tmp_path):
+    return House(tmp_path, sandbox=Sandbox(bash="overlay"))
+
+
+async def test_undo_takes_back_what_a_command_did(held):
+    (held.project / "old.txt").write_text("one\n")
+    (held.project / "gone").write_bytes(b"\x00\xff")
+    text = "echo two >> old.txt; rm gone; mkdir dir; echo fresh > dir/new; echo done"
+    model = held.script(call("Bash", command=text), {"text": "ok"})
+    async with held.client() as client:
+        events = await play(client, held.request(model=model, yes=True))
+        assert result_of(events) == "done\nexit code 0"
+        assert (held.project / "dir/new").read_text() == "fresh\n"
+        where = conversation_of(events)
+        shown = await client.query("conversations.undo", id=where, apply=False)
+        assert {file["path"].rpartition("/")[2] for file in shown["files"]} == {
+            "old.txt", "gone", "new",
+        }  # fmt: skip
+        assert shown["unknown"] == []
+        await client.query("conversations.undo", id=where, apply=True)
+    assert (held.project / "old.txt").read_text() == "one\n"
+    assert (held.project / "gone").read_bytes() == b"\x00\xff"
+    assert not (held.project / "dir/new").exists()
+
+
+async def test_a_refused_one_is_told_and_the_turn_goes_on(held):
+    model = held.script(
+        calls(
+            ("Bash", {"command": "echo x > a; ln -s /etc/passwd b"}),
+            ("Bash", {"command": "echo y > c"}),
+            ("Bash", {"command": "cat c"}),
+        ),
+        {"text": "ok"},
+    )
+    async with held.client() as client:
+        events = await play(client, held.request(model=model, yes=True))
+    told = [event.result for event in events if type(event).__name__ == "ToolFinished"]
+    assert "b: a link out of the workspace" in told[0]
+    assert told[1:] == ["exit code 0", "y\nexit code 0"]
+    assert sorted(path.name for path in held.project.iterdir()) == ["c"]
+
+
+async def test_hermes_own_state_in_the_project_is_not_there(whole, tmp_path):
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"))
+    house.project = tmp_path  # the store, the settings and a script lie in it
+    model = house.script(call("Bash", command="ls data; touch made; ls"), {"text": "ok"})
+    async with house.client() as client:
+        events = await play(client, house.request(model=model, yes=True))
+    assert "history" not in result_of(events)
+    assert ".db" not in result_of(events)
+    assert "made" in result_of(events)
+    assert (tmp_path / "made").exists()

@@ -191,7 +191,7 @@ def test_the_current_version_is_started_in_the_place_of_the_installed_one(tmp_pa
 
 def test_the_installed_code_can_be_asked_for(tmp_path, adopted):
     assert "usage" in start(tmp_path, "--help", HERMES_V2_VERSION="installed").stdout
-    assert start(tmp_path, "--version").stdout == "hermes 0.1.0\n"
+    assert start(tmp_path, "--version").stdout == "hermes 0.1.0\nv0.3.0, adopted here\n"
 
 
 def test_a_link_to_nothing_is_said_and_the_installed_code_runs(tmp_path, adopted):

@@ -177,6 +177,22 @@ def test_show_draws_what_the_node_knows(shell, made):
     assert json.loads(shell.out)["now"] == "x"
 
 
+def test_show_names_the_versions_that_ran_here(shell, made):
+    version = {
+        "tag": "v0.2.0", "version": "a" * 40, "tree": "b" * 64, "previous": "", "outcome": None,
+        "named": {"cid": "c", "at": 1_700_000_000_000, "stands": "signed"},
+        "taken": {"cid": "", "at": 0, "stands": "missing"},
+    }  # fmt: skip
+    shell.door = ScriptedDoor(answers={"trust.show": told(made) | {"versions": [version]}})
+    assert shell.run("trust", "show") == 0
+    _, versions = shell.out.split("\nversions that ran here\n")
+    assert versions.splitlines() == [
+        "v0.2.0  commit aaaaaaaaaaaa, tree bbbbbbbbbbbb, in force",
+        "  named by the installed code: signed 2023-11-14T22:13:20.000Z, c",
+        "  taken by v0.2.0: nothing yet",
+    ]
+
+
 def test_export_writes_a_new_file_only(shell):
     answer = {"file": base64.b64encode(b"HRML").decode(), "links": 2, "instances": 1, "bytes": 4}
     shell.door = ScriptedDoor(answers={"trust.export": lambda **_: dict(answer)})

@@ -1,5 +1,6 @@
 """What a sandbox costs: beside a plain process and beside bubblewrap alone, turn about."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,9 +12,13 @@ import anyio
 
 from benchmarks import Row, at_most, note, told
 from benchmarks.measure import median
+from hermes.sandbox.aside import Aside
 from hermes.sandbox.box import Box
 from hermes.sandbox.changes_apply import apply_changes
+from hermes.sandbox.command import Command
+from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.standing import Standing, examine, run, spare
+from hermes.sandbox.view import View
 
 FILES = 2_000
 # Bound to nothing but time: what it takes outside is what it should take inside.
@@ -99,6 +104,36 @@ async def overlays(standing: Standing, times: int, work: Path) -> list[Row]:
     ]
 
 
+async def chat(times: int, work: Path) -> list[Row]:
+    """A chat's commands: one that reads, in a sandbox that waited for it, and one that edits."""
+    env = clean_environment(os.environ)
+
+    def command(text: str) -> Command:
+        return Command(("/bin/sh", "-c", text), work, env)
+
+    reads: list[float] = []
+    edits: list[float] = []
+    async with Aside(View(env)) as aside:
+        await aside.look(command("true"), work)
+        for _ in range(times):
+            while not aside.waits:  # noqa: ASYNC110 - a model takes longer than this to answer
+                await anyio.sleep(0.005)
+            start = time.perf_counter()
+            await aside.look(command("cat file1"), work)
+            reads.append((time.perf_counter() - start) * 1000)
+        while not aside.waits:  # noqa: ASYNC110 - its start is not to be measured
+            await anyio.sleep(0.005)
+        for _ in range(times):
+            start = time.perf_counter()
+            done = await aside.change(command("echo line >> file0"), work)
+            await apply_changes(done.changes, work)
+            edits.append((time.perf_counter() - start) * 1000)
+    return [
+        at_most("a chat's reading command", median(reads), "ms", 20),
+        at_most("a chat's editing command, applied", median(edits), "ms", 60),
+    ]
+
+
 async def work_inside(standing: Standing, times: int) -> list[Row]:
     """Half a second of computing."""
     assert standing.ground is not None
@@ -125,6 +160,7 @@ async def measure(quick: bool) -> list[Row]:  # noqa: FBT001 - as given
             (work / f"file{number}").write_text("line\n" * 20)
         rows += await starts(standing, times)
         rows += await overlays(standing, times, work)
+        rows += await chat(times, work)
         rows += await work_inside(standing, max(3, times // 6))
     finally:
         shutil.rmtree(work)

@@ -16,6 +16,7 @@ from hermes.store.homes import ParcelRow
 _START_MS = 3_000
 """For so long after its start a node takes everybody for there, until it heard of them."""
 _SILENT_MS = 60_000
+_SPOKE_MS = 30_000
 _PATIENCE_MS = 15_000
 """For so long a node without a majority waits for it to come back, before it gives a turn up."""
 _LEFT_MS = 2 * TTL_MS
@@ -41,6 +42,7 @@ class Circle:
         self._clock = clock
         self._began = clock.now_ms()
         self._silent: dict[str, int] = {}
+        self._spoke: dict[str, int] = {}
         self._parted_at: int | None = None
         self._member_at: dict[str, int] = {}
 
@@ -70,8 +72,10 @@ class Circle:
     @property
     def is_patient(self) -> bool:
         """Whether the majority is gone for a short time only: relays are restarted, lines cut."""
-        since = self._parted_at
-        return since is not None and self._clock.now_ms() < since + _PATIENCE_MS
+        if self.is_quorate:
+            return False
+        now = self._clock.now_ms()
+        return now < (self._parted_at or now) + _PATIENCE_MS  # None: since the last look
 
     def may_begin(self, row: ParcelRow) -> bool:
         """See `hermes.mesh.quorum.may_begin`; without a majority all count who may have noted."""
@@ -89,10 +93,12 @@ class Circle:
     def is_gone(self, node: str) -> bool:
         """Whether it is no use to say anything to a node."""
         held = self._member(node)
-        return held is not None and held.standing is Standing.DEAD
+        spoke = self._clock.now_ms() < self._spoke.get(node, 0) + _SPOKE_MS
+        return held is not None and held.standing is Standing.DEAD and not spoke
 
     def heard(self, node: str) -> None:
-        """A node spoke."""
+        """A node spoke; gossip hears of that later."""
+        self._spoke[node] = self._clock.now_ms()
         self._silent.pop(node, None)
 
     def missed(self, leases: Leases) -> bool:

@@ -112,14 +112,15 @@ class Machines:
         kept = first if self._clock.now_ms() < before else epoch
         self._tenures[conversation] = (kept, until)
 
-    def since(self, conversation: str) -> int | None:
-        """The first epoch since which nobody else can have begun anything in a conversation."""
+    def since(self, conversation: str, *, quorate: bool) -> int | None:
+        """The first epoch since which nobody else can have begun anything in a conversation.
+
+        None: this node does not hold it, or without a majority while there is one.
+        """
         epoch = self.epoch(conversation)
-        return (
-            None
-            if epoch is None
-            else min(epoch - 1, self._tenures.get(conversation, (epoch, 0))[0])
-        )
+        if epoch is None or (quorate and conversation in self.alone()):
+            return None
+        return min(epoch - 1, self._tenures.get(conversation, (epoch, 0))[0])
 
     def alone(self) -> tuple[str, ...]:
         """What this node holds or claims without a majority's grants."""

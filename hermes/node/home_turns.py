@@ -89,13 +89,16 @@ class Hosting:
             await self.lost(row)
 
     async def answer(self, row: ParcelRow) -> None:
-        """Say what became of a turn to its origin, which is home now."""
+        """Say what became of a turn to its origin, now its home; nothing where it never was."""
         if self.runs(row.turn):
             return
-        if await self.is_known(row.turn) and not await self.is_begun(row.turn):
-            await self.begin(row)
-        else:
+        noted = await self._store.homes.mine(row.conversation, row.turn)
+        if await self.is_begun(row.turn) or (
+            noted is not None and not await self.is_known(row.turn)
+        ):
             await self.lost(row)
+        elif await self.is_known(row.turn):
+            await self.begin(row)
 
     async def lost(self, row: ParcelRow) -> None:
         """Say that nobody knows whether it was done."""

@@ -14,6 +14,7 @@ from hermes.node.home_turns import Hosting
 from hermes.store.homes import ParcelRow
 
 _WORDS_MS = 10_000
+_SILENCE_MS = 30_000
 
 
 class Ways:
@@ -28,7 +29,7 @@ class Ways:
         self._mail = ground.mail
         self._left, self._heard = ground.intake.left, ground.intake.heard
         self._clock = ground.clock
-        self._known: dict[str, int] = {}
+        self._known: dict[tuple[str, bool], int] = {}
         self._hosting = hosting
         self._feed = feed
 
@@ -48,8 +49,8 @@ class Ways:
         """This node is home, and a turn was begun before."""
         begun_here = await self._hosting.is_begun(row.turn)
         if not begun_here and await self._is_told(row):
-            # Who was home before is there, and tells its end.
-            self._again(row, parcel_of(row), begun=True)
+            for node in self._circle.live:  # who was home before is there, and tells its end
+                self._again(row, parcel_of(row), node, begun=True)
         else:
             await self._hosting.look(row, since)
 
@@ -60,10 +61,10 @@ class Ways:
         """
         if row.origin != self._me or row.forwarded not in self._circle.live:
             return False
-        if not await self._hosting.is_known(row.turn):
-            return True
+        known = await self._hosting.is_known(row.turn)
         now = self._clock.now_ms()
-        return now < self._known.setdefault(row.turn, now) + _WORDS_MS
+        first = self._known.setdefault((row.turn, known), now)
+        return now < first + (_WORDS_MS if known else _SILENCE_MS)
 
     async def forward(self, parcel: routing.Parcel, to: str) -> None:
         """Another is home: once by a letter that is kept, then by word of mouth."""
@@ -89,7 +90,7 @@ class Ways:
         )
         match how:
             case Way.AGAIN:
-                self._again(row, parcel)
+                self._again(row, parcel, to)
             case Way.SEND | Way.ALONE:
                 alone = how is Way.ALONE
                 await self._parcels.forward(row, to, alone=alone)
@@ -100,12 +101,16 @@ class Ways:
                 if mine and gone:
                     await self._hosting.lost(row)
 
-    def _again(self, row: ParcelRow, parcel: routing.Parcel, *, begun: bool = False) -> None:
-        """Ask by word of mouth where it was sent."""
+    def _again(
+        self, row: ParcelRow, parcel: routing.Parcel, to: str, *, begun: bool = False
+    ) -> None:
+        """Ask by word of mouth."""
+        if to == self._me:
+            return
         mine = row.origin == self._me
         anew = mine and row.turn in self._left and row.turn not in self._heard
         body = Carried(parcel, self._words(row), row.alone, anew, begun)
-        self._mail.say(row.forwarded, PARCEL, body, row.conversation)
+        self._mail.say(to, PARCEL, body, row.conversation)
 
     def _words(self, row: ParcelRow) -> TurnRequest:
         return msgspec.structs.replace(self._parcels.request(row), api_key="")

@@ -153,9 +153,13 @@ class Homes:
                 if row and self._machines.epoch(conversation) is not None:
                     await self._hosting.begin(row)
             case intents.Already(conversation, turn):
-                row, since = self._parcels.get(turn), self._machines.since(conversation)
-                if row and since is not None and not self._hosting.runs(turn):
-                    await self._ways.already(row, since)
+                await self._already(conversation, turn)
+
+    async def _already(self, conversation: str, turn: str) -> None:
+        row = self._parcels.get(turn)
+        since = self._machines.since(conversation, quorate=self._circle.is_quorate)
+        if row and since is not None and not self._hosting.runs(turn):
+            await self._ways.already(row, since)
 
     def _settled(self, conversation: str, fence: leasing.Fence, until: int) -> None:
         if fence.holder == self._circle.me:

@@ -1,7 +1,7 @@
 """Taking back a turn: the head moves back, and the files it changed get their bytes back.
 
 Nothing is deleted: the turn stays in the store. A file that changed since is left alone and
-named. What a shell command did is not known and not taken back.
+named. What a shell command did outside of the sandbox is not known and not taken back.
 """
 
 import os

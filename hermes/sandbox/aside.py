@@ -37,6 +37,8 @@ LIMITS = Limits(
     output=FLOOD,
 )
 _WIRES = Wires(stderr=subprocess.STDOUT, collect=False)
+_WHOLE = {"A", "A-"}
+_LOOK_AGAIN_S = 60.0  # a full machine may have failed the trial
 _REMEDY = '; sandbox.bash = "guard" runs commands without the sandbox'
 
 
@@ -58,6 +60,7 @@ class Aside:
         self._limits = limits
         self._lock = anyio.Lock()
         self._standing: Standing | None = None
+        self._looked = 0.0
         self._waiting: _Waiting | None = None
         self._laying = False
         self._stack = AsyncExitStack()
@@ -87,8 +90,8 @@ class Aside:
         return self._waiting is not None
 
     async def holds(self) -> bool:
-        """Whether this machine's sandbox is whole; tried once."""
-        return (await self._stand()).tier in {"A", "A-"}
+        """Whether this machine's sandbox is whole; tried once, and again later where it was not."""
+        return (await self._stand()).tier in _WHOLE
 
     async def change(self, command: Command, root: Path) -> Overlaid:
         """Run a command on a layer over the project; raises ToolFailure.
@@ -153,8 +156,10 @@ class Aside:
 
     async def _stand(self) -> Standing:
         async with self._lock:
-            if self._standing is None:
+            worn = anyio.current_time() > self._looked + _LOOK_AGAIN_S
+            if self._standing is None or (self._standing.tier not in _WHOLE and worn):
                 self._standing = await examine()
+                self._looked = anyio.current_time()
         return self._standing
 
     def _take(self, root: Path | None) -> _Waiting | None:

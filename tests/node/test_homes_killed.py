@@ -122,7 +122,8 @@ async def test_the_home_is_killed_and_comes_back(tmp_path, step):
         if last["type"] == "turn_finished":
             assert last["text"] == "all done now", told
             cut_off = any("unfinished write" in str(one.get("text")) for one in seen)
-            assert done == 1 or (done == 0 and cut_off), told
+            # Before the call was kept, who looks back at what was said may take its line.
+            assert done == 1 or (done == 0 and (cut_off or step in STEPS[:2])), told
         else:
             assert last["kind"] == "HomeLost", told
             assert done <= 1, told

@@ -123,7 +123,7 @@ class Ways:
         if await self._hosting.is_known(row.turn):
             await self._hosting.answer(row)
         elif row.forwarded and row.forwarded in self._circle.live:
-            self._again(row, parcel)
+            self._again(row, parcel, row.forwarded)
         elif row.forwarded or row.origin != self._me:
             await self._hosting.lost(row)
         else:

@@ -85,6 +85,7 @@ async def test_a_forged_result_is_seen(judged, how):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_the_same_code_in_other_words_is_not_slower(judged):
     found = await judged({MODULE: SAME.replace("number", "value")})
     assert found.outcome in {"pass", "inconclusive"}
@@ -107,6 +108,7 @@ time.sleep(0.2)
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("how", SLOWER)
 async def test_slower_is_seen_twice_and_rejected(judged, how):
     found = await judged({MODULE: SLOWER[how]})
@@ -114,6 +116,7 @@ async def test_slower_is_seen_twice_and_rejected(judged, how):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_faster_is_seen_twice_where_it_was_promised(judged):
     quick = f"""def count(number: int) -> int:
     return number * pow(31, {LAPS}, 1_000_003) % 1_000_003
@@ -124,6 +127,7 @@ async def test_faster_is_seen_twice_where_it_was_promised(judged):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_promise_that_is_not_kept_is_no_approval(judged):
     found = await judged({MODULE: SAME.replace("number", "value")}, "better")
     assert found.outcome in {"fail", "inconclusive"}

@@ -25,6 +25,7 @@ PATCHES = ROOT / "tests" / "patches"
 PARTS = ("hermes", "relay", "training", "skins", "soul", "benchmarks", "pyproject.toml")
 NO_COPIES = shutil.ignore_patterns("__pycache__", "*.gguf")
 BUDGET = {"wall_s": 1500, "cpu_s": 900, "pairs": 40, "acceptance_s": 40, "benchmarks_s": 900}
+SHORT = BUDGET | {"acceptance_s": 8}
 MEASURED = ["blocks", "prompt", "due", "stream", "words"]
 
 
@@ -55,7 +56,8 @@ def laboratory(tmp_path_factory):
         else:
             shutil.copy(ROOT / name, root / name)
     (root / "ci").mkdir()
-    budgets = {"tiers": {"fast": BUDGET}, "benchmarks": {"fast": MEASURED}}
+    measured = {"micro": MEASURED, "fast": MEASURED}
+    budgets = {"tiers": {"micro": SHORT, "fast": BUDGET}, "benchmarks": measured}
     (root / "ci/budgets.json").write_text(json.dumps(budgets))
     git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@t"]
     for words in ("init -q -b main", "add -A", "commit -q -m parent"):
@@ -78,6 +80,7 @@ def test_it_applies_to_the_code_as_it_is(line, laboratory):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("line", table(), ids=lambda line: line.patch)
 async def test_its_verdict(line, laboratory, standing, open_data, book, lever):
@@ -93,7 +96,10 @@ async def test_its_verdict(line, laboratory, standing, open_data, book, lever):
         architecture_patch=(PATCHES / f"{line.patch}.patch").read_bytes(),
         evaluation_task=line.promise,
         workshop=opened,
-        terms=Terms(effort="fast", goal="same" if line.promise == "none" else "better"),
+        terms=Terms(
+            effort="micro" if line.verdict == "approve" else "fast",
+            goal="same" if line.promise == "none" else "better",
+        ),
     )
     verdict = await successor.complete()
     last = verdict.evidence[-1]

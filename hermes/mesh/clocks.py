@@ -39,4 +39,4 @@ def words(apart_ms: int) -> str:
 
 def span(ms: int) -> str:
     """A length of time, for people."""
-    return f"{ms // 60_000} min" if ms >= _MINUTES_MS else f"{ms // 1_000} s"
+    return f"{round(ms / 60_000)} min" if ms >= _MINUTES_MS else f"{ms // 1_000} s"

@@ -42,7 +42,7 @@ def propose_tool(proposals: Proposals) -> Tool:
 
     return Tool(
         name="ProposePatch",
-        description="Propose a change of Hermes itself: it is tried in a sandbox clone and judged.",
+        description="Propose a change of Hermes itself; it is tried and judged.",
         arguments=ProposePatchArguments,
         effect="write",
         subject=lambda arguments: Subject("text", arguments.task[:_SHOWN]),

@@ -5,7 +5,8 @@ matching arbitrarily slow, and there it can be killed.
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -16,12 +17,18 @@ from hermes.tools.disk import open_regular
 _MAX_RULES = 1_000_000
 
 
-class _Checked(Protocol):
+class _Found(Protocol):
+    match: re.Match[str]
+
+
+class _Rule(Protocol):
     include: bool | None
+
+    def match_file(self, file: str) -> _Found | None: ...
 
 
 class _Spec(Protocol):
-    def check_file(self, file: str) -> _Checked: ...
+    patterns: Sequence[_Rule]
 
 
 Chain = tuple[tuple[str, _Spec], ...]
@@ -102,7 +109,29 @@ def _is_valid(line: str) -> bool:
 def _ignored(path: str, chain: Chain, *, is_directory: bool) -> bool:
     for base, spec in reversed(chain):
         relative = os.path.relpath(path, base) + ("/" if is_directory else "")
-        verdict = spec.check_file(relative).include
+        verdict = _verdict(relative, spec)
         if verdict is not None:
             return verdict
     return False
+
+
+def _verdict(relative: str, spec: _Spec) -> bool | None:
+    """The last rule that speaks of a path itself.
+
+    A directory that is out is never walked into; what let one in says nothing of what it holds.
+    """
+    for rule in reversed(spec.patterns):
+        if rule.include is None or (found := rule.match_file(relative)) is None:
+            continue
+        if not _means_above(found.match, relative):
+            return rule.include
+    return None
+
+
+def _means_above(match: re.Match[str], relative: str) -> bool:
+    """Whether a rule for a directory matched one that the path lies in (pathspec's `ps_d`)."""
+    if not match.groupdict().get("ps_d"):
+        return False
+    if not match.re.pattern.startswith("^"):  # `*/`: any directory
+        return not relative.endswith("/")
+    return match.end("ps_d") != len(relative)

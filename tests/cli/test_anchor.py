@@ -134,9 +134,11 @@ def test_the_doctor_shows_the_alarm(shell):
     record.parent.mkdir(parents=True)
     record.write_bytes(b"")
     shell.running = True
-    shell.door = ScriptedDoor(answers={"anchor.status": STATUS | {"halted": HALTED}})
+    stops = {"stops": {"reason": "", "remedy": "", "begun_today": 0, "most_a_day": 48}}
+    answers = {"anchor.status": STATUS | {"halted": HALTED}, "successor.status": stops}
+    shell.door = ScriptedDoor(answers=answers)
     assert shell.run("doctor", "--quick") == 1
     assert HALTED["says"] in shell.out
-    shell.door = ScriptedDoor(answers={"anchor.status": STATUS})
+    shell.door = ScriptedDoor(answers=answers | {"anchor.status": STATUS})
     shell.run("doctor", "--quick")
     assert "1 on regtest" in shell.out

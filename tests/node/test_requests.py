@@ -14,7 +14,7 @@ from hermes.core.message import ToolCall
 from hermes.testing.acts import DONE, Act, chunk, overflow, refuse, say
 from hermes.testing.endpoint import serve
 
-LIMIT = {"full": 6_144, "lean": 2_048}
+LIMIT = {"full": 6_400, "lean": 2_048}
 MEMORY = "decision number {}: we use SQLite for everything durable, one file is easy to back up"
 
 

@@ -51,6 +51,25 @@ def _no_blocking_calls() -> Iterator[None]:
     buster.deactivate()
 
 
+# Short each and long together: what starts processes, relays or boxes goes with the slow ones.
+LONG = {
+    *("test_doctor.py", "test_identity.py", "test_train_verbs.py", "test_sandbox.py"),
+    *("test_homes.py", "test_homes_rights.py", "test_replication.py", "test_replication_rough.py"),
+    *("test_proposals.py", "test_stops.py", "test_node_process.py", "test_node_process_mesh.py"),
+    *("test_dms_rough.py", "test_large_letters.py", "test_nostr_link.py", "test_nostr_ear.py"),
+    *("test_made_up_past.py", "test_dreamer.py", "test_kill9.py", "test_engine_supervisor.py"),
+    *("test_handoff.py", "test_watch_regtest.py", "test_gate_killed.py", "test_gate_probation.py"),
+    *("test_adopting.py", "test_held_turns.py", "test_prefixes_served.py"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        boxed = "standing" in item.fixturenames and item.path.name != "test_escapes.py"
+        if boxed or item.path.name in LONG:
+            item.add_marker(pytest.mark.slow)
+
+
 def _unwanted_skips(config: pytest.Config) -> list[str]:
     lines = Path(__file__).with_name("allowed_skips.txt").read_text().splitlines()
     allowed = [line for line in lines if line and not line.startswith("#")]

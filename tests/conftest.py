@@ -63,8 +63,14 @@ LONG = {
 }
 
 
+# Their deadlines are those of the product.
+ALONE = {"test_homes_lost.py", "test_homes_killed.py", "test_node_shutdown.py", "test_regtest.py"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.name in ALONE and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.alone)
         boxed = "standing" in item.fixturenames and item.path.name != "test_escapes.py"
         if boxed or item.path.name in LONG:
             item.add_marker(pytest.mark.slow)

@@ -28,7 +28,8 @@ async def rehearse(command: Command, env: Mapping[str, str]) -> None:
     folder = await anyio.to_thread.run_sync(lambda: tempfile.TemporaryDirectory(prefix="hermes-v"))
     try:
         base = Path(folder.name)
-        home = {"HERMES_V2_HOME": str(base / "home"), "XDG_RUNTIME_DIR": "", "TMPDIR": folder.name}
+        # Sockets lie where those of this machine lie: below this folder their paths grow too long.
+        home = {"HERMES_V2_HOME": str(base / "home")}
         script = base / "script.jsonl"
         await anyio.to_thread.run_sync(script.write_text, f'{{"text": "{_WORDS}"}}\n')
         model = f"scripted:{script}"

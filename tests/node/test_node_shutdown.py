@@ -36,11 +36,14 @@ class Silent:
 
     def _greet(self, one):
         head = one.recv(4_096).decode()
-        key = next(
+        keys = [
             line.partition(": ")[2]
             for line in head.splitlines()
             if line.lower().startswith("sec-websocket-key")
-        )
+        ]
+        if not keys:  # it went away again
+            return
+        key = keys[0]
         one.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + accepted(key).encode() + b"\r\n\r\n"

@@ -19,7 +19,8 @@ BUDGET = {"wall_s": 600, "cpu_s": 600, "pairs": 40, "acceptance_s": 10, "benchma
 def machine(tmp_path, standing):
     standing.require("A", "A-")
     checkout = whole(tmp_path / "checkout")
-    shutil.copytree(ROOT / "benchmarks", checkout / "benchmarks", dirs_exist_ok=True)
+    plain = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "benchmarks", checkout / "benchmarks", ignore=plain, dirs_exist_ok=True)
     (checkout / "ci").mkdir()
     budgets = {"tiers": {"micro": BUDGET}, "benchmarks": {"micro": ["due"]}}
     (checkout / "ci" / "budgets.json").write_text(json.dumps(budgets))

@@ -27,7 +27,7 @@ from relay.rules import Rules
 from relay.server import Place, open_relay
 
 COUNT, PROCESSES = 50, 4
-MOST_KB, SEEN_S = 1_500, 45
+MOST_KB, SEEN_S = 2_500, 45
 _LINE = 1 << 22
 _PATIENCE_S = 120.0
 

@@ -68,7 +68,13 @@ ALONE = {"test_homes_lost.py", "test_homes_killed.py", "test_node_shutdown.py", 
 
 
 # What runs this very checkout in boxes: as root that is another user, who must be able to read it.
-RUNS_IT = {"test_proposals.py", "test_held_turns.py", "test_held_commands.py", "test_held.py"}
+RUNS_IT = {
+    "test_tiers.py",
+    "test_proposals.py",
+    "test_held_turns.py",
+    "test_held_commands.py",
+    "test_held.py",
+}
 PURE = {"test_paired.py", "test_trees.py", "test_weighing.py", "test_patch.py", "test_frames.py"}
 
 

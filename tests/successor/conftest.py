@@ -1,5 +1,4 @@
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
@@ -7,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from git_words import git
 
 from hermes.core.candidate import CANDIDATE_KIND, Candidate
 from hermes.core.canonical import encode
@@ -98,12 +98,6 @@ def open_data():
         yield Path(name)
         for folder, _, _ in os.walk(name):
             Path(folder).chmod(0o755)
-
-
-def git(root: Path, *words: str) -> str:
-    who = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", f"safe.directory={root}"]
-    argv = ["git", *who, "-C", str(root), *words]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import zlib
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import git
+from git_words import git
 
 from hermes.core.clock import SystemClock
 from hermes.core.verdict import Verdict

@@ -73,7 +73,20 @@ def _state_of(it):
 
 
 async def test_garbage_is_refused_and_named(tmp_path):
-    rounds = Directory(tmp_path, LIMIT)
+    for attempt in range(5):  # a liar whose round was over before it spoke is heard by nobody
+        reports = await _beside_a_liar(tmp_path / str(attempt))
+        if all(report.refused for report in reports.values()):
+            break
+    assert len(digests(reports)) == 1
+    for report in reports.values():
+        assert report.contributed == 3
+        assert list(report.refused) == ["liar"]
+        assert "no contribution" in report.refused["liar"][0]
+
+
+async def _beside_a_liar(folder):
+    folder.mkdir()
+    rounds = Directory(folder, LIMIT)
 
     async def lie():
         for number in range(3):
@@ -84,12 +97,7 @@ async def test_garbage_is_refused_and_named(tmp_path):
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lie)
-        reports = await together([worker(n, rounds, rounds_of(3, 3, 20)) for n in NAMES])
-    assert len(digests(reports)) == 1
-    for report in reports.values():
-        assert report.contributed == 3
-        assert list(report.refused) == ["liar"]
-        assert "no contribution" in report.refused["liar"][0]
+        return await together([worker(n, rounds, rounds_of(3, 3, 20)) for n in NAMES])
 
 
 async def test_rounds_go_on_without_one_that_lags(tmp_path):

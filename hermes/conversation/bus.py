@@ -15,6 +15,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from hermes.core.event import Event, Notice, TextDelta, TurnStarted, is_final
 from hermes.core.ids import ConversationId
+from hermes.core.task_groups import cut_short
 
 _UNSEEN = 20  # notices that are kept for a conversation with nobody there
 _BACKLOG = 50_000  # events a slow watcher may be behind
@@ -115,20 +116,8 @@ class Bus:
     @asynccontextmanager
     async def giving_way(self) -> AsyncGenerator[None]:
         """Cancel the body when a turn runs; what the body raises comes out as it is."""
-        failed: list[Exception] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._cancel_when_stirred, tasks.cancel_scope)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
-                failed.append(error)
-            tasks.cancel_scope.cancel()
-        if failed:
-            raise failed[0]
-
-    async def _cancel_when_stirred(self, work: anyio.CancelScope) -> None:
-        await self._stirred.wait()
-        work.cancel()
+        async with cut_short(self._stirred.wait):
+            yield
 
     def _count(self, event: Event) -> None:
         if isinstance(event, TurnStarted):

@@ -4,8 +4,8 @@ Whoever holds the store's lock is the owner. A waiting client takes the lock wit
 the owner's end, the others find its socket.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import anyio.to_thread
@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from hermes.config import Settings
 from hermes.core.clock import SystemClock
+from hermes.core.task_groups import lone_error
 from hermes.errors import OwnerGone, StoreOwned
 from hermes.gateway.client import Client
 from hermes.gateway.wire import Lines, Wire
@@ -79,7 +80,7 @@ async def find_owner(settings: Settings) -> AsyncGenerator[Client | None]:
     except OwnerGone:
         yield None
         return
-    with _plainly():
+    with lone_error():
         async with anyio.create_task_group() as taking:
             taking.start_soon(client.run)
             yield client
@@ -113,7 +114,7 @@ async def open_client(
             of others that attached to it are over, and resumes nothing it was not asked to.
         environ: the environment that commands of an owner inherit, filtered.
     """
-    with _plainly():
+    with lone_error():
         async with anyio.create_task_group() as owning:
             opener = _Opener(settings, environ, owning, lasting=interactive)
             client = Client(opener, SystemClock())
@@ -129,15 +130,3 @@ async def open_client(
                 if opener.owner is not None:
                     await opener.owner.say_goodbye()
             owning.cancel_scope.cancel()
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """Let a lone error out as itself: task groups wrap it, callers should not have to know."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__

@@ -69,7 +69,6 @@ class Inmate:
             group.start_soon(self._clock)
             group.start_soon(self.hand_in, frames)
             group.start_soon(self._listen)
-            group.start_soon(self._feed, wires.stdin)
             async with anyio.create_task_group() as pumps:
                 for name in ("stdout", "stderr"):
                     self.streams[name] = bytearray()
@@ -133,15 +132,6 @@ class Inmate:
 
     async def _listen(self) -> None:
         await self.heard(_NEVER)
-
-    async def _feed(self, data: bytes | int) -> None:
-        stdin = self.process.stdin
-        if stdin is None or isinstance(data, int):
-            return
-        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            await stdin.send(data)
-        with anyio.CancelScope(shield=True), contextlib.suppress(OSError):
-            await stdin.aclose()
 
 
 def over(weight: Weight, limits: Limits) -> Why | None:

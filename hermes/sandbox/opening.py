@@ -1,13 +1,20 @@
 """Starts a sandbox that waits for its words, and leaves nothing of it when the context ends."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from dataclasses import dataclass
 from functools import partial
+from typing import IO
 
 import anyio
 import anyio.to_thread
@@ -24,6 +31,7 @@ from hermes.sandbox.off_loop import off_loop
 
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SWEEP_S = 5.0
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True)
@@ -131,11 +139,9 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
 async def _spawn(
     account: Account | None, wires: Wires, argv: Sequence[str], fds: Sequence[int]
 ) -> Process:
-    stdin = wires.stdin
-    if isinstance(stdin, bytes):
-        stdin = subprocess.PIPE if stdin else subprocess.DEVNULL
     opened: list[Process] = []
-    with anyio.CancelScope(shield=True):  # half a start would leave a process behind
+    shield = anyio.CancelScope(shield=True)  # half a start would leave a process behind
+    with shield, await anyio.to_thread.run_sync(_stdin, wires.stdin) as stdin:
         opened.append(
             await anyio.open_process(
                 argv,
@@ -152,3 +158,16 @@ async def _spawn(
             )
         )
     return opened[0]
+
+
+def _stdin(given: bytes | int) -> AbstractContextManager[IO[bytes] | int]:
+    """Bytes as a file that nobody can write to: a pipe would want somebody who reads it."""
+    if isinstance(given, int):
+        return contextlib.nullcontext(given)
+    if not given:
+        return contextlib.nullcontext(subprocess.DEVNULL)
+    file = os.fdopen(os.memfd_create("stdin", os.MFD_ALLOW_SEALING), "w+b")
+    file.write(given)
+    file.seek(0)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+    return file

@@ -102,19 +102,19 @@ async def _inside(ground: Ground, tier: Tier, target: Target) -> Mapping[str, bo
 
 
 async def _outside(ground: Ground, target: Target) -> Mapping[str, bool]:
-    code = await anyio.to_thread.run_sync(_PROBE.read_bytes)
     account = ground.account
-    done = await anyio.run_process(
-        [ground.python, "-I", "-S", "-B", "-", *target.words(str(target.folder))],
-        input=code,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        cwd="/",
-        env={"HERMES_PROBE": "1"},
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
+    with _PROBE.open("rb") as code:
+        done = await anyio.run_process(
+            [ground.python, "-I", "-S", "-B", "-", *target.words(str(target.folder))],
+            stdin=code,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            cwd="/",
+            env={"HERMES_PROBE": "1"},
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
     return _read(done.stdout)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hermes.errors import NotAvailable
 from hermes.sandbox.ground import Account
+from hermes.successor.pointer import settle
 from hermes.successor.trees import digest
 
 _KEPT = 16
@@ -79,7 +80,7 @@ class Forest:
             file.flush()
             os.fsync(file.fileno())
         Path(file.name).replace(self._commits / commit)
-        sync_folder(self._commits)
+        settle(self._commits)
 
     @contextmanager
     def planting(self) -> Iterator[Path]:
@@ -104,7 +105,7 @@ class Forest:
         for folder, _, _ in os.walk(place):
             Path(folder).chmod(0o555)
         os.utime(place)
-        sync_folder(self.root)
+        settle(self.root)
         return place, name
 
     @contextmanager
@@ -159,15 +160,6 @@ def remove(tree: Path) -> None:
         with contextlib.suppress(OSError):
             Path(folder).chmod(0o755)
     shutil.rmtree(tree, ignore_errors=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def compiled(path: str) -> str:

@@ -13,6 +13,7 @@ import anyio.to_thread
 import msgspec
 
 from hermes.core.candidate import Candidate
+from hermes.core.task_groups import cut_short
 from hermes.core.verdict import Evidence, Verdict
 from hermes.errors import BudgetSpent, Halted, HermesError
 from hermes.sandbox.changes import Delta
@@ -197,23 +198,14 @@ async def _alone(forest: Forest, stops: Stops) -> AsyncGenerator[None]:
 async def _stoppable(stops: Stops) -> AsyncGenerator[None]:
     """End the body, and every box in it, soon after the emergency stop is set."""
     pulled = False
-    failed: list[Exception] = []
 
-    async def look(scope: anyio.CancelScope) -> None:
+    async def look() -> None:
         nonlocal pulled
         while not pulled:
             await anyio.sleep(_LOOK_S)
             pulled = await anyio.to_thread.run_sync(stops.flagged)
-        scope.cancel()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(look, tasks.cancel_scope)
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - raised again, outside of the group
-            failed.append(error)
-        tasks.cancel_scope.cancel()
-    if failed:
-        raise failed[0]
+    async with cut_short(look):
+        yield
     if pulled:
         raise Halted("the emergency stop was set while a trial ran", "remove emergency_stop.flag")

@@ -11,7 +11,7 @@ import msgspec
 
 from hermes.core.ids import uuid7
 from hermes.errors import SuccessorError
-from hermes.successor.forest import sync_folder
+from hermes.successor.pointer import settle
 from hermes.successor.trial import Order
 
 _MOST = 20
@@ -40,7 +40,7 @@ class Waiting:
             file.flush()
             os.fsync(file.fileno())
         new.rename(self._folder / name)
-        sync_folder(self._folder)
+        settle(self._folder)
         return name
 
     def names(self) -> list[str]:
@@ -65,4 +65,4 @@ class Waiting:
         """Forget one."""
         with contextlib.suppress(FileNotFoundError):
             (self._folder / name).unlink()
-            sync_folder(self._folder)
+            settle(self._folder)

@@ -16,8 +16,9 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from hermes.core.task_groups import lone_error
 from hermes.sandbox.box import HOME, Bind, Ended, Wires
-from hermes.successor.judge.lines import Broken, Lines, one_error, patience
+from hermes.successor.judge.lines import Broken, Lines, patience
 from hermes.successor.workbench import Side, View, Workbench
 
 Json = Any
@@ -148,33 +149,34 @@ class Driven:
 async def drive(bench: Workbench, side: Side) -> AsyncGenerator[Driven, None]:
     """A box with a warden in it and nothing started yet; gone when the context ends."""
     text = await anyio.to_thread.run_sync(_warden)
-    async with one_error(), anyio.create_task_group() as tasks:
-        with ExitStack() as stack:
-            pairs = [socket.socketpair() for _ in range(LAUNCHES + 1)]
-            for ours, theirs in pairs:
-                stack.enter_context(ours)
-                stack.enter_context(theirs)
-            fds = [theirs.fileno() for _, theirs in pairs]
-            launches = [(Lines(ours), theirs.fileno()) for ours, theirs in pairs[1:]]
-            driven = Driven(side, Lines(pairs[0][0]), launches)
+    with lone_error():
+        async with anyio.create_task_group() as tasks:
+            with ExitStack() as stack:
+                pairs = [socket.socketpair() for _ in range(LAUNCHES + 1)]
+                for ours, theirs in pairs:
+                    stack.enter_context(ours)
+                    stack.enter_context(theirs)
+                fds = [theirs.fileno() for _, theirs in pairs]
+                launches = [(Lines(ours), theirs.fileno()) for ours, theirs in pairs[1:]]
+                driven = Driven(side, Lines(pairs[0][0]), launches)
 
-            async def box() -> None:
-                argv = bench.python("-I", "-S", "-c", text, *map(str, fds))
-                view = View(read=(Bind(bench.parent, _PARENT),))
-                wires = Wires(keep=tuple(fds), collect=False)
-                driven.ended = await bench.run(side, argv, view, wires, driven.hear)
-                driven.over.set()
+                async def box() -> None:
+                    argv = bench.python("-I", "-S", "-c", text, *map(str, fds))
+                    view = View(read=(Bind(bench.parent, _PARENT),))
+                    wires = Wires(keep=tuple(fds), collect=False)
+                    driven.ended = await bench.run(side, argv, view, wires, driven.hear)
+                    driven.over.set()
 
-            tasks.start_soon(box)
-            with patience("machine", _START_S):
-                await driven._control.receive()  # noqa: SLF001 - it says that it is ready
-            for _, theirs in pairs:
-                theirs.close()
-            await driven.order("put", files={"model": '{"text": "ok"}\n'})
-            yield driven
-            pairs[0][0].close()  # the warden ends, and with it the box, which says what it used
-            await driven.why()
-            tasks.cancel_scope.cancel()
+                tasks.start_soon(box)
+                with patience("machine", _START_S):
+                    await driven._control.receive()  # noqa: SLF001 - it says that it is ready
+                for _, theirs in pairs:
+                    theirs.close()
+                await driven.order("put", files={"model": '{"text": "ok"}\n'})
+                yield driven
+                pairs[0][0].close()  # the warden ends, and with it the box, which says what it used
+                await driven.why()
+                tasks.cancel_scope.cancel()
 
 
 def words(bench: Workbench) -> list[str]:

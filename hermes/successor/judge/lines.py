@@ -1,8 +1,8 @@
 """Lines of JSON to and from a box: whoever is inside is hostile, so all is capped and timed."""
 
 import socket
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -87,15 +87,3 @@ def patience(how: str, seconds: float) -> Iterator[None]:
             yield
     except TimeoutError as error:
         raise Broken(how, f"no answer in {seconds:.0f} s") from error
-
-
-@asynccontextmanager
-async def one_error() -> AsyncGenerator[None, None]:
-    """Let a lone error of a task group out as itself."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from error.__cause__

@@ -10,8 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 from blockbuster import BlockBuster
+
+from hermes.sandbox.standing import Standing, examine
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,15 @@ def _guard(event: str, args: tuple[object, ...]) -> None:
 sys.addaudithook(_guard)
 
 
+@pytest.fixture(scope="session")
+def standing() -> Standing:
+    """What this machine's sandbox is worth; what needs all of it is skipped elsewhere."""
+    found = anyio.run(examine)
+    if found.tier not in {"A", "A-"}:
+        pytest.skip(f"this machine gives no user namespace: {found.reason}")
+    return found
+
+
 @pytest.fixture(autouse=True)
 def _no_blocking_calls() -> Iterator[None]:
     buster = BlockBuster(scanned_modules="hermes")
@@ -59,7 +71,7 @@ LONG = {
     *("test_dms_rough.py", "test_large_letters.py", "test_nostr_link.py", "test_nostr_ear.py"),
     *("test_made_up_past.py", "test_dreamer.py", "test_kill9.py", "test_engine_supervisor.py"),
     *("test_handoff.py", "test_watch_regtest.py", "test_gate_killed.py", "test_gate_probation.py"),
-    *("test_adopting.py", "test_held_turns.py", "test_prefixes_served.py"),
+    *("test_adopting.py", "test_prefixes_served.py"),
 }
 
 
@@ -76,6 +88,10 @@ RUNS_IT = {
     "test_held.py",
 }
 PURE = {"test_paired.py", "test_trees.py", "test_weighing.py", "test_patch.py", "test_frames.py"}
+
+
+# These start a box each and are quick all the same.
+QUICK_BOXES = {"test_escapes.py", "test_held.py"}
 
 
 def _others_can_read() -> bool:
@@ -95,7 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="another user cannot run this checkout"))
         if item.path.name in ALONE and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.alone)
-        boxed = "standing" in item.fixturenames and item.path.name != "test_escapes.py"
+        boxed = "standing" in item.fixturenames and item.path.name not in QUICK_BOXES
         if boxed or item.path.name in LONG:
             item.add_marker(pytest.mark.slow)
 

@@ -133,7 +133,7 @@ async def test_reading_sees_each_edit_at_once(ask, root):
 
 @pytest.mark.parametrize("network", [False, True])
 async def test_the_network_is_there_only_when_it_is_wanted(
-    bench, shell, env, whole, journal, network
+    bench, shell, env, standing, journal, network
 ):
     command = "exec 3<>/dev/tcp/127.0.0.1/{0} && echo reached"
     with socket.create_server(("127.0.0.1", 0)) as server:

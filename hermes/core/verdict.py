@@ -49,7 +49,6 @@ class Spent(msgspec.Struct, frozen=True):
     wall_ms: int = 0
     cpu_ms: int = 0
     peak_kib: int = 0
-    disk_kib: int = 0
     processes: int = 0
     tokens: int = 0
 

@@ -31,17 +31,17 @@ class Budget(msgspec.Struct, frozen=True):
     """The budget of one trial: of all boxes together, then of one box.
 
     `wall_s`, `cpu_s` and `tokens` are for the whole trial; `acceptance_s`, `benchmarks_s` and
-    `task_s` each for one stage; `pairs` for one benchmark. `box_*` bound one box.
+    `tests_s` each for one stage; `pairs` for one benchmark. `box_*` bound one box. The wall time
+    is several times what a trial needs: on a busy machine the stages' seconds are stretched.
     """
 
-    wall_s: _Seconds = 600.0
+    wall_s: _Seconds = 1_500.0
     cpu_s: _Seconds = 900.0
     tokens: _Count = 20_000
     pairs: _Some = 40
     acceptance_s: _Seconds = 10.0
     benchmarks_s: _Seconds = 120.0
     tests_s: _Seconds = 120.0
-    task_s: _Seconds = 60.0
     box_wall_s: _Seconds = 120.0
     box_cpu_s: _Some = 60
     box_memory_mib: _Some = 1024
@@ -65,25 +65,23 @@ class Budget(msgspec.Struct, frozen=True):
 
 DEFAULTS: Mapping[Effort, Budget] = {
     "micro": Budget(
-        wall_s=90.0,
+        wall_s=300.0,
         cpu_s=90.0,
         tokens=2_000,
         pairs=10,
         acceptance_s=2.0,
         benchmarks_s=30.0,
         tests_s=30.0,
-        task_s=20.0,
     ),
     "fast": Budget(),
     "full": Budget(
-        wall_s=3_600.0,
+        wall_s=7_200.0,
         cpu_s=5_400.0,
         tokens=200_000,
         pairs=80,
         acceptance_s=60.0,
         benchmarks_s=900.0,
         tests_s=900.0,
-        task_s=600.0,
         box_wall_s=900.0,
         box_cpu_s=900,
     ),
@@ -115,7 +113,7 @@ class Spend:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._began = anyio.current_time()
-        self._cpu_ms = self._peak_kib = self._processes = self._disk_kib = 0
+        self._cpu_ms = self._peak_kib = self._processes = 0
         self.tokens = 0
         self.limits: list[str] = []
 
@@ -164,7 +162,6 @@ class Spend:
             wall_ms=round((anyio.current_time() - self._began) * 1000),
             cpu_ms=self._cpu_ms,
             peak_kib=self._peak_kib,
-            disk_kib=self._disk_kib,
             processes=self._processes,
             tokens=self.tokens,
         )

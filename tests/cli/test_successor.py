@@ -20,7 +20,7 @@ VERDICT = {
          "ratios": [{"name": "search", "word": "faster", "middle": 700, "low": 650, "high": 755,
                      "pairs": 20}]},
     ],
-    "spent": {"wall_ms": 12_300, "cpu_ms": 9_000, "peak_kib": 204_800, "disk_kib": 1,
+    "spent": {"wall_ms": 12_300, "cpu_ms": 9_000, "peak_kib": 204_800,
               "processes": 4, "tokens": 0},
     "limits": ["wall"],
     "ward": {"tier": "A", "kernel": "6", "landlock": 7, "bubblewrap": "0.8", "self_test": "x"},

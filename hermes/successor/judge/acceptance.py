@@ -12,6 +12,7 @@ import msgspec
 from hermes.core.verdict import Evidence, Outcome
 from hermes.successor.judge.alike import Intended, read_intended
 from hermes.successor.judge.duel import LEAST, Finding, Told, pair
+from hermes.successor.judge.lines import Broken
 from hermes.successor.workbench import Workbench
 
 _DECLARES = "intended:"
@@ -35,6 +36,8 @@ class Acceptance:
         intended = declared(bench.task)
         bench.marks += [f"declared: {one.tool} {one.path} {one.how}" for one in intended]
         told = await _duel(bench, intended, bench.budget.acceptance_s)
+        if told.limit:  # the machine's doing: once more, from fresh state
+            told = await _duel(bench, intended, bench.budget.acceptance_s)
         again: list[Told] = []
         if told.finding:
             rounds = told.finding.rounds
@@ -59,8 +62,11 @@ def declared(task: str) -> tuple[Intended, ...]:
 async def _duel(
     bench: Workbench, intended: Sequence[Intended], seconds: float, rounds: int | None = None
 ) -> Told:
-    async with pair(bench, "1", intended) as duel:
-        return await duel.run(seconds, rounds)
+    try:
+        async with pair(bench, "1", intended) as duel:
+            return await duel.run(seconds, rounds)
+    except Broken as broken:  # before anything of the candidate ran
+        return Told(limit=f"a box that is not ready: {broken.message}")
 
 
 def _outcome(told: Told, again: Sequence[Told]) -> Outcome:
@@ -73,8 +79,11 @@ def _outcome(told: Told, again: Sequence[Told]) -> Outcome:
 def _says(told: Told, again: Sequence[Told]) -> str:
     found: Finding | None = told.finding
     if found is None:
-        short = f", ended by {told.limit}" if told.limit else ""
-        return f"{told.calls} calls answered as the parent does, {told.kills} kills between{short}"
+        calls = f"{told.calls} calls answered as the parent does, {told.kills} kills between"
+        if told.limit:
+            return f"{calls}; cut short by {told.limit}"
+        few = f"; {told.rounds} rounds of at least {LEAST}: the machine is busy"
+        return calls + (few if told.rounds < LEAST else "")
     seen = sum(one.finding is not None for one in again)
     where = f"{found.tool}: " if found.tool else ""
     return f"{where}{found.kind} (round {found.rounds}; {seen} of {len(again)} replays show it)"

@@ -26,9 +26,10 @@ Reaction = Literal["yes", "no", "stop"]
 LAUNCHES = 10
 _EVENTS_MOST = 20_000
 _SAID_MOST = 4_000
-_ANSWER_S = 30.0
+ANSWER_S = 30.0
 _START_S = 60.0
-_ENDING_S = 1.0
+_ENDING_S = 20.0
+_SHOWN = 400
 _PARENT = Path(f"{HOME}/parent")
 _PROJECT = f"{HOME}/project"
 _MODEL = f"{HOME}/scripts/model"
@@ -97,10 +98,30 @@ class Driven:
                 pass
 
     async def why(self) -> str:
-        """Why the box ended, where it did: a limit, or nothing that is known."""
+        """How the version ended: the limit of its box, else its exit code or signal; "" it lives.
+
+        Whoever is inside ends the warden too where it likes: then only the box is asked.
+        """
+        status: Json = None
+        try:
+            status = (await self.order("ended")).get("status")
+        except Broken:
+            await self.leave()
+        if self.ended is not None and self.ended.why not in {"exit", "signal"}:
+            return self.ended.why
+        if not isinstance(status, int):
+            return "the end of its box" if self.ended else ""
+        return f"signal {-status}" if status < 0 else f"exit code {status}"
+
+    async def leave(self) -> None:
+        """Wait until the box has ended, which says what it used; on a busy machine it takes."""
         with anyio.move_on_after(_ENDING_S):
             await self.over.wait()
-        return self.ended.why if self.ended else ""
+
+    @property
+    def last_words(self) -> str:
+        """What it complained last, in a line."""
+        return " ".join(self.said[-_SHOWN:].decode(errors="replace").split())
 
     async def calls(self, calls: Sequence[Call]) -> list[Answer]:
         """Ask all of this at once and wait for every answer; raises Broken."""
@@ -108,7 +129,7 @@ class Driven:
         self._number += len(calls)
         waiting = {first + index: one for index, one in enumerate(calls)}
         answers = {number: Answer() for number in waiting}
-        with patience("hang", _ANSWER_S):
+        with patience("hang", ANSWER_S):
             await self._lines.send(*(_asked(n, one) for n, one in waiting.items()))
             while waiting:
                 await self._take(await self._lines.receive(), waiting, answers)
@@ -162,7 +183,8 @@ async def drive(bench: Workbench, side: Side) -> AsyncGenerator[Driven, None]:
 
                 async def box() -> None:
                     argv = bench.python("-I", "-S", "-c", text, *map(str, fds))
-                    view = View(read=(Bind(bench.parent, _PARENT),))
+                    limits = replace(bench.budget.limits(), wall_s=bench.spend.left_s)
+                    view = View(limits=limits, read=(Bind(bench.parent, _PARENT),))
                     wires = Wires(keep=tuple(fds), collect=False)
                     driven.ended = await bench.run(side, argv, view, wires, driven.hear)
                     driven.over.set()
@@ -175,7 +197,7 @@ async def drive(bench: Workbench, side: Side) -> AsyncGenerator[Driven, None]:
                 await driven.order("put", files={"model": '{"text": "ok"}\n'})
                 yield driven
                 pairs[0][0].close()  # the warden ends, and with it the box, which says what it used
-                await driven.why()
+                await driven.leave()
                 tasks.cancel_scope.cancel()
 
 

@@ -4,29 +4,28 @@ Rounds, kills and checks follow from the seed alone; the clock only says how man
 """
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import msgspec
 
-from hermes.errors import SuccessorError
 from hermes.successor.judge import invariants
 from hermes.successor.judge.alike import Intended, Plain, undeclared
 from hermes.successor.judge.drive import Answer, Driven, drive, verify_log, words
 from hermes.successor.judge.growth import Growth
-from hermes.successor.judge.inputs import Inputs, Op, script_text
+from hermes.successor.judge.inputs import Inputs, Op
 from hermes.successor.judge.lines import Broken
+from hermes.successor.judge.sides import Sides
 from hermes.successor.workbench import Workbench
 
 Json = Any
 KILLS = (2, 10, 90, 200)  # memory has to grow in between
 LEAST = 12
 """Rounds that a duel has to have for its word."""
-_STRETCH = 6
-_NOBODYS = {"wall clock", "machine memory"}  # limits that say nothing of the candidate
+STRETCH = 6
 _POLICY_EVERY = 8
 _PAGES_EVERY = 5
 _WEIGHED_EVERY = 3
@@ -46,7 +45,10 @@ class Finding:
 
 @dataclass
 class Told:
-    """What a duel did: rounds, compared calls, kills, and checks that were passed."""
+    """What a duel did: rounds, compared calls, kills, and checks that were passed.
+
+    `limit`: what cut it short that is not the candidate's doing.
+    """
 
     rounds: int = 0
     calls: int = 0
@@ -68,6 +70,7 @@ class Duel:
         intended: Sequence[Intended],
     ) -> None:
         self._bench = bench
+        self._sides = Sides(*sides)
         self._parent, self._candidate = sides
         self._intended = intended
         self._plain = (Plain(), Plain())
@@ -91,11 +94,10 @@ class Duel:
                 return self.told
             await self._end()
         except Broken as broken:
-            why = await self._candidate.why()
-            if why in _NOBODYS or self.told.limit:
-                self.told.limit = self.told.limit or why
-            else:
-                self._found(f"{broken.how}: {why}" if why else broken.how, detail=broken.message)
+            blamed = await self._sides.blame(broken)
+            self.told.limit = self._sides.limit
+            if blamed:
+                self._found(blamed, detail=broken.message)
         return self.told
 
     def _enough(self, seconds: float, rounds: int | None) -> bool:
@@ -103,12 +105,12 @@ class Duel:
         if rounds is not None:
             return self.told.rounds >= rounds
         passed = anyio.current_time() - self._began
-        return passed >= seconds * (1 if self.told.rounds >= LEAST else _STRETCH)
+        return passed >= seconds * (1 if self.told.rounds >= LEAST else STRETCH)
 
     async def _round(self) -> None:
         turns, questions = self._inputs.round()
         for batch in [[one] for one in turns] + [questions]:
-            answers = await self._both(batch)
+            answers = await self._sides.ask(batch)
             for op, parent, candidate in zip(batch, *answers, strict=True):
                 self._compare(op, parent, candidate)
             if self.told.finding:
@@ -121,9 +123,18 @@ class Duel:
         if number % _POLICY_EVERY == 1:
             await self._policy(number)
         if number % _WEIGHED_EVERY == 0:
-            weights = [await one.order("weigh") for one in (self._parent, self._candidate)]
-            self.told.weighed.append(weights)
-            self._broken(self._growth.take(weights[0], weights[1]), "")
+            await self._weigh()
+
+    async def _weigh(self) -> None:
+        weights: dict[Driven, Json] = {}
+
+        async def weigh(driven: Driven) -> None:
+            weights[driven] = await driven.order("weigh")
+
+        await self._sides.together(weigh)
+        both = [weights[self._parent], weights[self._candidate]]
+        self.told.weighed.append(both)
+        self._broken(self._growth.take(*both), "")
 
     async def _policy(self, number: int) -> None:
         """Of both, since it leaves conversations behind."""
@@ -135,40 +146,8 @@ class Duel:
             found = await invariants.policy(driven, chance, number)
             broken = found if driven is self._candidate else broken
 
-        await self._together(ask)
+        await self._sides.together(ask)
         self._broken(broken, "runner.chat")
-
-    async def _both(self, batch: Sequence[Op]) -> tuple[list[Answer], list[Answer]]:
-        answers: dict[Driven, list[Answer]] = {}
-
-        async def ask(driven: Driven) -> None:
-            answers[driven] = await _asked(driven, batch)
-
-        await self._together(ask)
-        return answers[self._parent], answers[self._candidate]
-
-    async def _together(self, work: Callable[[Driven], Awaitable[None]]) -> None:
-        """Both sides at once; a parent that breaks is nobody's verdict."""
-        broken: dict[Driven, Broken] = {}
-
-        async def one(driven: Driven) -> None:
-            try:
-                await work(driven)
-            except Broken as error:
-                broken[driven] = error
-
-        async with anyio.create_task_group() as tasks:
-            for driven in (self._parent, self._candidate):
-                tasks.start_soon(one, driven)
-        if self._parent in broken:
-            self.told.limit = await self._parent.why()
-            if self.told.limit in _NOBODYS:
-                raise broken[self._parent]
-            raise SuccessorError(
-                f"the parent's own version {broken[self._parent].message}: {self._parent.said!r}"
-            ) from broken[self._parent]
-        if broken:
-            raise broken[self._candidate]
 
     def _compare(self, op: Op, parent: Answer, candidate: Answer) -> None:
         plain = [side.of(one) for side, one in zip(self._plain, (parent, candidate), strict=True)]
@@ -191,7 +170,7 @@ class Duel:
         async def start(driven: Driven) -> None:
             await driven.start(1 + (driven is self._candidate), words(self._bench))
 
-        await self._together(start)
+        await self._sides.together(start)
 
     async def _kill(self) -> None:
         """Kill -9 both right after what they acknowledged, start them again, read it back."""
@@ -199,7 +178,7 @@ class Duel:
         async def kill(driven: Driven) -> None:
             await driven.order("kill")
 
-        await self._together(kill)
+        await self._sides.together(kill)
         await self._start()
         self.told.kills += 1
         self._growth = Growth()
@@ -211,7 +190,9 @@ class Duel:
         await self._candidate.order("kill")
         found = await verify_log(self._bench, self._candidate)
         self.told.log = str(found.get("stdout") or found.get("stderr"))[-1_000:]
-        if found.get("status") != 0:
+        if found.get("status") is None:
+            self.told.limit = f"the log's check, which took {self.told.log}"
+        elif found.get("status") != 0:
             self._broken("the log does not verify", "")
 
     def _broken(self, what: str, tool: str) -> None:
@@ -233,22 +214,3 @@ async def pair(
         for one in (parent, candidate):
             await one.order("put", files={"notes.txt": _NOTES}, folder="/box/project")
         yield Duel(bench, (parent, candidate), seed, intended)
-
-
-async def _asked(driven: Driven, batch: Sequence[Op]) -> list[Answer]:
-    scripts = {
-        str(op.call.arguments["script"]): script_text(op.script) for op in batch if op.script
-    }
-    if scripts:
-        await driven.order("put", files=scripts)
-    calls = [replace(op.call, arguments=_named(driven, op)) for op in batch]
-    return await driven.calls(calls)
-
-
-def _named(driven: Driven, op: Op) -> dict[str, Json]:
-    """The arguments with a side's own id in place of the judge's name."""
-    arguments = dict(op.call.arguments)
-    name = str(arguments.get("conversation_id", ""))
-    if name.startswith("@"):
-        arguments["conversation_id"] = driven.names.get(name[1:], name)
-    return arguments

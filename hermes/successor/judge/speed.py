@@ -22,10 +22,15 @@ from hermes.successor.workbench import Workbench
 _MOST_S = 90.0
 _LEAST_S = 2.0
 _DECIDING = ("slower", "faster")
+_SLOW = 8
 
 
 class _Broken(Exception):
-    """One side's answer settles it before any figure does."""
+    """One side's answer settles it before any figure does; `theirs`: to the candidate's cost."""
+
+    def __init__(self, says: str, *, theirs: bool) -> None:
+        super().__init__(says)
+        self.theirs = theirs
 
 
 @dataclass
@@ -37,6 +42,8 @@ class Measured:
     first: Compared | None = None
     again: Compared | None = None
     broken: str = ""
+    theirs: bool = False
+    took_s: float = 0.0
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -73,13 +80,13 @@ class Speed:
         """Measure what runs on the change; the task's own benchmarks first."""
         names = await anyio.to_thread.run_sync(listed, bench.parent, bench.effort, bench.task)
         wanted = named(bench.task, names)
-        ends = anyio.current_time() + bench.budget.benchmarks_s
         run_on = [name for name in names if await runs_on(bench, name) is not False]
         done: list[Measured] = []
         for at, name in enumerate(run_on):
             promised = bench.goal == "better" and (name in wanted or not wanted)
             one = Measured(name, "better" if promised else "same")
-            share = (ends - anyio.current_time()) / (len(run_on) - at)
+            left = bench.budget.benchmarks_s - sum(each.took_s for each in done)
+            share = left / (len(run_on) - at)
             await _measure(bench, one, share)
             done.append(one)
             if one.broken or one.word == "slower":
@@ -101,9 +108,8 @@ class Speed:
 async def _measure(bench: Workbench, one: Measured, share_s: float) -> None:
     """Measure once, and again on fresh seeds where the first word would decide."""
     pairs = bench.budget.pairs
-    began = anyio.current_time()
     for purpose in ("first", "again"):
-        left = share_s - (anyio.current_time() - began)
+        left = share_s - one.took_s
         chance = bench.chance(f"benchmark {one.name} {purpose}")
         answers: dict[int, dict[Side, str]] = {}
 
@@ -114,7 +120,7 @@ async def _measure(bench: Workbench, one: Measured, share_s: float) -> None:
         try:
             found = await compare(run, one.goal, chance, most_s=most_s, most_pairs=pairs)
         except _Broken as broken:
-            one.broken = str(broken)
+            one.broken, one.theirs = str(broken), broken.theirs
             return
         if one.first is not None:
             one.again = found
@@ -132,15 +138,27 @@ async def _run(
     ended = await metered(bench, side, one.name, seed)
     said = answer_of(ended)
     if not said or ended.used is None:
-        raise _Broken(f"{one.name} does not run on the {side}: {_why(ended.why, ended.status)}")
+        says = f"{one.name} does not run on the {side}: {_why(ended.why, ended.status)}"
+        if ended.why == "wall clock" and _slow(one, ended.wall_ms):
+            raise _Broken(f"{says}; the machine is busy", theirs=False)
+        theirs = side == "candidate" and ended.why != "machine memory"
+        raise _Broken(says, theirs=theirs)
     both = answers.setdefault(seed, {})
     both[side] = said
     if len(set(both.values())) > 1:
-        raise _Broken(f"{one.name} comes to another result than the parent's")
+        raise _Broken(f"{one.name} comes to another result than the parent's", theirs=True)
     # What was left running when it ended is in the watchdog's account only.
     cpu_s = max(ended.used.cpu_us / 1_000_000, ended.cpu_ms / 1_000)
     one.runs.append({"side": side, "seed": seed, "cpu": cpu_s, "wall": ended.wall_ms})
-    return Run(cpu_s, ended.wall_ms / 1_000, ended.used.peak)
+    found = Run(cpu_s, ended.wall_ms / 1_000, ended.used.peak)
+    one.took_s += found.took_s
+    return found
+
+
+def _slow(one: Measured, wall_ms: int) -> bool:
+    """Whether the parent's runs, too, took a good part of what this one did not end in."""
+    walls = [each["wall"] for each in one.runs if each["side"] == "parent"]
+    return not walls or max(walls) * _SLOW > wall_ms
 
 
 def _why(why: str, status: int) -> str:
@@ -152,8 +170,7 @@ def _judged(bench: Workbench, done: Sequence[Measured], count: int) -> tuple[Out
     told = ", ".join(f"{one.name} {_told(one)}" for one in done)
     for one in done:
         if one.broken:
-            theirs = "on the candidate" in one.broken or "another result" in one.broken
-            return ("fail" if theirs else "inconclusive"), one.broken
+            return ("fail" if one.theirs else "inconclusive"), one.broken
         if one.word == "slower":
             return "fail", told
     if not done:

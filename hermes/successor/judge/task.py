@@ -4,9 +4,11 @@ A line of the task that begins with `$ ` is a command; all must end with 0. With
 model at hand, the candidate runs the task as a turn, and how that ended is told, deciding nothing.
 """
 
+import os
+
 import msgspec
 
-from hermes.core.verdict import Evidence
+from hermes.core.verdict import Evidence, Outcome
 from hermes.errors import ModelError
 from hermes.sandbox.box import Ended, Wires
 from hermes.sandbox.environment import PATH
@@ -46,7 +48,10 @@ class Task:
             if not ended.ok:
                 why = f"exit code {ended.status}" if ended.why == "exit" else ended.why
                 says = f"command {number} of {len(commands)} ends by {why}: {command[:100]}"
-                return Evidence(NAME, "fail", says, (command,), record=await _kept(bench, ended))
+                nobodys = ended.why == "machine memory" or (ended.why == "wall clock" and _busy())
+                word: Outcome = "inconclusive" if nobodys else "fail"
+                says += "; the machine is busy" if nobodys else ""
+                return Evidence(NAME, word, says, (command,), record=await _kept(bench, ended))
         return Evidence(NAME, "pass", f"{len(commands)} commands ended well", tuple(commands))
 
     async def _turn(self, bench: Workbench) -> Evidence:
@@ -64,6 +69,10 @@ class Task:
         word = "answers the task" if ended.ok else "does not answer the task"
         says = f"with a model it {word}, in {bench.spend.tokens} tokens"
         return Evidence(NAME, "advisory", says, record=await _kept(bench, ended))
+
+
+def _busy() -> bool:
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 async def _kept(bench: Workbench, ended: Ended) -> str:

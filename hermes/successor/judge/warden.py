@@ -5,6 +5,7 @@ word. Standard library only. It guards nothing: the box does. It kills everythin
 itself and process 1, so that a version has no way to survive `kill -9`.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -20,6 +21,8 @@ _TICK_MS = 1000 // os.sysconf("SC_CLK_TCK")
 _SET_DUMPABLE = 4
 _MOST = 1 << 16
 _FOLDER = "/box/scripts"
+_LATE_S = 5.0
+_started: list["subprocess.Popen[bytes]"] = []
 
 
 def start(fd: int, argv: list[str], env: dict[str, str], cwd: str) -> dict[str, Any]:
@@ -29,11 +32,22 @@ def start(fd: int, argv: list[str], env: dict[str, str], cwd: str) -> dict[str, 
         argv, stdin=fd, stdout=fd, env={**os.environ, **env}, cwd=cwd
     )
     os.close(fd)  # or its end would not be heard outside
+    _started[:] = [process]
     return {"pid": process.pid}
+
+
+def ended() -> dict[str, Any]:
+    """How the version ended that was started last: its exit code or minus the signal."""
+    status = None
+    if _started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = _started[0].wait(_LATE_S)
+    return {"status": status}
 
 
 def kill() -> dict[str, Any]:
     """Kill -9 everything but this, and wait until nothing of it is left."""
+    _started.clear()
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
@@ -108,7 +122,8 @@ def _others() -> list[str]:
 
 
 _WORK: dict[str, Callable[..., dict[str, Any]]] = {
-    "start": start, "kill": kill, "weigh": weigh, "put": put, "look": look, "run": run,
+    "start": start, "ended": ended, "kill": kill, "weigh": weigh, "put": put, "look": look,
+    "run": run,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What holds for every test: asyncio backend, no socket beyond loopback, no blocking call.
+"""What holds for every test: asyncio, no socket beyond loopback, no blocking call, no deadline.
 
 And for CI: a test skipped for a reason that allowed_skips.txt does not know fails the run.
 """
@@ -13,8 +13,15 @@ from pathlib import Path
 import anyio
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import HealthCheck, settings
 
 from hermes.sandbox.standing import Standing, examine
+
+# Nothing is timed: on a loaded machine any example may take long. What CI has of its own stays.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

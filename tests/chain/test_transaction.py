@@ -176,7 +176,7 @@ def test_every_flipped_bit_of_an_anchor_is_refused_by_both():
             assert not _both(bytes(bad), point, 50_000, script)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     after=st.integers(1, 0xFFFF),
     sequence=st.one_of(st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)),
@@ -195,7 +195,7 @@ def test_both_judges_agree_on_the_dead_mans_delay(after, sequence, by_recovery):
     assert not _both(raw, point, 50_000, script)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(after=st.integers(1, 0xFFFF))
 def test_the_signer_builds_the_same_scripts_by_itself(after):
     genesis = found(KEYS, "00" * 32, 1, recovery=(SPARE.hex(), after))

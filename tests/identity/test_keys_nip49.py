@@ -43,9 +43,7 @@ async def test_what_cannot_be_exported_is_refused_without_being_shown():
         await export_key(b"\5" * 32, "")
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=40) | st.text("ncryptse1qpz", max_size=200))
 async def test_any_other_text_is_refused(text):
     with pytest.raises(IdentityInvalid, match="not an ncryptsec"):

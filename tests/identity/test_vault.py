@@ -9,7 +9,7 @@ import libipld
 import msgspec
 import pytest
 from anyio import to_thread
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.errors import IdentityError, IdentityInvalid, IdentityMissing, PassphraseWrong, Refused
@@ -120,7 +120,7 @@ def test_a_file_that_asks_for_too_much_or_too_little_is_refused(cost):
         vault_of(_with(cost=cost))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.binary(max_size=200)
     | st.recursive(

@@ -94,7 +94,7 @@ def test_no_shares_of_a_secret_of_another_size():
         split(bytes(16), 2, 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.lists(st.sampled_from(SLIP39_WORDS), min_size=33, max_size=33).map(" ".join)

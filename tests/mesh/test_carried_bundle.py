@@ -85,7 +85,7 @@ def test_cut_off(share):
         unpack(GOOD[: int(len(GOOD) * share)], BERT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, len(SMALL) - 1), st.integers(1, 255))
 def test_one_changed_byte_is_noticed_or_changes_nothing(place, by):
     data = bytearray(SMALL)
@@ -97,7 +97,7 @@ def test_one_changed_byte_is_noticed_or_changes_nothing(place, by):
     assert found == unpack(SMALL, BERT)  # in the tar's own padding
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=2_000))
 def test_no_bytes_are_more_than_refused(data):
     with pytest.raises(BundleInvalid):

@@ -1,6 +1,6 @@
 import random
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hermes.mesh import intents
@@ -136,7 +136,6 @@ def lived(seed, course, fleet=("a", "b", "c", "d", "e")):
     return done
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 10**6),
     st.lists(st.tuples(st.booleans(), st.sampled_from("xyz"), st.integers(0, 40)), max_size=12),

@@ -142,7 +142,7 @@ def play(fleet, course):
         fleet.run(pause)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), steps)
 def test_never_two_valid_leases(seed, course):
     fleet = Fleetlet(seed, loss=0.2, double=0.2, delay=2_500)
@@ -150,7 +150,7 @@ def test_never_two_valid_leases(seed, course):
     never_two(fleet.held)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), steps)
 def test_no_two_leases_with_one_fence_where_each_side_goes_on(seed, course):
     fleet = Fleetlet(

@@ -98,7 +98,7 @@ def test_pauses_grow_to_a_bound(name, tries):
     assert 0.8 * min(1_000 * 2**tries, LONGEST_MS) <= pause(name, tries) <= 1.2 * LONGEST_MS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 30), st.integers(0, 120_000))
 def test_every_letter_arrives_after_the_cut_heals(seed, count, healed_at):
     chance = random.Random(seed)

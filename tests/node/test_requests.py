@@ -65,9 +65,7 @@ _turns = st.lists(st.lists(_step, max_size=3), min_size=2, max_size=4)
 
 @pytest.mark.parametrize("window", [2_048, 4_096])
 @given(turns=_turns, bulk=st.integers(1, 400))
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_prefix_only_changes_when_it_is_said(tmp_path_factory, window, turns, bulk):
     house = House(tmp_path_factory.mktemp("house"))
     for number in range(3):

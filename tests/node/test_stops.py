@@ -307,9 +307,7 @@ _lines = st.lists(
 
 
 @given(lines=_lines, stop_at=st.integers(0, 25), twice=st.booleans())
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_every_turn_ends_once_and_its_story_is_in_order(
     tmp_path_factory, lines, stop_at, twice
 ):

@@ -82,7 +82,7 @@ def test_words_redirects_and_assignments() -> None:
     assert [r.writes for r in part.redirects] == [True, True, False, False, True, True]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet=st.sampled_from("ab $\"'`(){}<>|&;\n\\#=E-!*é"), max_size=60))
 def test_two_readers_agree_or_nobody_is_believed(text: str) -> None:
     found = parse(text)

@@ -161,14 +161,14 @@ def composed(draw: st.DrawFn) -> str:
 HERE = Place(Path("/nowhere/project"), Path("/nowhere/project"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(composed())
 def test_no_composition_hides_a_command(command: str) -> None:
     assert not is_read_only(command, HERE)
     assert bash_effect(command, HERE) == "write"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.text(max_size=80)
     | st.lists(

@@ -254,7 +254,7 @@ instants = st.integers(946_684_800_000, 2_208_988_800_000)
 zones = st.sampled_from(["Europe/Berlin", "Pacific/Apia", "America/New_York", "UTC"]).map(ZoneInfo)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(st.sampled_from(vocabulary), min_size=1, max_size=6).map(" ".join) | st.text(),
     instants,

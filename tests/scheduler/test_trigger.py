@@ -107,7 +107,7 @@ triggers = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(triggers, instants, instants)
 def test_the_next_slot_lies_ahead_and_never_runs_backwards(trigger, one, other):
     earlier, later = sorted((one, other))
@@ -118,7 +118,7 @@ def test_the_next_slot_lies_ahead_and_never_runs_backwards(trigger, one, other):
         assert second == first
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(triggers, st.sampled_from(["2027-03-28T01:00Z", "2027-10-31T01:00Z", "2027-04-03T15:00Z"]))
 def test_slots_rise_through_a_change_of_the_clock(trigger, change):
     now = ms(change) - 4 * 3_600_000
@@ -135,7 +135,6 @@ def test_a_trigger_survives_the_ledger(trigger):
     assert decode_trigger(encode_trigger(trigger)) == trigger
 
 
-@settings(deadline=None)
 @given(
     st.integers(60_000, 10**8),
     st.integers(0, 10**9),
@@ -148,7 +147,6 @@ def test_slots_between_are_all_kept_or_counted(period, span, limit):
     assert all(0 < slot <= span for slot in slots.kept)
 
 
-@settings(deadline=None)
 @given(triggers, instants, st.integers(0, 10 * 86_400_000))
 def test_a_plan_gives_every_slot_one_fate(trigger, start, late):
     due = next_after(trigger, start)

@@ -77,9 +77,7 @@ async def test_a_snippet_is_short_and_around_the_match(store):
     assert len(snippet) < 300
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.one_of(st.text(), st.text('"*:()^-+ANDORNTE{}\0\ud800 aword')))
 @example('"')
 @example("a\0b")
@@ -94,9 +92,7 @@ async def test_no_query_is_an_error(store, query):
     await store.memory.recall("p", query)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(st.from_regex(r"[a-z0-9äöü]{1,12}", fullmatch=True), min_size=1, max_size=8))
 async def test_a_message_is_found_by_each_of_its_words(store, words):
     made = await conversation(store)

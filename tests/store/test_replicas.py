@@ -151,9 +151,7 @@ async def test_of_a_long_history_only_what_is_new_goes_over(stores):
     assert len(cut.parcel.blocks) == 2
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1 << 30))
 def test_stores_that_talk_undo_and_exchange_agree_in_the_end(seed):
     with TemporaryDirectory(prefix="h.") as folder:

@@ -152,7 +152,7 @@ async def test_a_removal_asks_the_blocks_that_came_since(path, clock):
         assert await one.remove() == {digest_of(b"garbage")}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["hex", "link", "cid"])), max_size=6))
 async def test_chains_of_blobs_are_followed(tmp_path_factory, links):
     """Blob n names other blobs; block names blob 0: what is reached from it stays."""

@@ -127,7 +127,7 @@ def readings(texts) -> str:
     return plain.lower()
 
 
-LOOSE = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+LOOSE = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @LOOSE

@@ -34,7 +34,7 @@ def entry(name, size=1):
     return Entry(name, Reference(1, size, "0" * 64, "f" * 64))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 5), st.data())
 def test_only_one_value_is_ever_chosen(count, data):
     """A random net: any message at any time, twice or never; attempts begun anew at random."""

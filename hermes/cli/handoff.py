@@ -23,6 +23,7 @@ from hermes.core.event import Json
 from hermes.errors import ChainError, HermesError, Refused, Usage
 from hermes.models.engine_process import command_of
 from hermes.node.new_file import check_free, write_new
+from hermes.sandbox.stdin import stdin_of
 
 _MOST = 48 << 20
 _SIGNER = "hermes.chain.recovery_signer"
@@ -180,8 +181,8 @@ async def _signed(request: dict[str, Json]) -> str:
     """What the recovery key's own process made of it; raises Refused."""
     command = command_of(sys.executable, _SIGNER)
     line = msgspec.json.encode(request) + b"\n"
-    with anyio.fail_after(_ANSWER_S):
-        done = await anyio.run_process(command, input=line, stderr=None, check=False)
+    with anyio.fail_after(_ANSWER_S), await anyio.to_thread.run_sync(stdin_of, line) as stdin:
+        done = await anyio.run_process(command, stdin=stdin, stderr=None, check=False)
     try:
         answer = msgspec.json.decode(done.stdout, type=dict[str, str])
     except msgspec.DecodeError as error:

@@ -1,20 +1,17 @@
 """Starts a sandbox that waits for its words, and leaves nothing of it when the context ends."""
 
 import contextlib
-import fcntl
 import os
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
-    AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
 )
 from dataclasses import dataclass
 from functools import partial
-from typing import IO
 
 import anyio
 import anyio.to_thread
@@ -28,10 +25,10 @@ from hermes.sandbox.launch import ENV, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
 from hermes.sandbox.metering import Meter
 from hermes.sandbox.off_loop import off_loop
+from hermes.sandbox.stdin import stdin_of
 
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _SWEEP_S = 5.0
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ async def _spawn(
 ) -> Process:
     opened: list[Process] = []
     shield = anyio.CancelScope(shield=True)  # half a start would leave a process behind
-    with shield, await anyio.to_thread.run_sync(_stdin, wires.stdin) as stdin:
+    with shield, await anyio.to_thread.run_sync(stdin_of, wires.stdin) as stdin:
         opened.append(
             await anyio.open_process(
                 argv,
@@ -158,16 +155,3 @@ async def _spawn(
             )
         )
     return opened[0]
-
-
-def _stdin(given: bytes | int) -> AbstractContextManager[IO[bytes] | int]:
-    """Bytes as a file that nobody can write to: a pipe would want somebody who reads it."""
-    if isinstance(given, int):
-        return contextlib.nullcontext(given)
-    if not given:
-        return contextlib.nullcontext(subprocess.DEVNULL)
-    file = os.fdopen(os.memfd_create("stdin", os.MFD_ALLOW_SEALING), "w+b")
-    file.write(given)
-    file.seek(0)
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
-    return file

@@ -8,7 +8,6 @@ attribute, filter or hook has a say, and the digest of what lies there is compar
 import os
 import shutil
 import stat
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ import anyio.to_thread
 import msgspec
 
 from hermes.errors import NotAvailable, Refused, SuccessorError
+from hermes.sandbox.stdin import stdin_of
 from hermes.successor.pointer import TAG, Pointer, settle, write_whole
 from hermes.successor.trees import digest
 
@@ -248,9 +248,9 @@ def _numbers(tag: str) -> tuple[int, int, int]:
 
 
 async def _run(command: Sequence[str], env: Mapping[str, str], said: bytes = b"") -> str:
-    with anyio.fail_after(_WAIT_S):
+    with anyio.fail_after(_WAIT_S), await anyio.to_thread.run_sync(stdin_of, said) as stdin:
         done = await anyio.run_process(
-            list(command), input=said, env=dict(env), cwd="/", check=False, stderr=subprocess.PIPE
+            list(command), stdin=stdin, env=dict(env), cwd="/", check=False
         )
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip()[-300:]

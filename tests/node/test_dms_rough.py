@@ -152,11 +152,12 @@ class Relays:
 
     async def stop(self) -> None:
         port = int(str(await self._relay.url()).rsplit(":", 1)[1])
-        self._relay.shutdown()
-        del self._relay
-        with anyio.fail_after(5), suppress(OSError):
+        with anyio.fail_after(20), suppress(OSError):
             while True:
+                self._relay.shutdown()  # not heard where it takes a caller at that moment
                 await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
+                await anyio.sleep(0.05)
+        del self._relay
 
 
 class Node:

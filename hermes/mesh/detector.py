@@ -14,6 +14,7 @@ from hermes.mesh.detector_values import (
     ERRANDS,
     Action,
     Asked,
+    Back,
     Changed,
     Detector,
     Errand,
@@ -49,11 +50,7 @@ def step(state: Detector, now: int, event: Event) -> tuple[Detector, tuple[Actio
         case Tick():
             return _tick(state, now)
         case Asked(sender, message):
-            if isinstance(message, Ping):
-                return _asked(state, now, sender, message)
-            if isinstance(message, Ack):
-                return _answered(state, now, sender, message)
-            return _asked_for(state, now, sender, message)
+            return _said(state, now, sender, message)
         case Told(reports, hearsay):
             return told(state, now, reports, hearsay=hearsay)
         case Present(card):
@@ -61,6 +58,29 @@ def step(state: Detector, now: int, event: Event) -> tuple[Detector, tuple[Actio
             state = renewed(state, now, state.incarnation, card)
             state = msgspec.structs.replace(state, made=made)
             return state, (Changed(myself(state)),)
+        case Back():
+            return _back(state)
+
+
+def _back(state: Detector) -> tuple[Detector, tuple[Action, ...]]:
+    """Ask those who did not answer, some of many: what was silent was this node's own line."""
+    seed, members = stir(state.seed), state.members
+    silent = [node for node in members.table if members.table[node].standing is not Standing.ALIVE]
+    chosen = pick(seed, silent, state.pace.most_back)
+    state = msgspec.structs.replace(state, seed=seed, strain=0, missed=())
+    return state, tuple(Send(one, _ping(state, one, stir(seed) >> 1)) for one in chosen)
+
+
+def _said(
+    state: Detector, now: int, sender: str, message: Ping | Ack | PingFor
+) -> tuple[Detector, tuple[Action, ...]]:
+    match message:
+        case Ping():
+            return _asked(state, now, sender, message)
+        case Ack():
+            return _answered(state, now, sender, message)
+        case PingFor():
+            return _asked_for(state, now, sender, message)
 
 
 def _asked(

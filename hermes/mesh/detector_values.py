@@ -20,6 +20,7 @@ class Pace(msgspec.Struct, frozen=True):
     helpers: int = 3
     reach_ms: int = 10_000
     forget_ms: int = 86_400_000
+    most_back: int = 32
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -88,6 +89,10 @@ class Present(msgspec.Struct, frozen=True):
     card: Card
 
 
+class Back(msgspec.Struct, frozen=True):
+    """This node's own line works (again): whose silence it was is asked at once."""
+
+
 class Send(msgspec.Struct, frozen=True):
     """Ask or answer another node."""
 
@@ -108,7 +113,7 @@ class Twin(msgspec.Struct, frozen=True):
     incarnation: int
 
 
-Event = Tick | Asked | Told | Present
+Event = Tick | Asked | Told | Present | Back
 Action = Send | Changed | Twin
 
 

@@ -33,7 +33,13 @@ class Health(msgspec.Struct, frozen=True):
         return Health(less, self.latency_ms, reason=reason)
 
     def failed(self, now: int, reason: str) -> "Health":
-        """It did not answer: left alone for twice as long each time, five minutes at most."""
+        """It did not answer: left alone for twice as long each time, five minutes at most.
+
+        What fails while it is left alone was under way before: several letters that one line
+        took with it are one failure.
+        """
+        if not self.usable(now):
+            return self
         wait = min(FIRST_MS << min(self.failures, 16), MOST_MS)
         return Health(
             score=self.score * (1 - _WEIGHT),
@@ -42,6 +48,10 @@ class Health(msgspec.Struct, frozen=True):
             wait_until=now + wait,
             reason=reason,
         )
+
+    def back(self) -> "Health":
+        """It was heard again, by another line: whatever it is left alone for is over."""
+        return msgspec.structs.replace(self, failures=0, wait_until=0)
 
     def quality(self, now: int) -> float:
         """What it is good for just now, 0 to 1: reliable first, then quick."""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+from anyio.abc import TaskGroup
 from nostr_sdk import EventId, NegentropyItem, NostrSdkError, SyncOptions, Timestamp
 
 from hermes.core.clock import Clock
@@ -18,7 +19,7 @@ from hermes.mesh.event import Filter, Known, NostrEvent
 from hermes.mesh.health import Health
 from hermes.mesh.nostr_ear import CHANNEL, Ear, checked, library_filter
 from hermes.mesh.nostr_keys import NostrKeys, event_of
-from hermes.mesh.nostr_lane import Lane, is_up, new_client, words
+from hermes.mesh.nostr_lane import Lane, is_silence, is_up, new_client, words
 from hermes.mesh.nostr_loop import loop_lent
 
 OK_S = 5.0
@@ -33,10 +34,14 @@ _AT_MOST = 5_000
 class _Station:
     """A relay as this node deals with it: one socket to publish, one to read."""
 
-    def __init__(self, keys: NostrKeys, url: str) -> None:
-        self.mouth = Lane(lambda: new_client(keys), url, _MESSAGES)
-        self.hands = Lane(lambda: new_client(keys), url, _QUERIES)
+    def __init__(self, keys: NostrKeys, url: str, clock: Clock) -> None:
         self.health = Health()
+        self._clock = clock
+        self.mouth = Lane(lambda: new_client(keys), url, _MESSAGES, self._usable)
+        self.hands = Lane(lambda: new_client(keys), url, _QUERIES, self._usable)
+
+    def _usable(self) -> bool:
+        return self.health.usable(self._clock.now_ms())
 
     async def close(self) -> None:
         await self.mouth.close()
@@ -52,11 +57,14 @@ class Wire:
         self._stations: dict[str, _Station] = {}
         self._ears: list[Ear] = []
         self._exits = AsyncExitStack()
+        self._tasks: TaskGroup
         self.lies = 0
         """Events that relays gave us and that did not hold, or that nobody had asked for."""
 
     async def __aenter__(self) -> Self:
         await self._exits.enter_async_context(loop_lent())
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
@@ -65,12 +73,16 @@ class Wire:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            for ear in self._ears:
-                await ear.close()
-            for station in self._stations.values():
-                await station.close()
-            await self._exits.aclose()
+        self._tasks.cancel_scope.cancel()
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                for ear in self._ears:
+                    await ear.close()
+                for station in self._stations.values():
+                    await station.close()
+                await self._exits.aclose()
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -88,7 +100,9 @@ class Wire:
 
         One that is down is kept and tried again; raises RelayRefused on what is no address.
         """
-        fresh = {url: _Station(self.keys, url) for url in urls if url not in self._stations}
+        fresh = {
+            url: _Station(self.keys, url, self._clock) for url in urls if url not in self._stations
+        }
         self._stations |= fresh
         found: dict[str, str] = {}
 
@@ -116,34 +130,41 @@ class Wire:
                 await ear.remove(url)
 
     async def publish(
-        self, event: NostrEvent, urls: Iterable[str] | None = None
+        self, event: NostrEvent, urls: Iterable[str] | None = None, *, first: bool = False
     ) -> Mapping[str, str]:
         """Give an event to relays; for each "" when it said OK, else why not. Never raises.
 
-        Those that failed lately are passed over until their wait is out.
+        Those that failed lately are passed over until their wait is out. `first`: return as soon
+        as one said OK; those that have not answered by then are told on, and left out.
         """
         found: dict[str, str] = {}
         made = event_of(event)
+        to = dict.fromkeys(self._stations if urls is None else urls)
+        enough = anyio.Event()
 
         async def give(url: str) -> None:
-            found[url] = ""
+            why = ""
             try:
                 async with self._asked(url), self._station(url).mouth.relay() as relay:
                     await relay.send_event(made, ok_timeout=timedelta(seconds=OK_S))
             except RelayRefused as error:
-                found[url] = error.message
+                why = error.message
+            found[url] = why
+            if len(found) == len(to) or (first and not why):
+                enough.set()
 
-        async with anyio.create_task_group() as tasks:
-            for url in dict.fromkeys(self._stations if urls is None else urls):
-                tasks.start_soon(give, url)
-        return found
+        for url in to:
+            self._tasks.start_soon(give, url)
+        if to:
+            await enough.wait()
+        return found.copy()
 
     @asynccontextmanager
     async def subscribe(
         self, *filters: Filter, urls: Iterable[str] | None = None
     ) -> AsyncGenerator[Ear]:
         """Listen for events at all relays (or some), now and whenever one comes back."""
-        ear = Ear(new_client(self.keys, CHANNEL), filters)
+        ear = Ear(new_client(self.keys, CHANNEL), filters, self._heard_again)
         if urls is None:
             self._ears.append(ear)
         try:
@@ -192,6 +213,11 @@ class Wire:
             summary = await relay.sync(library_filter(wish), items=items, opts=options)
         return tuple(one.to_hex() for one in summary.remote)
 
+    def _heard_again(self, url: str) -> None:
+        station = self._stations.get(url)
+        if station is not None:
+            station.health = station.health.back()
+
     def _station(self, url: str) -> _Station:
         try:
             return self._stations[url]
@@ -212,10 +238,12 @@ class Wire:
             yield
         except NostrSdkError as error:
             said = words(error)
-            if blame and (":" in said or "timeout" not in said):
+            if blame and not is_silence(said):
                 station.health = station.health.refused(said)
             elif blame:
                 station.health = station.health.failed(self._clock.now_ms(), said)
+                for ear in self._ears:
+                    await ear.doubt(url, (self._clock.now_ms() - began) / 1000)
             raise RelayRefused(f"{url}: {said}") from error
         except RelayRefused as error:
             station.health = station.health.failed(self._clock.now_ms(), error.message)

@@ -2,11 +2,12 @@
 
 Each ear is a client of its own: the library shows an event once a client, to whichever
 subscription it matched first. When its reader lags behind some two thousand events the oldest are
-lost, silently: what must not be lost is fetched again by `nostr_wraps`.
+lost, silently: what must not be lost is fetched again by `nostr_link`. A line over which nothing
+comes may be dead for an hour before the system says so: it is doubted, and made anew.
 """
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from hermes.mesh.nostr_lane import RETRY_S, relay_url, words
 CHANNEL = 4_096
 _NAME = "ear"
 _FIRST_S, _MOST_S = 0.2, 60.0
+_DOUBT_S = 10.0  # a line that was made anew has so long to work
 
 
 class Heard(NamedTuple):
@@ -49,18 +51,28 @@ class _Closed(NamedTuple):
 
 
 class Ear:
-    """Made by `Wire.subscribe`; iterate over it. `lies` counts events that did not hold."""
+    """Made by `Wire.subscribe`; iterate over it. `lies` counts events that did not hold.
 
-    def __init__(self, client: Client, filters: Sequence[Filter]) -> None:
+    `opened` hear of each relay that listens to the subscription, first or again.
+    """
+
+    def __init__(
+        self, client: Client, filters: Sequence[Filter], opened: Callable[[str], None]
+    ) -> None:
         self._client = client
         self._filters = [library_filter(one) for one in filters]
         self._notes = client.notifications()
         self._closed: dict[str, _Closed] = {}
+        self._urls: dict[str, str] = {}  # as they were given, by the library's spelling
+        self._heard: dict[str, float] = {}
+        self._doubted: dict[str, float] = {}  # until when each line has to work (loop time)
+        self.opened = [opened]
         self.lies = 0
 
     async def add(self, url: str) -> None:
         """Listen at one more relay; one that is down now is tried again every few seconds."""
         address = relay_url(url)
+        self._urls[str(address)] = url
         options = RelayOptions().retry_interval(timedelta(seconds=RETRY_S))
         options = options.adjust_retry_interval(False)  # noqa: FBT003 - positional only
         try:
@@ -72,17 +84,20 @@ class Ear:
 
     async def remove(self, url: str) -> None:
         """Listen there no more."""
+        address = relay_url(url)
+        for book in (self._urls, self._heard, self._doubted, self._closed):
+            book.pop(str(address), None)
         try:
-            await self._client.remove_relay(relay_url(url), force=True)
+            await self._client.remove_relay(address, force=True)
         except NostrSdkError as error:
             raise RelayRefused(f"{url}: {words(error)}") from error
 
-    async def up(self) -> frozenset[str]:
-        """The relays that are connected just now."""
-        relays = await self._client.relays()
-        return frozenset(
-            str(url) for url, relay in relays.items() if relay.status() == RelayStatus.CONNECTED
-        )
+    async def doubt(self, url: str, silent_s: float) -> None:
+        """It does not answer others: if nothing came from there since, the line is made anew."""
+        name, now = str(relay_url(url)), anyio.current_time()
+        lives = now - self._heard.get(name, -math.inf) < silent_s
+        if name in self._urls and name not in self._doubted and not lives:
+            await self._anew(url, now)
 
     async def close(self) -> None:
         """Hang up; whoever iterates comes to an end."""
@@ -102,6 +117,7 @@ class Ear:
                 continue
             if note is None or note.is_shutdown():
                 return
+            self._heard[str(note.relay_url)] = anyio.current_time()
             if not note.is_new_event():
                 self._mind(str(note.relay_url), note.message.as_enum())
                 continue
@@ -118,16 +134,21 @@ class Ear:
         refusal comes after its proof; one in ten ears stayed deaf.
         """
         if message.is_closed() and message.subscription_id == _NAME:
+            self._doubted.pop(url, None)
             before = self._closed.get(url, _Closed(0, math.inf))
             pause = min(_FIRST_S * 2**before.times, _MOST_S)
             due = min(before.due, anyio.current_time() + pause)
             self._closed[url] = _Closed(before.times + 1, due)
         elif message.is_end_of_stored_events() and message.subscription_id == _NAME:
             self._closed.pop(url, None)
+            self._doubted.pop(url, None)
+            if url in self._urls:
+                for opened in self.opened:
+                    opened(self._urls[url])
 
     def _patience(self) -> float:
-        due = min((one.due for one in self._closed.values()), default=math.inf)
-        return max(0.0, due - anyio.current_time())
+        due = [one.due for one in self._closed.values()] + list(self._doubted.values())
+        return min(max(0.0, min(due, default=math.inf) - anyio.current_time()), RETRY_S)
 
     async def _ask_again(self) -> None:
         now = anyio.current_time()
@@ -138,6 +159,15 @@ class Ear:
                 self._closed[url] = _Closed(one.times, now + _MOST_S)
             else:
                 self._closed[url] = _Closed(0, now + RETRY_S)
+        for url in [name for name, due in self._doubted.items() if due <= now]:
+            await self._anew(self._urls[url], now)
+
+    async def _anew(self, url: str, now: float) -> None:
+        """Another line in place of one that may be dead, and another soon if that is, too."""
+        with suppress(RelayRefused):
+            await self.remove(url)
+            await self.add(url)
+        self._doubted[str(relay_url(url))] = now + _DOUBT_S
 
     async def _ask_anew(self, url: str) -> bool:
         """Subscribe again; False where the relay is down: what is asked then is forgotten."""

@@ -25,6 +25,7 @@ from hermes.mesh.nostr_keys import NostrKeys
 
 CONNECT_S = 5.0
 AT_ONCE = 8  # more calls in flight on one client slow it: each answer wakes all
+_MOST_WAIT = 256
 RETRY_S = 5
 
 
@@ -42,10 +43,13 @@ class _Connection:
 class Lane:
     """A connection for one purpose: publishing and reading on one socket costs 40 ms each."""
 
-    def __init__(self, make: Callable[[], Client], url: str, most: int) -> None:
+    def __init__(
+        self, make: Callable[[], Client], url: str, most: int, usable: Callable[[], bool]
+    ) -> None:
         self._make = make
         self._url = relay_url(url)
         self._most = most
+        self._usable = usable
         self._now: _Connection | None = None
         self._renewing = anyio.Lock()
         self._places = anyio.Semaphore(AT_ONCE)
@@ -53,12 +57,21 @@ class Lane:
     @asynccontextmanager
     async def relay(self, cost: int = 1) -> AsyncGenerator[Relay]:
         """A connected relay for so many messages; raises RelayRefused where there is none."""
+        if self._places.statistics().tasks_waiting >= _MOST_WAIT:
+            raise RelayRefused(f"{self._url}: too much waits for it")
         async with self._places:
+            if not self._usable():  # it failed while others waited for their turn
+                raise RelayRefused(f"{self._url}: left alone")
             connection = await self._connected(cost)
             connection.spent += cost
             connection.users += 1
             try:
                 yield connection.relay
+            except NostrSdkError as error:
+                # Nobody answers: what is said to a line that is dead is lost for an hour.
+                if is_silence(words(error)):
+                    self._retire(connection)
+                raise
             finally:
                 connection.users -= 1
                 await self._drop(connection)
@@ -77,11 +90,15 @@ class Lane:
             if now is not None and now.spent + cost <= self._most and is_up(now.relay):
                 return now
             if now is not None:
-                now.retired = True
-                self._now = None
+                self._retire(now)
                 await self._drop(now)
             self._now = await self._dial()
             return self._now
+
+    def _retire(self, connection: _Connection) -> None:
+        connection.retired = True
+        if self._now is connection:
+            self._now = None
 
     async def _dial(self) -> _Connection:
         client = self._make()
@@ -131,6 +148,11 @@ def relay_url(url: str) -> RelayUrl:
 def words(error: NostrSdkError) -> str:
     """What the library or the relay said."""
     return str(error).strip("'\"")[:200]
+
+
+def is_silence(said: str) -> bool:
+    """Whether an error says that the relay did not answer; its own words follow a colon."""
+    return "timeout" in said and ":" not in said
 
 
 def is_up(relay: Relay) -> bool:

@@ -16,14 +16,12 @@ from hermes.mesh.event import ENVELOPE, LIVE_WRAP, WRAP, Filter, Known, NostrEve
 from hermes.mesh.link import Delivery, Received
 from hermes.mesh.nostr_adapter import Wire
 from hermes.mesh.nostr_catch_up import catch_up
-from hermes.mesh.nostr_ear import Ear
 from hermes.mesh.nostr_parts import TAG, Parts
 from hermes.mesh.nostr_sending import Parcel, Where, best_of, publish
 
 HORIZON_S = 30 * 24 * 3_600
 """How far back wraps are looked for; letters live no longer."""
 _EVERY_S = 60.0
-_WATCH_S = 5.0
 _ROOM = 256
 _MOST_SEEN = 200_000
 
@@ -74,6 +72,8 @@ class NostrLink:
         self._look = anyio.Event()
         self.caught_up = anyio.Event()
         """Set once everything that the relays held at the start was brought."""
+        self.reached: Callable[[], None] = lambda: None
+        """Is called when a relay began to listen to this node, first or again."""
 
     def quality(self) -> float:
         """How good its best relay is, a half at most: a direct link is better than any."""
@@ -107,20 +107,15 @@ class NostrLink:
         # Wraps bear times up to two days back: nothing stored is asked for, only what is new.
         new = Filter(kinds=(WRAP, LIVE_WRAP), tags=to_me, limit=0)
         async with self._wire.subscribe(new) as ear, anyio.create_task_group() as tasks:
+            ear.opened.append(self._listened)
             tasks.start_soon(self._fetch_missed)
-            tasks.start_soon(self._watch, ear)
             async for heard in ear:
                 await self._open(heard.event)
 
-    async def _watch(self, ear: Ear) -> None:
+    def _listened(self, _url: str) -> None:
         """What came while a relay was not connected was not heard: it is fetched."""
-        before = await ear.up()
-        while True:
-            await anyio.sleep(_WATCH_S)
-            now = await ear.up()
-            if now - before:
-                self._look.set()
-            before = now
+        self._look.set()
+        self.reached()
 
     async def _fetch_missed(self) -> None:
         while True:

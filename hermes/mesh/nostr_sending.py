@@ -29,7 +29,10 @@ def best_of(wire: Wire, now: int) -> float:
 
 
 async def publish(wire: Wire, urls: Iterable[str], parcel: Parcel, now: int) -> Delivery:
-    """Wrap for the recipient and publish; taken when at least one relay said OK to all parts."""
+    """Wrap for the recipient and publish; taken when relays said OK to all parts.
+
+    The first OK counts: a relay that has fallen silent holds up nothing that another took.
+    """
     taken = set(urls)
     if not taken:
         return Delivery(taken=False, reason="no relay in use")
@@ -40,7 +43,7 @@ async def publish(wire: Wire, urls: Iterable[str], parcel: Parcel, now: int) -> 
         until = parcel.expires_at // 1000 + 1
         live = not parcel.durable
         wrap = wire.keys.wrap(parcel.to, rumour, until, now=second, live=live)
-        for url, reason in (await wire.publish(wrap, taken)).items():
+        for url, reason in (await wire.publish(wrap, taken, first=True)).items():
             if reason:
                 taken.discard(url)
                 said = reason

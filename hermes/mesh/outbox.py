@@ -71,6 +71,10 @@ class Present(msgspec.Struct, frozen=True):
     node: str
 
 
+class Reached(msgspec.Struct, frozen=True):
+    """A link works again: what waits goes now, each letter by the best link."""
+
+
 class Withdraw(msgspec.Struct, frozen=True):
     """It is no longer to arrive there: it goes another way."""
 
@@ -102,7 +106,7 @@ class Undelivered(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event = Put | Links | Acknowledged | Failed | Present | Withdraw | Tick
+Event = Put | Links | Acknowledged | Failed | Present | Reached | Withdraw | Tick
 Action = Transmit | Arrived | Undelivered
 
 
@@ -132,6 +136,8 @@ def step(state: Outbox, now: int, event: Event) -> tuple[Outbox, tuple[Action, .
         case Present(node):
             there = [one for one in state.waiting.values() if one.letter.to == node]
             state = _sooner(state, now, there)
+        case Reached():
+            state = _sooner(state, now, _heads(state))
         case Withdraw(name):
             state = _without(state, (name,))
     return _send(state, now)

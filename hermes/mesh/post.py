@@ -175,6 +175,10 @@ class Post:
         if self.freight is not None:
             self.freight.into.stir(node)
 
+    async def reached(self) -> None:
+        """A line works again: whatever waits goes now."""
+        await self._out.feed(outbox.Reached())
+
     async def withdraw(self, letter: str) -> None:
         """A letter is not to go there any more."""
         await self._out.withdraw(letter)

@@ -51,7 +51,7 @@ class Join(msgspec.Struct, frozen=True):
     seeds: tuple[str, ...]
 
 
-Event = Tick | Heard | Publish | Join | seen.Present
+Event = Tick | Heard | Publish | Join | seen.Present | seen.Back
 Action = said.Send | seen.Send | said.Deliver | said.Refused | seen.Changed | seen.Twin
 
 
@@ -106,7 +106,7 @@ def step(state: Swarm, now: int, event: Event) -> tuple[Swarm, tuple[Action, ...
         case Join(seeds):
             news = said.Spread(seen.myself(state.detector), state.members)
             return _fed(state, now, news, said.Join(seeds, state.members))
-        case seen.Present():
+        case seen.Present() | seen.Back():
             return _fed(state, now, event)
 
 

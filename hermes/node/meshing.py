@@ -89,16 +89,14 @@ class Meshing:
             fleet = Fleet(self._store, warrants, self._roster, self._places, self._clock)
             await fleet.load()
             bundles = self._rooms.bundles
-            links = (
-                DirectLink(direct, self._clock, where=self._places.at_home),
-                NostrLink(
-                    wire,
-                    self._store.mesh,
-                    self._clock,
-                    known=self._roster.admits,
-                    where=self._places.where,
-                ),
+            relays = NostrLink(
+                wire,
+                self._store.mesh,
+                self._clock,
+                known=self._roster.admits,
+                where=self._places.where,
             )
+            links = (DirectLink(direct, self._clock, where=self._places.at_home), relays)
             post = Post(key, self._store.mesh, links, self._clock, fleet.admits)
             post.freight = await self._blobs.freight(key)
             async with (
@@ -114,6 +112,7 @@ class Meshing:
                     self._roster, self._places, fleet,
                 )  # fmt: skip
                 departments = _departments(ground)
+                relays.reached = partial(self._reached, tasks, post, presence)
                 presence.learnt = partial(self._learn, tasks, ground, departments)
                 self._gathering.mesh = Mesh(wire, post, fleet, presence)
                 bundles.post, bundles.fleet = post, fleet
@@ -166,6 +165,10 @@ class Meshing:
         if self._roster.admits(node):
             presence.meet((node,))
         return reached
+
+    def _reached(self, tasks: TaskGroup, post: Post, presence: Presence) -> None:
+        tasks.start_soon(post.reached)
+        presence.reached()
 
     def _learn(
         self, tasks: TaskGroup, ground: Ground, departments: Iterable[Department], report: Report

@@ -116,6 +116,10 @@ class Presence:
         """Say hello to members that were just let in."""
         self._take(swarm.Join(tuple(nodes)))
 
+    def reached(self) -> None:
+        """This node's line works, first or again: whoever did not answer is asked."""
+        self._take(seen.Back())
+
     def say(self, name: str, topic: str, body: str, ttl_ms: int) -> None:
         """Say something to all members."""
         now = self._clock.now_ms()

@@ -131,8 +131,10 @@ class Successor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sandbox(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a chat's commands are held."""
 
-    bash: Literal["guard", "overlay"] = "guard"
-    """guard: on the machine itself, ended whole; overlay: in the sandbox, on a layer of changes."""
+    bash: Literal["guard", "overlay"] = "overlay"
+    """overlay: in the sandbox, on a layer of changes; guard: on the machine itself, ended whole."""
+    outside: tuple[str, ...] = ()
+    """Commands that run under the guard all the same, as in rules: `npm install:*`."""
     network: bool = False
     """Whether commands in the sandbox have the machine's network."""
     read: tuple[str, ...] = ()

@@ -15,8 +15,8 @@ from hermes.core.event import Json
 from hermes.errors import Usage
 from hermes.gateway.render_text import clean
 from hermes.sandbox.box import HOME, Bind, Box, Ended, Limits, Wires
-from hermes.sandbox.changes import Changes
-from hermes.sandbox.changes_apply import apply_changes
+from hermes.sandbox.changes import Changes, record_in
+from hermes.sandbox.changes_apply import apply_changes, finish_changes
 from hermes.sandbox.standing import Standing, examine, run
 
 _LOST = 4
@@ -63,6 +63,8 @@ async def run_command(args: argparse.Namespace, world: World) -> int:
     box = await anyio.to_thread.run_sync(_box, args, world)
     wires = Wires(stdin=await anyio.to_thread.run_sync(_stdin, args, world))
     standing = await examine()
+    record = record_in(args.settings.data_dir)
+    await finish_changes(record)
     ended = await run(standing, box, args.argv, wires, None if args.json else _teller(world))
     code = 0 if ended.ok else 1
     applied = False
@@ -71,7 +73,7 @@ async def run_command(args: argparse.Namespace, world: World) -> int:
             code = _REFUSED
         else:
             root = box.workspace or world.root
-            await apply_changes(ended.changes, root)
+            await apply_changes(ended.changes, root, record)
             applied = True
     if args.json:
         print_json(_plain(ended, applied=applied), world.stdout)

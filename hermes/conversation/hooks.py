@@ -13,9 +13,10 @@ from hermes.conversation.limits import Meter
 from hermes.conversation.record import Record
 from hermes.conversation.session import Session
 from hermes.core.event import ApprovalAsked, Json, ToolCalled, ToolFinished, ToolStarted
+from hermes.core.ids import CallId
 from hermes.core.message import ToolCall, ToolResult
 from hermes.core.request import TurnRequest
-from hermes.core.tool import Change, Effect, Place, Tool, ToolContext, hides_nothing
+from hermes.core.tool import Change, Effect, Place, Tool, ToolContext, Tried, hides_nothing
 from hermes.policy.gate import Call, Decision, Gate, with_yes
 from hermes.store.journal import JournalId
 from hermes.tools.diff import diff_of
@@ -41,6 +42,7 @@ class TurnHooks:
         self._meter = meter
         self._gate = gate
         self._place = Place(Path(request.cwd), Path(request.root))
+        self._asked: set[CallId] = set()
         self._hides = partial(gate.hides, place=self._place) if gate.restricts else hides_nothing
 
     def context(self, call: ToolCall) -> ToolContext:
@@ -99,9 +101,21 @@ class TurnHooks:
             case _:
                 assert_never(decision.verdict)
 
+    async def settle(self, call: ToolCall, tool: Tool, tried: Tried) -> Admission:
+        """Let policy decide about what a call did aside; nobody is asked about a call twice."""
+        changed = partial(self._gate.decide_changes, tried.touches, self._place)
+        decision = await anyio.to_thread.run_sync(changed)
+        covered = self._request.yes or call.id in self._asked
+        if decision.verdict == "deny":
+            return self._refuse(f"denied by policy: {decision.reason or decision.rule}")
+        if decision.verdict == "allow" or covered:
+            return Admission(allowed=True)
+        return await self._ask(call, tool, decision, tried.changes)
+
     async def _ask(
         self, call: ToolCall, tool: Tool, decision: Decision, changes: Sequence[Change]
     ) -> Admission:
+        self._asked.add(call.id)
         with self._meter.waiting():
             answered = await self._kit.approvals.ask(
                 ApprovalAsked(

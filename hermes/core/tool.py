@@ -86,11 +86,13 @@ class Tried:
     """What a call did aside, where nobody sees it yet.
 
     `settle` makes what it did real, all of it or none (ToolFailure); None: there is nothing to
-    make. `changes` are the files among it, for the journal and the person.
+    make. `changes` are the files among it, for the journal and the person; `touches` every
+    place, for policy.
     """
 
     outcome: Outcome
     changes: tuple[Change, ...] = ()
+    touches: tuple[Path, ...] = ()
     settle: Callable[[], Awaitable[None]] | None = None
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from hermes.config import Settings
 from hermes.core.tool import Tool
 from hermes.load import load
+from hermes.sandbox.changes import record_in
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
 from hermes.sandbox.view import View
@@ -64,6 +65,8 @@ async def _held(
     if asked.bash != "overlay":
         return None
     view = View(found.env, asked.read, found.own)
-    opened = load("held_bash").open_bash(shell, view, found.programs.bash, network=asked.network)
+    module = load("held_bash")
+    terms = module.Terms(record_in(settings.data_dir), asked.network, asked.outside)
+    opened = module.open_bash(shell, view, found.programs.bash, terms)
     held: Tool = await stack.enter_async_context(opened)
     return held

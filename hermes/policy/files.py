@@ -10,6 +10,8 @@ from hermes.policy.decision import Decision, Rulebook, by_rule
 from hermes.policy.paths import guarded, inside, relative, resolve, written
 from hermes.policy.rules import READERS, WRITERS, Rule
 
+ALLOWED = Decision("allow", "an allowed command", reason="the command was allowed")
+
 
 @dataclass(frozen=True)
 class Access:
@@ -41,6 +43,23 @@ def judge_path(access: Access, book: Rulebook) -> Decision:  # noqa: PLR0911 - o
     if (allowed := _allowed(access, path, book)) is not None:
         return allowed
     return _default(access, path, shown)
+
+
+def judge_change(path: Path, place: Place, book: Rulebook) -> Decision:
+    """Decide about a place that an allowed command changed: by rules, and for guarded places.
+
+    What lies in `.git` is not for policy's defaults: the sandbox reads it.
+    """
+    access = Access("FileWrite", "write", str(path), place, "auto")
+    if closed := book.closed(access.tool, "write"):
+        return closed
+    if rule := forbids(access, path, book.deny):
+        return by_rule("deny", rule, f"the {rule.source} rule {rule.text} denies {path}")
+    if rule := forbids(access, path, book.ask):
+        return by_rule("ask", rule, f"the {rule.source} rule {rule.text} asks about {path}")
+    if ".git" in {part.casefold() for part in path.parts}:
+        return ALLOWED
+    return _allowed(access, path, book) or ALLOWED
 
 
 def forbids(access: Access, path: Path, rules: tuple[Rule, ...]) -> Rule | None:

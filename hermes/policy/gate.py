@@ -5,13 +5,13 @@ thread. It does not guard against what an allowed command does once it runs: tha
 sandbox's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hermes.core.tool import Place
 from hermes.errors import Refused, Usage
 from hermes.policy.decision import Call, Decision, Rulebook, by_rule, with_yes, worst
-from hermes.policy.files import Access, forbids, judge_path
+from hermes.policy.files import ALLOWED, Access, forbids, judge_change, judge_path
 from hermes.policy.narrow import Narrow, narrow_to, tightened
 from hermes.policy.paths import resolve
 from hermes.policy.project import ProjectPolicy
@@ -67,6 +67,11 @@ class Gate:
             access = Access(call.tool, "write", str(path), call.place, call.mode)
             judged.append(judge_path(access, book))
         return tightened(worst(judged), call, self._narrows)
+
+    def decide_changes(self, paths: Iterable[Path], place: Place) -> Decision:
+        """Decide about the places that an allowed command changed."""
+        book = self._book()
+        return worst([ALLOWED, *(judge_change(path, place, book) for path in paths)])
 
     @property
     def restricts(self) -> bool:

@@ -68,5 +68,10 @@ class Changes:
         )
 
 
+def record_in(data_dir: Path) -> Path:
+    """Where changes are written down while they are made: one place for all who make them."""
+    return data_dir / "changes.record"
+
+
 def _content(node: Node | None) -> bytes | None:
     return node.data if node is not None and node.kind == "file" else None

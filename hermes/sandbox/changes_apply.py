@@ -1,13 +1,13 @@
 """Does to a workspace what a command did to its overlay: all of it, or none of it.
 
 Each place is compared with what was seen before, so that somebody else's edit in the meantime
-refuses the whole. Directories are opened without following links. A crash in the midst leaves
-single files whole; what was there before is in the journal of the caller, who wrote it first.
+refuses the whole. Directories are opened without following links. What is begun is on record
+first: after an end in the midst the next who comes does the rest of it.
 """
 
 import contextlib
+import ctypes
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,32 +16,82 @@ import anyio.to_thread
 from hermes.errors import Refused, ToolFailure
 from hermes.sandbox.changes import Changes, Delta, Node
 from hermes.sandbox.changes_read import node_at
+from hermes.sandbox.changes_record import alone, drop_record, read_record, write_record
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASSING = ".hermes-change.new"
+_FEW = 16  # files that are made durable one by one; above, their file system is
 
 
-async def apply_changes(changes: Changes, root: Path) -> None:
+async def apply_changes(changes: Changes, root: Path, record: Path) -> None:
     """Apply everything, or raise and leave everything as it was; not cancelled once begun.
 
-    Raises Refused when a change is refused, and ToolFailure when a place is not as it was.
+    `record`: where it is written down while it is done. Raises Refused when a change is
+    refused, and ToolFailure when a place is not as it was.
     """
     if changes.refused:
         first = changes.refused[0]
         raise Refused(f"{first.path}: {first.reason}", "nothing of it was applied")
-    await anyio.to_thread.run_sync(_apply, changes, root)
+    await anyio.to_thread.run_sync(_apply, changes, root, record)
 
 
-def _apply(changes: Changes, root: Path) -> None:
+async def finish_changes(record: Path) -> None:
+    """Do the rest of what somebody began and did not end; nothing where nobody did."""
+    await anyio.to_thread.run_sync(_finish_alone, record)
+
+
+def _apply(changes: Changes, root: Path, record: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone(record))
+            _finish(record)
+            top = _top(root, stack)
+            for delta in changes.deltas:
+                _compare(top, delta)
+            deltas = _ordered(changes.deltas)
+            write_record(record, root, deltas)
+            stack.callback(drop_record, record)
+            _do(top, deltas)
+        except OSError as error:
+            raise ToolFailure(f"cannot apply the changes: {error.strerror}") from error
+
+
+def _finish_alone(record: Path) -> None:
+    if record.exists():
+        with alone(record):
+            _finish(record)
+
+
+def _finish(record: Path) -> None:
+    """Go on where it ended; a place that is neither as it was nor as it shall be stays."""
+    with contextlib.ExitStack() as stack:
+        try:
+            root, deltas = stack.enter_context(read_record(record))
+            top = _top(root, stack)
+        except FileNotFoundError:
+            drop_record(record)
+            return
+        for delta in deltas:
+            with contextlib.suppress(OSError):
+                now = _now(top, delta.path)
+                if now != delta.after and _is_between(now, delta):
+                    _put(top, Delta(delta.path, now, delta.after))
+        _sync_all(top)
+        drop_record(record)
+
+
+def _is_between(now: Node | None, delta: Delta) -> bool:
+    before, after = delta.before, delta.after
+    if now is None or now == before:
+        return now == before or (after is not None and before is not None)
+    return after is not None and now.kind == after.kind == "directory"
+
+
+def _top(root: Path, stack: contextlib.ExitStack) -> int:
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for delta in changes.deltas:
-            _compare(top, delta)
-        _do(top, _ordered(changes.deltas))
-    except OSError as error:
-        raise ToolFailure(f"cannot apply the changes: {error.strerror}") from error
-    finally:
-        os.close(top)
+    stack.callback(os.close, top)
+    return top
 
 
 def _ordered(deltas: Sequence[Delta]) -> list[Delta]:
@@ -57,6 +107,7 @@ def _do(top: int, deltas: Sequence[Delta]) -> None:
         for delta in deltas:
             _put(top, delta)
             done.append(delta)
+        _sync(top, deltas)
     except OSError:
         for delta in reversed(done):
             with contextlib.suppress(OSError):
@@ -64,16 +115,40 @@ def _do(top: int, deltas: Sequence[Delta]) -> None:
         raise
 
 
+def _sync(top: int, deltas: Sequence[Delta]) -> None:
+    """Durable before the record goes."""
+    files = [one.path for one in deltas if one.after is not None and one.after.kind == "file"]
+    if len(files) > _FEW:
+        _sync_all(top)
+        return
+    for path in files:
+        with _parent(top, path) as (folder, name):
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+
+def _sync_all(top: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).syncfs(top) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def _compare(top: int, delta: Delta) -> None:
-    try:
-        with _parent(top, delta.path) as (folder, name):
-            now = node_at(folder, name)
-    except FileNotFoundError:
-        now = None
-    except NotADirectoryError:
-        now = Node("other", b"", 0)
+    now = _now(top, delta.path)
     if now != delta.before and not (delta.before is None and _goes_first(now, delta)):
         raise ToolFailure(f"{delta.path} changed since the command saw it; nothing was applied")
+
+
+def _now(top: int, path: str) -> Node | None:
+    try:
+        with _parent(top, path) as (folder, name):
+            return node_at(folder, name)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return Node("other", b"", 0)
 
 
 def _goes_first(now: Node | None, delta: Delta) -> bool:
@@ -105,21 +180,20 @@ def _remove(folder: int, name: str, before: Node | None) -> None:
 
 
 def _replace(folder: int, name: str, node: Node) -> None:
-    new = f".{secrets.token_hex(8)}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_PASSING, dir_fd=folder)  # of somebody who ended here
     try:
         if node.kind == "link":
-            os.symlink(os.fsdecode(node.data), new, dir_fd=folder)
+            os.symlink(os.fsdecode(node.data), _PASSING, dir_fd=folder)
         else:
-            with os.fdopen(os.open(new, _NEW, 0o600, dir_fd=folder), "wb") as file:
+            with os.fdopen(os.open(_PASSING, _NEW, 0o600, dir_fd=folder), "wb") as file:
                 file.write(node.data)
                 os.fchmod(file.fileno(), node.mode & 0o777)
-                file.flush()
-                os.fsync(file.fileno())
-        _own(folder, new, _owner(folder, name))
-        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        _own(folder, _PASSING, _owner(folder, name))
+        os.rename(_PASSING, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         with contextlib.suppress(OSError):
-            os.unlink(new, dir_fd=folder)
+            os.unlink(_PASSING, dir_fd=folder)
         raise
 
 

@@ -7,44 +7,33 @@ when a person runs it is for that person's eyes, who sees the list.
 
 import posixpath
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from hermes.sandbox.changes import Changes, Delta, Node, Refusal
+from hermes.sandbox.changes_git import git_reason, is_bare
 
-_GIT_FOLDERS = {"objects", "refs", "logs"}
-_GIT_FILES = {
-    "index",
-    "HEAD",
-    "ORIG_HEAD",
-    "FETCH_HEAD",
-    "MERGE_HEAD",
-    "MERGE_MODE",
-    "MERGE_MSG",
-    "CHERRY_PICK_HEAD",
-    "REVERT_HEAD",
-    "AUTO_MERGE",
-    "COMMIT_EDITMSG",
-    "SQUASH_MSG",
-    "packed-refs",
-}
 _OURS = ".hermes-v2"
 _SPECIAL_BITS = 0o6000
 
 
-def checked(changes: Changes) -> Changes:
-    """The same changes with the refusals added."""
-    found = [Refusal(one.path, reason) for one in changes.deltas if (reason := reason_of(one))]
+def checked(changes: Changes, root: Path) -> Changes:
+    """The same changes with the refusals added; `root`: where they would be made."""
+    judged = [(one, reason_of(one, root)) for one in changes.deltas]
+    found = [Refusal(one.path, reason) for one, reason in judged if reason]
     return replace(changes, refused=(*changes.refused, *found))
 
 
-def reason_of(delta: Delta) -> str:
+def reason_of(delta: Delta, root: Path) -> str:
     """Why a change is refused; empty when it is not."""
     parts = PurePosixPath(delta.path).parts
     folded = [_fold(part) for part in parts]
     if _OURS in folded:
         return "Hermes's own rules for this project"
-    if ".git" in folded and (reason := _git(parts[folded.index(".git") + 1 :], delta)):
-        return reason
+    if ".git" in folded:
+        if reason := git_reason(parts[folded.index(".git") + 1 :], delta, root):
+            return reason
+    elif is_bare(parts[-1], delta):
+        return "it makes a directory a repository, on whose settings git would act"
     return _kind(delta.path, delta.after) if delta.after else ""
 
 
@@ -52,22 +41,6 @@ def _fold(part: str) -> str:
     """A name as file systems that ignore case, and git on them, read it."""
     plain = part.casefold().rstrip(". ")
     return ".git" if plain == "git~1" else plain
-
-
-def _git(rest: tuple[str, ...], delta: Delta) -> str:
-    node = delta.after or delta.before
-    if not rest:
-        whole = node is not None and node.kind == "directory"
-        return (
-            "" if whole and delta.before is None else "a repository put away or turned into a link"
-        )
-    if node is not None and node.kind == "link":
-        return "a link inside .git"
-    if rest[0] in _GIT_FOLDERS:
-        return "objects of another repository" if "alternates" in rest[-1] else ""
-    if len(rest) == 1 and rest[0] in _GIT_FILES:
-        return ""
-    return "git's hooks, settings or inner files: they act whenever git runs"
 
 
 def _kind(path: str, node: Node) -> str:

@@ -28,9 +28,11 @@ class Laid:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
         self._upper = self._lower = -1
+        self._workspace = Path()
 
     def hold(self, pid: int, workspace: Path) -> None:
         """Open both; blocking."""
+        self._workspace = workspace
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         self._upper = os.open(f"/proc/{pid}/root{OUTER}/u", flags)
         self._stack.callback(os.close, self._upper)
@@ -44,7 +46,7 @@ class Laid:
         return await anyio.to_thread.run_sync(self._read)
 
     def _read(self) -> Changes:
-        return checked(read_changes(self._upper, self._lower))
+        return checked(read_changes(self._upper, self._lower), self._workspace)
 
 
 class Wait:

@@ -22,6 +22,7 @@ from hermes.tools.hooks import Hooks
 from hermes.tools.plain import encodable, ends
 
 _NAME_CHARS = 64
+NOTHING_KEPT = "nothing that it did was kept"
 _MOST_SHOWN = 100  # files of one command in its diff
 
 
@@ -111,6 +112,8 @@ class Execution:
             tokens = tokens or [await self._hooks.intent(self._call, tool, ())]
             tried = Tried(await self._answer(tool.run(self._context, self._one.args)))
         if tried.settle is not None:
+            tried = await self._let(tool, tried)
+        if tried.settle is not None:
             tokens.append(await self._hooks.intent(self._call, tool, tried.changes))
         with anyio.CancelScope(shield=True):
             outcome = tried.outcome
@@ -120,6 +123,14 @@ class Execution:
                 await self._journal(token, outcome)
         shown = tried.changes[:_MOST_SHOWN] if outcome.ok else ()
         return outcome, await anyio.to_thread.run_sync(diff_of, shown)
+
+    async def _let(self, tool: Tool, tried: Tried) -> Tried:
+        """What policy lets be made real of it: all, or nothing."""
+        admission = await self._hooks.settle(self._call, tool, tried)
+        if admission.allowed:
+            return tried
+        said = f"{tried.outcome.text}\n{admission.text or 'error: denied'}; {NOTHING_KEPT}"
+        return Tried(Outcome(said, ok=False, truncated=tried.outcome.truncated))
 
     async def _change(self, tool: Tool) -> tuple[Outcome, str]:
         assert tool.plan is not None

@@ -1,11 +1,13 @@
 """Bash in the sandbox: what it does to the project is seen, checked, journaled, then done.
 
 A command that ran out of time or over a limit changes nothing; one that ended by itself, with
-whatever exit code, changes what it did. What policy let look outside of the project runs as it
-would without the sandbox, and so does everything on a machine that has none.
+whatever exit code, changes what it did. What policy let look outside of the project, and what
+the person wants outside, runs as it would without the sandbox, and so does everything on a
+machine that has none.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,28 +15,52 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from hermes.core.tool import Outcome, Tool, ToolContext, Tried
+from hermes.core.tool import Change, Outcome, Place, Tool, ToolContext, Tried
 from hermes.errors import Refused, ToolFailure
+from hermes.policy.outside import Outside, read_outside
 from hermes.policy.readonly import is_read_only
 from hermes.sandbox.aside import Aside
 from hermes.sandbox.changes import Changes
-from hermes.sandbox.changes_apply import apply_changes
+from hermes.sandbox.changes_apply import apply_changes, finish_changes
+from hermes.sandbox.command import Command
 from hermes.sandbox.overlaid import Overlaid
 from hermes.sandbox.shell import Shell
 from hermes.sandbox.view import View
+from hermes.tools.execution import NOTHING_KEPT
 from hermes.tools.plain import shown
 from hermes.tools.shell import Bash, bash, command_of, told
 
 _NAMED = 5
+_KEPT = 64 << 20  # earlier contents of one command's files in the journal
+_NO_NETWORK = re.compile(
+    rb"Network is unreachable|Temporary failure in name resolution|Could not resolve host"
+    rb"|EAI_AGAIN|ENETUNREACH|ENOTFOUND|dial tcp: lookup"
+)
+_NO_PLACE = b"Read-only file system"
+_SAY = "the person can let it run outside of the sandbox with the setting sandbox.outside"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was set: the network, and what runs outside. `record`: see `changes_apply`."""
+
+    record: Path
+    network: bool = False
+    outside: tuple[str, ...] = ()
 
 
 @asynccontextmanager
 async def open_bash(
-    shell: Shell, view: View, program: str, *, network: bool = False
+    shell: Shell, view: View, program: str, terms: Terms
 ) -> AsyncGenerator[Tool, None]:
-    """The tool with a sandbox of its own; what waits in it ends with the context."""
-    async with Aside(view, network=network) as aside:
-        yield held_bash(Held(shell, aside, view.env, program), reaches=network)
+    """The tool with a sandbox of its own; what waits in it ends with the context.
+
+    Raises Usage where a pattern of what runs outside cannot be read.
+    """
+    outside = read_outside(terms.outside)
+    await finish_changes(terms.record)
+    async with Aside(view, network=terms.network) as aside:
+        yield held_bash(Held(shell, aside, view.env, program, terms, outside))
 
 
 @dataclass(frozen=True)
@@ -45,51 +71,90 @@ class Held:
     aside: Aside
     env: Mapping[str, str]
     program: str
+    terms: Terms
+    outside: Outside
+
+    async def look(self, command: Command, place: Place) -> Overlaid | None:
+        """Run one that only reads; None: it is for the guard."""
+        looks = await anyio.to_thread.run_sync(is_read_only, command.argv[-1], place)
+        if not looks or not await self._holds(command, place):
+            return None
+        return await self.aside.look(command, place.root)
+
+    async def change(self, command: Command, place: Place) -> Overlaid | None:
+        """Run one that may write, aside; None: it is for the guard."""
+        if not await self._holds(command, place):
+            return None
+        await finish_changes(self.terms.record)
+        return await self.aside.change(command, place.root)
+
+    async def settle(self, changes: Changes, root: Path) -> None:
+        """Make real what one did."""
+        try:
+            await apply_changes(changes, root, self.terms.record)
+        except Refused as error:
+            raise ToolFailure(error.message) from error
+
+    def lacked(self, done: Overlaid) -> str:
+        """A line on what it did not find inside, where its own words say so."""
+        if done.finished.status == 0:
+            return ""
+        if not self.terms.network and _NO_NETWORK.search(done.finished.output):
+            return f"note: commands have no network here; {_SAY}"
+        if _NO_PLACE in done.finished.output:
+            return f"note: only the project can be written here; {_SAY}"
+        return ""
+
+    async def _holds(self, command: Command, place: Place) -> bool:
+        means = self.outside.means
+        outside = await anyio.to_thread.run_sync(means, command.argv[-1], place)
+        return not outside and await self.aside.holds()
 
 
-def held_bash(held: Held, *, reaches: bool) -> Tool:
-    """The shell tool, with its writes done aside first; `reaches`: a network is there."""
+def held_bash(held: Held) -> Tool:
+    """The shell tool, with its writes done aside first."""
     plain = bash(held.shell, held.env, held.program)
 
     async def run(context: ToolContext, args: Bash) -> Outcome:
         command = command_of(context, args, held.env, held.program)
-        if await _looks(args, context) and await held.aside.holds():
-            done = await held.aside.look(command, context.place.root)
-            return _answer(done, command.timeout_s, context.result_chars)
+        if (done := await held.look(command, context.place)) is not None:
+            return _answer(done, command.timeout_s, context.result_chars, held.lacked(done))
         return told(await held.shell.run(command), command.timeout_s, context.result_chars)
 
     async def trial(context: ToolContext, args: Bash) -> Tried | None:
         command = command_of(context, args, held.env, held.program)
-        if not await held.aside.holds():
-            return None
-        root = context.place.root
-        done = await held.aside.change(command, root)
-        return _tried(done, context, command.timeout_s)
+        done = await held.change(command, context.place)
+        return None if done is None else _tried(held, done, context, command.timeout_s)
 
-    return replace(plain, run=run, trial=trial, reaches=reaches)
+    return replace(plain, run=run, trial=trial, reaches=held.terms.network)
 
 
-async def _looks(args: Bash, context: ToolContext) -> bool:
-    return await anyio.to_thread.run_sync(is_read_only, args.command, context.place)
-
-
-def _tried(done: Overlaid, context: ToolContext, timeout: float) -> Tried:
-    changes, root, room = done.changes, context.place.root, context.result_chars
+def _tried(held: Held, done: Overlaid, context: ToolContext, timeout: float) -> Tried:
+    changes, root = done.changes, context.place.root
+    answer = partial(_answer, done, timeout, context.result_chars)
+    more = held.lacked(done)
     if not changes:
-        return Tried(_answer(done, timeout, room))
+        return Tried(answer(more))
     if done.why not in {"exit", "signal"}:
-        return Tried(_answer(done, timeout, room, "nothing that it did was kept"))
+        return Tried(answer(NOTHING_KEPT))
     if changes.refused:
-        said = f"error: {_refusals(changes)}; nothing that it did was kept"
-        return Tried(replace(_answer(done, timeout, room, said), ok=False))
-    return Tried(_answer(done, timeout, room), changes.files(root), partial(_settle, changes, root))
+        return Tried(replace(answer(f"error: {_refusals(changes)}; {NOTHING_KEPT}"), ok=False))
+    files, large = _worth_keeping(changes.files(root))
+    if large:
+        more = "\n".join([*([more] if more else []), f"note: no undo for the earlier {large}"])
+    touches = tuple(root / one.path for one in changes.deltas)
+    return Tried(answer(more), files, touches, partial(held.settle, changes, root))
 
 
-async def _settle(changes: Changes, root: Path) -> None:
-    try:
-        await apply_changes(changes, root)
-    except Refused as error:
-        raise ToolFailure(error.message) from error
+def _worth_keeping(changes: Sequence[Change]) -> tuple[tuple[Change, ...], str]:
+    """What goes to the journal: all but the largest files, where all is too much; and those."""
+    room, large = _KEPT, set[Path]()
+    for change in sorted(changes, key=lambda one: len(one.before or b"")):
+        room -= len(change.before or b"")
+        if room < 0:
+            large.add(change.path)
+    kept = tuple(change for change in changes if change.path not in large)
+    return kept, _some([shown(path.name) for path in sorted(large)])
 
 
 def _answer(done: Overlaid, timeout: float, room: int, more: str = "") -> Outcome:
@@ -103,6 +168,9 @@ def _answer(done: Overlaid, timeout: float, room: int, more: str = "") -> Outcom
 
 
 def _refusals(changes: Changes) -> str:
-    named = [f"{shown(one.path)}: {one.reason}" for one in changes.refused[:_NAMED]]
-    more = len(changes.refused) - len(named)
-    return "; ".join([*named, *([f"{more} more"] if more else [])])
+    return _some([f"{shown(one.path)}: {one.reason}" for one in changes.refused], "; ")
+
+
+def _some(words: Sequence[str], between: str = ", ") -> str:
+    more = len(words) - _NAMED
+    return between.join([*words[:_NAMED], *([f"{more} more"] if more > 0 else [])])

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from hermes.core.message import ToolCall, ToolResult
-from hermes.core.tool import Change, Effect, Tool
+from hermes.core.tool import Change, Effect, Tool, Tried
 
 Token = TypeVar("Token")
 
@@ -36,6 +36,10 @@ class Hooks(Protocol[Token]):
         changes: Sequence[Change],
     ) -> Admission:
         """Policy and approval; may wait for a person."""
+        ...
+
+    async def settle(self, call: ToolCall, tool: Tool, tried: Tried) -> Admission:
+        """Policy and approval for what a call did aside, before it is made real."""
         ...
 
     async def intent(self, call: ToolCall, tool: Tool, changes: Sequence[Change]) -> Token:

@@ -4,7 +4,7 @@ import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hermes.config import Limits, Settings
+from hermes.config import Limits, Sandbox, Settings
 from hermes.core.event import Event
 from hermes.core.ids import ConversationId, TurnId, uuid7
 from hermes.core.request import TurnRequest
@@ -15,6 +15,7 @@ class House:
     """A home, a project in it, and the way in."""
 
     def __init__(self, base: Path, **settings) -> None:
+        settings.setdefault("sandbox", Sandbox(bash="guard"))
         self.base = base
         self.project = base / "project"
         self.project.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from hermes.core.tool import FileStates, Place, ToolContext
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.shell import Shell
 from hermes.sandbox.view import View
-from hermes.tools.held import open_bash
+from hermes.tools.held import Terms, open_bash
 from hermes.tools.hooks import Admission
 from hermes.tools.registry import Registry
 from hermes.tools.router import Router
@@ -56,9 +56,9 @@ async def shell():
 
 
 @pytest.fixture
-async def held(shell, env, standing):
+async def held(shell, env, standing, tmp_path):
     """Bash in the sandbox."""
-    async with open_bash(shell, View(env), "bash") as tool:
+    async with open_bash(shell, View(env), "bash", Terms(tmp_path / "record")) as tool:
         yield tool
 
 
@@ -70,6 +70,7 @@ class Journal:
         self.bugs = []
         self.diffs = {}
         self.door = None
+        self.last = None
         self.room = None
 
     async def called(self, call, effect):
@@ -78,6 +79,10 @@ class Journal:
     async def admit(self, call, tool, args, effect, changes):
         self.said.append(("admit", call.id, tool.name, effect))
         return await self.door(call, changes) if self.door else Admission(allowed=True)
+
+    async def settle(self, call, tool, tried):
+        self.said.append(("settle", call.id, sorted(path.name for path in tried.touches)))
+        return self.last or Admission(allowed=True)
 
     async def intent(self, call, tool, changes):
         self.said.append(("intent", call.id, [change.path.name for change in changes]))

@@ -8,7 +8,7 @@ import pytest
 from processes import alive, until
 
 from hermes.sandbox.view import View
-from hermes.tools.held import open_bash
+from hermes.tools.held import Terms, open_bash
 from hermes.tools.hooks import Admission
 
 
@@ -26,8 +26,10 @@ async def test_what_it_did_is_journaled_and_made(ask, root, journal):
     assert (root / "a").read_text() == "one\ntwo\n"
     assert (root / "d/e/f").read_text() == "n\n"
     assert (root / "l").readlink().name == "a"
-    assert journal.of("1") == ["called", "admit", "started", "intent", "outcome", "finished"]
-    assert journal.said[3] == ("intent", "1", ["a", "f"])
+    assert journal.of("1") == [
+        "called", "admit", "started", "settle", "intent", "outcome", "finished",
+    ]  # fmt: skip
+    assert journal.said[4] == ("intent", "1", ["a", "f"])
     assert "+two" in journal.diffs["1"]
 
 
@@ -136,9 +138,10 @@ async def test_the_network_is_there_only_when_it_is_wanted(
     bench, shell, env, standing, journal, network
 ):
     command = "exec 3<>/dev/tcp/127.0.0.1/{0} && echo reached"
+    terms = Terms(bench.context.place.root.with_name("record"), network)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        async with open_bash(shell, View(env), "bash", network=network) as tool:
+        async with open_bash(shell, View(env), "bash", terms) as tool:
             done = await bench.use(tool)("Bash", command=command.format(port))
     assert ("reached" in done.text) is network
     assert ("intent" in journal.of("1")) is network

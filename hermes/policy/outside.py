@@ -1,0 +1,48 @@
+"""Which commands the person lets run outside of the sandbox: the patterns of `sandbox.outside`.
+
+Only what they surely mean, every part of it: one that cannot be read, or that holds anything
+else that writes, stays inside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hermes.core.tool import Place
+from hermes.errors import Usage
+from hermes.load import load
+from hermes.policy.command import Parsed, ParsedCommand
+from hermes.policy.decision import Rulebook
+from hermes.policy.match import surely
+from hermes.policy.rules import Malformed, Rule, parse_rule
+from hermes.policy.shell import Shell, judge_command
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The patterns, read."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def means(self, command: str, place: Place) -> bool:
+        """Whether they mean this command; blocking."""
+        if not self.rules:
+            return False
+        parsed: Parsed = load("shell_grammar").parse(command)
+        if not isinstance(parsed, ParsedCommand):
+            return False
+        named = any(surely(rule, part.texts) for part in parsed.parts for rule in self.rules)
+        book = Rulebook(allow=(*self.rules, _rule("cd:*")))
+        shell = Shell("Bash", command, place, "ask")
+        return named and judge_command(shell, book).verdict == "allow"
+
+
+def read_outside(patterns: Sequence[str]) -> Outside:
+    """Read patterns such as `npm install:*`; raises Usage."""
+    return Outside(tuple(map(_rule, patterns)))
+
+
+def _rule(pattern: str) -> Rule:
+    rule = parse_rule(f"Bash({pattern})", "user")
+    if isinstance(rule, Malformed):
+        raise Usage(f"sandbox.outside: {pattern!r}: {rule.why}", "write it as in `Bash(…)` rules")
+    return rule

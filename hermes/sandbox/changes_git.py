@@ -1,0 +1,124 @@
+"""Which changes inside a repository are let out: none that git would act on later by itself.
+
+By name, never by exception: objects, refs, the state of a merge or rebase, samples, settings
+that only describe (`changes_config`). What is not named here is refused.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+from hermes.sandbox.changes import Delta, Node
+from hermes.sandbox.changes_config import config_reason
+
+_FOLDERS = {"objects", "refs", "logs"}
+_FILES = re.compile(
+    r"""index|packed-refs|shallow|description|gc\.log|info/(exclude|refs)|hooks/[^/]+\.sample
+    |(ORIG_|FETCH_|MERGE_|CHERRY_PICK_|REVERT_|REBASE_)?HEAD|MERGE_(MODE|MSG|AUTOSTASH)
+    |AUTO_MERGE|SQUASH_MSG|(COMMIT|TAG|NOTES)_EDITMSG
+    |BISECT_(START|LOG|NAMES|TERMS|EXPECTED_REV|ANCESTORS_OK)
+    |rebase-merge/(amend|author-script|autostash|done|(drop_redundant|keep_redundant)_commits
+      |end|git-rebase-todo(\.backup)?|head-name|interactive|message(-fixup|-squash)?|msgnum
+      |no-reschedule-failed-exec|onto|orig-head|patch|quiet|rewritten-(list|pending)
+      |squash-onto|stopped-sha|update-refs|verbose)""",
+    re.VERBOSE,
+)
+_EMPTY_FOLDERS = {"hooks", "info", "branches", "worktrees", "rebase-merge"}
+_STEPS = {f"rebase-merge/{name}" for name in ("done", "git-rebase-todo", "git-rebase-todo.backup")}
+_STEP = re.compile(
+    rb"\s*(?:#.*|(?:pick|p|reword|r|edit|e|squash|s|fixup|f|drop|d|label|l|reset|t|merge|m"
+    rb"|update-ref|u|break|b|noop)(?:\s.*)?)?"
+)
+_TREES = (".git", "worktrees")
+_NAME = re.compile(r"[\w][\w.+-]*")
+_HEAD = re.compile(rb"ref:|[0-9a-f]{40}(?:[0-9a-f]{24})?\s*\Z")
+_ACTS = "git's hooks, settings or inner files: they act whenever git runs"
+
+
+def git_reason(rest: tuple[str, ...], delta: Delta, root: Path) -> str:
+    """Why a change at `rest` below a `.git` is refused; empty when it is not."""
+    node = delta.after or delta.before
+    if not rest:
+        return _itself(delta, root)
+    if node is not None and node.kind == "link":
+        return "a link inside .git"
+    if rest[0] == "worktrees" and len(rest) > 1:
+        return _worktree(rest, delta, root)
+    return _inner(rest, delta, node)
+
+
+def is_bare(name: str, delta: Delta) -> bool:
+    """Whether a file makes its directory a repository, on whose settings git would act."""
+    node = delta.after
+    if node is None or name.casefold() != "head":
+        return False
+    return node.kind == "link" or bool(_HEAD.match(node.data))
+
+
+def _inner(rest: tuple[str, ...], delta: Delta, node: Node | None) -> str:
+    path = "/".join(rest)
+    if rest[0] in _FOLDERS:
+        return "objects of another repository" if "alternates" in rest[-1] else ""
+    if path in _EMPTY_FOLDERS:
+        return "" if node is not None and node.kind == "directory" else _ACTS
+    if path == "config":
+        return _config(delta)
+    if path in _STEPS and delta.after is not None:
+        return _steps(delta.after)
+    return "" if _FILES.fullmatch(path) else _ACTS
+
+
+def _itself(delta: Delta, root: Path) -> str:
+    """A `.git` may come as a directory; one that points at a working tree may come and go."""
+    before, after = delta.before, delta.after
+    if before is None and after is not None and after.kind == "directory":
+        return ""
+    one = after if before is None else before if after is None else None
+    if one is not None and one.kind == "file" and _leads(one.data, b"gitdir: ", root, *_TREES):
+        return ""
+    return "a repository put away or turned into a link"
+
+
+def _worktree(rest: tuple[str, ...], delta: Delta, root: Path) -> str:
+    """What git keeps of a working tree beside the first: it may only lead inside."""
+    inner = rest[2:]
+    node = delta.after
+    if not _NAME.fullmatch(rest[1]) or inner == ("config",):
+        return _ACTS
+    if not inner or inner == ("locked",):
+        return ""
+    if inner == ("commondir",):
+        return "" if node is None or node.data == b"../..\n" else _ACTS
+    if inner == ("gitdir",):
+        return "" if node is None or _leads(node.data, b"", root, "", ".git") else _ACTS
+    return _inner(inner, delta, node or delta.before)
+
+
+def _leads(data: bytes, begins: bytes, root: Path, *last: str) -> bool:
+    """Whether a pointer of a working tree names a place inside, of this form."""
+    text = data.decode("utf-8", "surrogateescape")
+    words = begins.decode()
+    if not text.startswith(words) or text.count("\n") != 1 or not text.endswith("\n"):
+        return False
+    path = text.removeprefix(words).removesuffix("\n")
+    if not path.startswith("/") or posixpath.normpath(path) != path:
+        return False
+    if not Path(path).is_relative_to(root):
+        return False
+    names = path.split("/")
+    if last[0]:
+        return tuple(names[-3:-1]) == last and _NAME.fullmatch(names[-1]) is not None
+    return names[-1] == last[1]
+
+
+def _config(delta: Delta) -> str:
+    if any(one is not None and one.kind != "file" for one in (delta.before, delta.after)):
+        return _ACTS
+    return config_reason(
+        delta.before.data if delta.before else b"", delta.after.data if delta.after else b""
+    )
+
+
+def _steps(node: Node) -> str:
+    plain = all(_STEP.fullmatch(line) for line in node.data.split(b"\n"))
+    return "" if plain else "a rebase that would run commands when it goes on"

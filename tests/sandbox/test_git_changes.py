@@ -1,0 +1,168 @@
+"""What git does to a repository: let out where it only describes, refused where it acts later."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.sandbox.box import Box, Limits
+from hermes.sandbox.changes import Delta, Node
+from hermes.sandbox.changes_apply import apply_changes
+from hermes.sandbox.changes_check import reason_of
+from hermes.sandbox.changes_config import config_reason, read_config
+from hermes.sandbox.standing import run
+
+WHO = "git config user.name 'Jo Doe'; git config user.email jo@x"
+FIRST = f"git init -q -b main; {WHO}; echo one > a; git add a; git commit -qm first"
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def git_in(standing, work, tmp_path):
+    """Runs a text on the workspace and makes its changes; what was refused."""
+
+    async def run_in(text):
+        box = Box(workspace=work, cwd=str(work), limits=Limits())
+        ended = await run(standing, box, ["/bin/bash", "-ec", text])
+        assert ended.ok, ended.stderr
+        if not ended.changes.refused:
+            await apply_changes(ended.changes, work, tmp_path / "record")
+        return {one.path: one.reason for one in ended.changes.refused}
+
+    return run_in
+
+
+def git(work, *words):
+    return subprocess.check_output(["git", "-C", work, *words], text=True).strip()
+
+
+WAYS = {
+    "remotes": "git remote add o https://example.org/x.git; git remote add p git@host:a/b.git; "
+    "git remote rename o q; git remote remove p",
+    "branches": "git checkout -qb topic; git branch -q --track other main; git branch -d other",
+    "merge": "git checkout -qb t; echo t > t; git add t; git commit -qm t; git checkout -q main; "
+    "echo m > m; git add m; git commit -qm m; git merge -q t -m joined",
+    "conflict": "git checkout -qb t; echo t > a; git commit -qam t; git checkout -q main; "
+    "echo m > a; git commit -qam m; git merge t || git status",
+    "rebase": "git checkout -qb t; echo t > t; git add t; git commit -qm t; git checkout -q main; "
+    "echo m > m; git add m; git commit -qm m; git checkout -q t; git rebase -q main",
+    "rebase stopped": "git checkout -qb t; echo t > a; git commit -qam t; git checkout -q main; "
+    "echo m > a; git commit -qam m; git checkout -q t; git rebase main || git status",
+    "stash": "echo more >> a; git stash -q; git stash pop -q",
+    "tags": "git tag v1; git tag -am two v2; git pack-refs --all; git gc -q",
+    "worktree": "git worktree add -q wt; cd wt; echo w > w; git add w; git commit -qm w",
+    "bisect": "git bisect start -q HEAD; git bisect good HEAD || true",
+}
+
+
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
+async def test_what_only_describes_works(git_in, work, text):
+    assert await git_in(FIRST) == {}
+    assert git(work, "log", "--format=%an %s") == "Jo Doe first"
+    assert await git_in(text) == {}
+    git(work, "fsck", "--strict")
+
+
+async def test_a_stopped_rebase_goes_on_outside(git_in, work):
+    await git_in(FIRST)
+    assert await git_in(WAYS["rebase stopped"]) == {}
+    (work / "a").write_text("both\n")
+    git(work, "add", "a")
+    git(work, "-c", "core.editor=true", "rebase", "--continue")
+    assert git(work, "log", "--format=%s") == "t\nm\nfirst"
+
+
+ACTS = {
+    "core.fsmonitor": "git config core.fsmonitor ./x",
+    "core.hookspath": "git config core.hooksPath .",
+    "core.sshcommand": "git config core.sshCommand ./x",
+    "alias.st": "git config alias.st '!./x'",
+    "include.path": "git config include.path ../x",
+    "remote.o.url": "git remote add o 'ext::sh -c ./x'",
+    "remote.p.url": "git remote add p -- -u./x",
+    "remote.q.url": "git remote add q ssh://-oProxyCommand=x/",
+    "remote.r.vcs": "git config remote.r.vcs x",
+    "submodule.s.update": "git config submodule.s.update '!x'",
+    "filter.f.smudge": "git config filter.f.smudge ./x",
+    "core.worktree": "git config core.worktree ../..",
+    "credential.helper": "git config credential.helper ./x",
+    "url.e.insteadof": "git config url.e.insteadOf https://",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), ACTS.items(), ids=ACTS)
+async def test_a_setting_that_acts_is_refused_by_name(git_in, work, name, text):
+    await git_in(FIRST)
+    before = (work / ".git/config").read_bytes()
+    refused = await git_in(text)
+    assert name in refused[".git/config"].casefold()
+    assert (work / ".git/config").read_bytes() == before
+
+
+async def test_what_the_person_set_stays_and_bars_nothing(git_in, work):
+    await git_in(FIRST)
+    git(work, "config", "alias.lg", '!f() { git log "$@"; }; f')
+    git(work, "config", "core.hooksPath", "my hooks")
+    git(work, "remote", "add", "origin", "https://example.org/mine.git")
+    assert await git_in("git config user.name Other; git remote add fork /srv/x.git") == {}
+    assert git(work, "config", "alias.lg") == '!f() { git log "$@"; }; f'
+    moved = await git_in("git remote set-url origin https://example.org/theirs.git")
+    assert "lead elsewhere" in moved[".git/config"]
+    loosened = await git_in("git config --unset core.hooksPath")
+    assert "core.hookspath" in loosened[".git/config"]
+
+
+PIECES = st.sampled_from(
+    ["[core]", '[remote "o"]', '[a "b\\"c"]', "[A.b]", "\n", "\r\n", " ", "\t", "url", "=", "x",
+     '"', "\\", "\\n", "\\\n", "#", ";", "ext::x", "fsmonitor", "é", "\ufeff", "]", "name = J"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=14))
+def test_it_is_read_as_git_reads_it(tmp_path_factory, pieces):
+    path = tmp_path_factory.mktemp("config") / "config"
+    path.write_bytes("".join(pieces).encode())
+    words = ["git", "config", "--file", path, "--list", "-z"]
+    told = subprocess.run(words, capture_output=True, check=False)
+    try:
+        mine = read_config(path.read_bytes())
+    except ValueError:
+        return
+    assert told.returncode == 0, pieces
+    theirs = [one.decode().partition("\n") for one in told.stdout.split(b"\0") if one]
+    assert [(name, value) for name, _, value in theirs] == list(mine)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_of_any_kind_are_read_or_refused(data):
+    assert isinstance(config_reason(b"[core]\n", b"[core]\n" + data), str)
+
+
+@pytest.mark.parametrize(
+    "path", [".git/hooks/pre-commit", ".git/config.worktree", ".git/modules/x/config",
+             ".git/info/attributes", ".git/sequencer/opts", ".git/rebase-merge/strategy",
+             ".git/worktrees/w/config", ".git/worktrees/w/config.worktree", ".git/hooks/a/b.sample",
+             ".git/branches/x", ".git/worktrees/w/hooks/update"],
+)  # fmt: skip
+def test_a_file_that_git_runs_or_reads_is_refused(path):
+    assert reason_of(Delta(path, None, Node("file", b"x", 0o644)), Path("/w"))
+
+
+@pytest.mark.parametrize(
+    ("data", "good"),
+    [(b"gitdir: /w/.git/worktrees/a\n", True), (b"gitdir: /w/sub/.git/worktrees/a\n", True),
+     (b"gitdir: /x/.git/worktrees/a\n", False), (b"gitdir: /w/../x/.git/worktrees/a\n", False),
+     (b"gitdir: /w/evil\n", False), (b"gitdir: /w/.git/worktrees/a", False),
+     (b"gitdir: /w/.git/worktrees/..\n", False)],
+)  # fmt: skip
+def test_a_working_tree_beside_the_first_leads_inside(data, good):
+    reason = reason_of(Delta("t/.git", None, Node("file", data, 0o644)), Path("/w"))
+    assert (not reason) is good

@@ -23,9 +23,9 @@ from hermes.mesh.arrivals import Admits, Arrival, Arrivals
 from hermes.mesh.collecting import Hands
 from hermes.mesh.consignment import BLOB, MOST_WHOLE
 from hermes.mesh.departures import Departures, Outcome
-from hermes.mesh.envelope import MOST_PAYLOAD, Envelope, Letter, seal, write
+from hermes.mesh.envelope import MOST_PAYLOAD, Envelope, Letter, seal
 from hermes.mesh.freight import Freight
-from hermes.mesh.link import Delivery, Link, Received
+from hermes.mesh.link import Delivery, Link, Received, by_best
 from hermes.store.mesh import MeshBook, Refusal, Undelivered
 
 ACK = "ack"
@@ -129,7 +129,7 @@ class Post:
     async def send_live(self, letter: Letter) -> Delivery:
         """Send once, to who listens now; kept by nobody, acknowledged by nobody."""
         envelope = self._sealed(letter)
-        return await self._by_best_link(envelope, durable=False)
+        return await by_best(self._links, envelope, self._tasks, durable=False)
 
     async def outcome(self, letter: str, to: str = "") -> Outcome:
         """Wait until a letter arrived or is given up."""
@@ -213,19 +213,6 @@ class Post:
         self._seq = max(self._seq + 1, now * 1000)  # grows over restarts too, without a counter
         return seal(self._key, letter, self._seq, now)
 
-    async def _by_best_link(self, envelope: Envelope, *, durable: bool) -> Delivery:
-        data = write(envelope)
-        last = Delivery(taken=False, reason="no link works")
-        for link in sorted(self._links, key=lambda one: -one.quality()):
-            if link.quality() <= 0:
-                break
-            last = await link.send(
-                envelope.to, data, expires_at=envelope.expires_at, durable=durable
-            )
-            if last.taken:
-                break
-        return last
-
     async def _receive(self, link: Link) -> None:
         async for received in link.receive():
             if await self.take(received):
@@ -245,7 +232,7 @@ class Post:
             for (to, fresh), ids in due.items():
                 for envelope in receipts(self._key, to, ids, self._clock.now_ms()):
                     # One that gets lost is asked for: the letter comes again.
-                    await self._by_best_link(envelope, durable=not fresh)
+                    await by_best(self._links, envelope, self._tasks, durable=not fresh)
 
     async def _sweep(self) -> None:
         while True:

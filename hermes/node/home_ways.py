@@ -63,6 +63,7 @@ class Ways:
             return False
         known = await self._hosting.is_known(row.turn)
         now = self._clock.now_ms()
+        self._known = {one: at for one, at in self._known.items() if self._parcels.get(one[0])}
         first = self._known.setdefault((row.turn, known), now)
         return now < first + (_WORDS_MS if known else _SILENCE_MS)
 

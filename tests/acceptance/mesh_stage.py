@@ -114,6 +114,7 @@ class Line:
         self.lines, self.hang_up = lines, hang_up
         self.key = ""
         self.held = []
+        self.dead = False  # nothing comes through, and nobody is told, even when others do
         lines.up.append(self)
 
     def meddle(self, way, frame):
@@ -124,9 +125,11 @@ class Line:
                 return [None]
             case "silent":
                 return []
+            case "dead":
+                self.dead = True
             case "rough" if frame[0] == "EVENT":
                 return self._rough(frame)
-        return [frame]
+        return [] if self.dead else [frame]
 
     def _rough(self, frame):
         """Drop, double, hold back and turn around, delay."""

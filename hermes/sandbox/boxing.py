@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import anyio
 
 from hermes.errors import NotAvailable, ToolFailure
-from hermes.sandbox.box import Box, Ended, Tier, Wires
+from hermes.sandbox.box import Box, Ended, Tier, Why, Wires
 from hermes.sandbox.ground import USER, Ground
 from hermes.sandbox.inmate import Inmate, OnOutput, command, frame
 from hermes.sandbox.opening import Started, start
@@ -44,6 +44,11 @@ class Boxed:
     def alive(self) -> bool:
         """Whether it still waits, or runs."""
         return self._inmate.process.returncode is None
+
+    def end(self, why: Why) -> None:
+        """End it over a limit that its caller sets; one that has ended stays as it is."""
+        if self.alive:
+            self._inmate.end(why)
 
     async def ready(self) -> None:
         """Wait until it needs nothing but its command; raises NotAvailable where it fails."""

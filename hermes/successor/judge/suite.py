@@ -1,16 +1,22 @@
 """What runs inside a box to run trusted tests on a candidate; nobody imports it.
 
-Run as `python -I -B suite.py`, told what to do by JSON on standard input. It answers on a pipe
-of its own by lines of JSON. The candidate shares this process and can say whatever it likes
-here: the answer is advice, and whoever reads it decides nothing by it.
+Run as `python -I -B suite.py`. The first line on standard input says what to load; nothing of the
+candidate is among it. The second, which may come much later, says what to run. It answers on a
+pipe of its own by lines of JSON. The candidate shares this process and can say whatever it
+likes here: the answer is advice, and whoever reads it decides nothing by it.
 """
 
+import base64
+import importlib
 import json
 import os
 import shutil
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -19,6 +25,16 @@ import pytest
 REPO = "/box/repo"
 _INI = "/box/judge/pyproject.toml"
 _SAID = 300
+_STORED = Path("/tmp/hypothesis")  # noqa: S108 - inside
+_STORES = ("constants", "unicode_data")
+_MOST = 2 << 20
+_WARM = Path("/tmp/warm/test_warm.py")  # noqa: S108 - inside
+_PROPERTY = """import hypothesis, hypothesis.strategies
+
+@hypothesis.given(hypothesis.strategies.text())
+def test_nothing(text):
+    pass
+"""
 
 
 class Said:
@@ -37,10 +53,17 @@ class Said:
 
 
 class Reporter:
-    """Runs what is wanted until the deadline, and tells of each test how it ended."""
+    """Runs what is wanted until the deadline, and tells of each test how it ended.
 
-    def __init__(self, said: Said, wanted: list[str] | None, seconds: float) -> None:
+    A file is collected when the one before it has ended: the first test waits for one file only,
+    and what is not reached costs nothing.
+    """
+
+    def __init__(
+        self, said: Said, files: list[str], wanted: list[str] | None, seconds: float
+    ) -> None:
         self._said = said
+        self._files = files
         self._wanted = None if wanted is None else set(wanted)
         self._until = time.monotonic() + seconds
         self._phases: dict[str, str] = {}
@@ -52,7 +75,30 @@ class Reporter:
         """Leave out what is not wanted."""
         if self._wanted is not None:
             items[:] = [one for one in items if one.nodeid in self._wanted]
-        self._said.say(collected=len(items))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """What pytest itself does with all items at once."""
+        items = self._items(session)
+        item, count = next(items, None), 0
+        while item is not None:
+            following = next(items, None)
+            count += 1
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldstop:
+                break
+            item = following
+        session.testscollected = count
+        self._said.say(collected=count)
+        return True
+
+    def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
+        yield from list(session.items)
+        for file in self._files[1:]:
+            if time.monotonic() > self._until:
+                self.stopped = True
+                return
+            yield from list(session.perform_collect([file]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember a phase."""
@@ -117,33 +163,75 @@ class Lines:
         return line if event == "call" else None
 
 
+def options(plugins: list[str]) -> list[str]:
+    """The words of every run."""
+    return [
+        *("-c", _INI, "--rootdir", REPO, "--confcutdir", f"{REPO}/tests", "--basetemp", "/tmp/t"),  # noqa: S108 - inside
+        *("-p", "no:cacheprovider", *(word for name in plugins for word in ("-p", name))),
+        *("-q", "--tb=line", "--continue-on-collection-errors", "-m", "not slow"),
+    ]
+
+
+def load(told: dict[str, Any]) -> None:
+    """Everything that is not the candidate's: the runner, its plugins, libraries."""
+    lay(told["stored"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in told["modules"]:
+            try:
+                importlib.import_module(name)
+            except Exception:  # noqa: BLE001, S112 - then the tests are told, or do without
+                continue
+    _WARM.parent.mkdir()
+    _WARM.write_text(_PROPERTY if "_hypothesis_pytestplugin" in told["plugins"] else "")
+    pytest.main([*options(told["plugins"]), str(_WARM)])
+
+
+def lay(stored: dict[str, str]) -> None:
+    """What hypothesis would find again: of each module the numbers and words in it."""
+    for path, data in stored.items():
+        place = _STORED / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(base64.b64decode(data))
+
+
+def stored() -> dict[str, str]:
+    """What it has found."""
+    found: dict[str, str] = {}
+    room = _MOST
+    for place in (one for name in _STORES for one in (_STORED / name).rglob("*")):
+        if place.is_file() and (room := room - 2 * place.stat().st_size) > 0:
+            data = base64.b64encode(place.read_bytes()).decode()
+            found[place.relative_to(_STORED).as_posix()] = data
+    return found
+
+
+def libraries() -> list[str]:
+    """The modules that are neither the tree's nor the test runner's to load."""
+    return [
+        name
+        for name, one in list(sys.modules.items())
+        if (getattr(one, "__file__", None) or REPO).startswith((sys.prefix, sys.base_prefix))
+        and type(getattr(one, "__loader__", None)).__name__ != "AssertionRewritingHook"
+    ]
+
+
 def main() -> None:
-    """Run once."""
-    told = json.load(sys.stdin)
-    said = Said(told["fd"], told["word"])
+    """Load, wait, run once."""
+    first = json.loads(sys.stdin.readline())
+    load(first)
+    told = json.loads(sys.stdin.readline())
+    said = Said(first["fd"], first["word"])
+    lay(told["stored"])
     lines = Lines(told["lines"])
     sys.path.append(REPO)
-    plugins = [word for name in told["plugins"] for word in ("-p", name)]
-    argv = [
-        *("-c", _INI, "--rootdir", REPO, "--confcutdir", f"{REPO}/tests", "--basetemp", "/tmp/t"),  # noqa: S108 - inside
-        *(
-            "-p",
-            "no:cacheprovider",
-            *plugins,
-            "-q",
-            "--tb=line",
-            "--continue-on-collection-errors",
-            "-m",
-            "not slow",
-            *told["files"],
-        ),
-    ]
     lines.start()
-    reporter = Reporter(said, told["ids"], told["seconds"])
-    status = pytest.main(argv, [reporter])
+    reporter = Reporter(said, told["files"], told["ids"], told["seconds"])
+    status = pytest.main([*options(first["plugins"]), *told["files"][:1]], [reporter])
     lines.stop()
     seen = {path: sorted(found) for path, found in lines.seen.items()}
-    said.say(end=int(status), stopped=reporter.stopped, lines=seen)
+    kept = {"stored": stored(), "modules": libraries()} if told["keep"] else {}
+    said.say(end=int(status), stopped=reporter.stopped, lines=seen, **kept)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ passed with the candidate when it was told so exactly once.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Final
 
@@ -18,7 +18,8 @@ import msgspec
 from hermes.core.verdict import Evidence, Outcome
 from hermes.successor.judge.reading import Module, read_modules
 from hermes.successor.judge.selection import select_tests
-from hermes.successor.judge.suite_run import Asked, Told, run_suite
+from hermes.successor.judge.suite_run import Asked, Told
+from hermes.successor.judge.usher import Usher
 from hermes.successor.workbench import Workbench
 
 _SHORT_S = 52.0
@@ -28,7 +29,6 @@ _NEAR = 3
 _TRACED_S = 12.0
 _IDS = 50
 _KEPT = 8
-_FLEETS = ("xdist",)
 
 
 class Missed(msgspec.Struct, frozen=True):
@@ -63,11 +63,17 @@ class Trusted:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, tuple[str, ...]], Told] = {}
+        self._usher = Usher()
+        self.told: Told | None = None
+        """What was said first of the last candidate."""
+
+    def ahead(self, bench: Workbench) -> AbstractAsyncContextManager[None]:
+        """Open the first box already, while `bench.candidate` is being built."""
+        return self._usher.ahead(bench)
 
     async def judge(self, bench: Workbench) -> Evidence:
         """Run a selection on both sides, the candidate's failures twice."""
-        plugins = await anyio.to_thread.run_sync(_plugins)
-        if plugins is None:
+        if await anyio.to_thread.run_sync(find_spec, "pytest") is None:
             return Evidence(self.name, "skipped", "pytest is not installed here")
         if not await anyio.to_thread.run_sync((bench.parent / "tests").is_dir):
             return Evidence(self.name, "skipped", "the parent has no tests")
@@ -79,17 +85,17 @@ class Trusted:
         until = anyio.current_time() + seconds
         chosen = (bench.parent, bench.deltas, bench.effort, bench.chance(self.name))
         files = await anyio.to_thread.run_sync(select_tests, *chosen)
-        parent = await self._parent(bench, Asked(files, plugins, _PARENTS * seconds))
+        parent = await self._parent(bench, Asked(files, _PARENTS * seconds))
         if not parent.passed:
             return Evidence(self.name, "skipped", f"no test of the parent passes: {parent.end}")
-        asked = Asked((), plugins, 0.0, tuple(parent.passed))
+        asked = Asked((), 0.0, tuple(parent.passed))
         least = anyio.current_time() + _LEAST_S
-        found = await _tried(bench, asked, max(until - _TRACED_S / 2, least))
+        found = await self._tried(bench, asked, max(until - _TRACED_S / 2, least))
         missed: list[Missed] = []
         if found.end == "ended":
             near = [one for one in parent.passed if one.startswith(files[:_NEAR])]
             left = min(until - anyio.current_time(), _TRACED_S)
-            missed = await _traced(bench, asked.of(near, left))
+            missed = await self._traced(bench, asked.of(near, left))
         record = msgspec.json.encode({"files": files, "found": found, "lines": missed})
         return _evidence(found, missed, await bench.keep(record))
 
@@ -97,37 +103,42 @@ class Trusted:
         key = (bench.commit, asked.files)
         if known := self._known.get(key):
             return known
-        told = await run_suite(bench, "parent", asked)
+        told = await self._usher.run(bench, "parent", asked)
         if told.passed:
             while len(self._known) >= _KEPT:
                 self._known.pop(next(iter(self._known)))
             self._known[key] = told
         return told
 
+    async def _tried(self, bench: Workbench, asked: Asked, until: float) -> Found:
+        """The candidate's answers; what failed is asked once more while there is time."""
+        expected = asked.ids or ()
+        first = await self._usher.run(
+            bench, "candidate", asked.of(expected, until - anyio.current_time())
+        )
+        self.told = first
+        lost = [one for one in expected if one not in first.passed]
+        late = [one for one in lost if first.stopped and one not in first.outcomes]
+        failed = [one for one in lost if one not in late]
+        unsteady: list[str] = []
+        left = until - anyio.current_time()
+        if failed and first.end == "ended" and left > _LEAST_S:
+            again = await self._usher.run(bench, "candidate", asked.of(failed, left))
+            unsteady = [one for one in failed if one in again.passed]
+        told = {
+            one: first.outcomes.get(one, ("missing", "")) for one in failed if one not in unsteady
+        }
+        return Found(len(expected), told, tuple(unsteady), tuple(late), first.end)
 
-async def _tried(bench: Workbench, asked: Asked, until: float) -> Found:
-    """The candidate's answers; what failed is asked once more while there is time."""
-    expected = asked.ids or ()
-    first = await run_suite(bench, "candidate", asked.of(expected, until - anyio.current_time()))
-    lost = [one for one in expected if one not in first.passed]
-    late = [one for one in lost if first.stopped and one not in first.outcomes]
-    failed = [one for one in lost if one not in late]
-    unsteady: list[str] = []
-    left = until - anyio.current_time()
-    if failed and first.end == "ended" and left > _LEAST_S:
-        again = await run_suite(bench, "candidate", asked.of(failed, left))
-        unsteady = [one for one in failed if one in again.passed]
-    told = {one: first.outcomes.get(one, ("missing", "")) for one in failed if one not in unsteady}
-    return Found(len(expected), told, tuple(unsteady), tuple(late), first.end)
-
-
-async def _traced(bench: Workbench, asked: Asked) -> list[Missed]:
-    """Which changed lines the nearest tests run: apart, since tracing makes them slow."""
-    modules = await read_modules(bench)
-    lines = tuple(path for path, one in modules.items() if one.runs)
-    if not lines or not asked.ids or asked.seconds < _LEAST_S:
-        return []
-    return _missed(modules, await run_suite(bench, "candidate", replace(asked, lines=lines)))
+    async def _traced(self, bench: Workbench, asked: Asked) -> list[Missed]:
+        """Which changed lines the nearest tests run: apart, since tracing makes them slow."""
+        modules = await read_modules(bench)
+        lines = tuple(path for path, one in modules.items() if one.runs)
+        if not lines or not asked.ids or asked.seconds < _LEAST_S:
+            return []
+        return _missed(
+            modules, await self._usher.run(bench, "candidate", replace(asked, lines=lines))
+        )
 
 
 def _evidence(found: Found, missed: Sequence[Missed], record: str) -> Evidence:
@@ -152,11 +163,3 @@ def _missed(modules: dict[str, Module], told: Told) -> list[Missed]:
         lost = tuple(line for line in one.runs if line not in seen)
         found.append(Missed(path, len(one.runs), lost))
     return found
-
-
-def _plugins() -> tuple[str, ...] | None:
-    """The test runner's plugins of this installation, by name; None without a test runner."""
-    if find_spec("pytest") is None:
-        return None
-    found = {one.value for one in entry_points(group="pytest11")}
-    return tuple(sorted(one for one in found if not one.startswith(_FLEETS)))

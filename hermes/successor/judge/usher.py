@@ -1,0 +1,97 @@
+"""Runs of trusted tests, each in a box of its own; the first one's may have been opened ahead.
+
+Apart from the stage, which says what is run and what the answers mean.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+
+import anyio
+import anyio.to_thread
+
+from hermes.errors import HermesError
+from hermes.successor.judge.seat import Seat, seated
+from hermes.successor.judge.suite_run import NOTHING, Asked, Known, Told
+from hermes.successor.workbench import Side, Workbench
+
+_FLEETS = ("xdist",)
+
+
+@dataclass
+class _Ahead:
+    """A box that waits for the first run on one side; `seat` None: it could not be opened."""
+
+    side: Side
+    opened: anyio.Event = field(default_factory=anyio.Event)
+    seat: Seat | None = None
+
+
+class Usher:
+    """Remembers of each commit which libraries its tests need, so that a box can wait with them."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Known] = {}
+        self._ahead: _Ahead | None = None
+
+    @asynccontextmanager
+    async def ahead(self, bench: Workbench) -> AsyncGenerator[None]:
+        """Open a box for the first run: the parent's, or the candidate's where that is known.
+
+        At `bench.candidate` its tree may still be being built; nothing of it is run before `run`.
+        """
+        failed: Exception | None = None
+        async with anyio.create_task_group() as group:
+            self._ahead = _Ahead("candidate" if bench.commit in self._known else "parent")
+            group.start_soon(self._open, bench, self._ahead)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
+                failed = error
+            self._ahead = None
+            group.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+
+    async def run(self, bench: Workbench, side: Side, asked: Asked) -> Told:
+        """Run tests on one side's code; never raises for what the code does."""
+        ahead = self._ahead
+        if ahead is not None and ahead.side == side:
+            self._ahead = None  # one run each
+            await ahead.opened.wait()
+            if ahead.seat is not None:
+                return await self._told(bench, side, ahead.seat, asked)
+        async with seated(bench, side, await plugins(), self._of(bench)) as seat:
+            return await self._told(bench, side, seat, asked)
+
+    async def _told(self, bench: Workbench, side: Side, seat: Seat, asked: Asked) -> Told:
+        told = await seat.run(bench, asked, self._of(bench), keep=side == "parent")
+        if side == "parent" and told.passed:
+            self._known = {bench.commit: told.known}
+        return told
+
+    async def _open(self, bench: Workbench, ahead: _Ahead) -> None:
+        try:
+            async with seated(bench, ahead.side, await plugins(), self._of(bench)) as seat:
+                ahead.seat = seat
+                ahead.opened.set()
+                await anyio.sleep_forever()
+        except HermesError:  # whoever runs tests opens another one, and is told why not
+            ahead.opened.set()
+
+    def _of(self, bench: Workbench) -> Known:
+        return self._known.get(bench.commit, NOTHING)
+
+
+async def plugins() -> tuple[str, ...]:
+    """The test runner's plugins of this installation, by name; none without a test runner."""
+    return await anyio.to_thread.run_sync(_plugins)
+
+
+def _plugins() -> tuple[str, ...]:
+    if find_spec("pytest") is None:
+        return ()
+    found = {one.value for one in entry_points(group="pytest11")}
+    return tuple(sorted(one for one in found if not one.startswith(_FLEETS)))

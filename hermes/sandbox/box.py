@@ -20,10 +20,14 @@ HOME = "/box"
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or directory of the machine that the inside can read at `target`."""
+    """A file or directory of the machine that the inside can read at `target`.
+
+    `closed`: as root, beside a workspace, one that the sandbox's user could not read itself.
+    """
 
     source: Path
     target: Path
+    closed: bool = False
 
     @classmethod
     def same(cls, path: Path) -> "Bind":

@@ -111,7 +111,9 @@ def _outer(ground: Ground, box: Box, wait: tuple[int, int] | None) -> list[str]:
         script = str(Path(__file__).with_name("outer.py"))
         whom = f"{ground.account.uid}:{ground.account.gid}" if ground.account else ""
         kind = "live" if box.live else "overlay"
+        closed = [str(one.source) for one in _closed(box)] if whom else []
         words = [kind, whom, str(box.workspace), disk, inodes, str(wait[0]), str(wait[1])]
+        words += [str(len(closed)), *closed]
         return [ground.python, "-I", "-S", "-B", script, *words]
     return [ground.unshare, "-Urm", "--propagation", "private", "/bin/sh", "-c", _OUTER_SCRIPT,
             "box", disk, inodes]  # fmt: skip
@@ -137,19 +139,34 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
     if ground.prefix:
         words += ["--ro-bind", ground.prefix, ground.prefix]
     around = [one for one in box.read if box.workspace and box.workspace.is_relative_to(one.target)]
-    words += _shown(around)
+    at = _places(ground, box)
+    words += _shown(around, at)
     if box.workspace:
         how = "--ro-bind" if box.live else "--bind"
         words += [how, f"{OUTER}/o", str(box.workspace), *_hidden(box)]
-    words += _shown([one for one in box.read if one not in around])
-    for at, content in carried(ground.python):
-        words += ["--ro-bind-data", made.data(content), at]
+    words += _shown([one for one in box.read if one not in around], at)
+    for place, content in carried(ground.python):
+        words += ["--ro-bind-data", made.data(content), place]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
     return [*words, "--seccomp", made.data(program(this_machine(), inet=box.inet))]
 
 
-def _shown(binds: Sequence[Bind]) -> list[str]:
-    return [word for one in binds for word in ("--ro-bind", str(one.source), str(one.target))]
+def _closed(box: Box) -> list[Bind]:
+    """Those that only root can read, which the outer namespace shows as the account's."""
+    return [one for one in box.read if one.closed]
+
+
+def _places(ground: Ground, box: Box) -> dict[Bind, str]:
+    """Where they lie for bubblewrap."""
+    closed = _closed(box) if ground.account and box.workspace else []
+    return {one: f"{OUTER}/r{number}" for number, one in enumerate(closed)}
+
+
+def _shown(binds: Sequence[Bind], at: Mapping[Bind, str]) -> list[str]:
+    words: list[str] = []
+    for one in binds:
+        words += ["--ro-bind", at.get(one, str(one.source)), str(one.target)]
+    return words
 
 
 def _hidden(box: Box) -> list[str]:

@@ -1,11 +1,12 @@
 """The namespace around a sandbox that shows a workspace: lays the overlay, becomes bubblewrap.
 
-Run as `python -I -S -B outer.py KIND UID:GID WORKSPACE BYTES INODES LAID GO ARGV…`; nobody imports
-it, standard library only. KIND `live` lays nothing over: the place is the workspace itself,
+Run as `python -I -S -B outer.py KIND UID:GID WORKSPACE BYTES INODES LAID GO N PLACE… ARGV…`; nobody
+imports it, standard library only. KIND `live` lays nothing over: the place is the workspace itself,
 for bubblewrap to show read-only. It says on LAID that the overlay is there and goes on when GO is
 written to. As root it first lays an id-mapped copy of the mount over the workspace, in which the
 workspace's owner stands as UID:GID, and becomes that user: what runs inside can then change
-its overlay without ever being root. That needs Linux 5.19; the overlay on tmpfs 6.6.
+its overlay without ever being root. So it shows the N places, too, which only root can read. That
+needs Linux 5.19; the overlay on tmpfs 6.6.
 """
 
 import ctypes
@@ -78,22 +79,44 @@ def namespace(inside: tuple[int, int], outside: tuple[int, int]) -> int:
     return fd
 
 
-def show_as(uid: int, gid: int, workspace: str) -> None:
-    """As root: show the workspace as that user's, and become the user."""
-    seen = os.stat(workspace)
-    call("unshare", _NEW_MOUNTS)
-    mount("", "/", flags=_PRIVATE | _REC)
-    place = os.fsencode(workspace)
-    tree = call(_OPEN_TREE, _HERE, place, _CLONE | os.O_CLOEXEC)
+def tree_as(uid: int, gid: int, path: str) -> int:
+    """A copy of the mount at a place, in which its owner stands as that user."""
+    seen = os.stat(path)
+    tree = call(_OPEN_TREE, _HERE, os.fsencode(path), _CLONE | os.O_CLOEXEC)
     users = namespace((seen.st_uid, seen.st_gid), (uid, gid))
     attributes = struct.pack("QQQQ", _IDMAP, 0, 0, users)
     call(_MOUNT_SETATTR, tree, b"", _EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes)))
-    call(_MOVE_MOUNT, tree, b"", _HERE, place, _FROM_EMPTY_PATH)
+    os.close(users)
+    return tree
+
+
+def put(tree: int, place: str) -> None:
+    """Put such a copy at a place."""
+    call(_MOVE_MOUNT, tree, b"", _HERE, os.fsencode(place), _FROM_EMPTY_PATH)
+    os.close(tree)
+
+
+def shown_as(uid: int, gid: int, workspace: str, places: list[str]) -> list[tuple[int, bool]]:
+    """As root: show the workspace as that user's, and become the user; copies of the places.
+
+    Beside each, whether it is a directory; -1 where its file system cannot show it as another's.
+    """
+    call("unshare", _NEW_MOUNTS)
+    mount("", "/", flags=_PRIVATE | _REC)
+    put(tree_as(uid, gid, workspace), workspace)
+    trees = []
+    for place in places:
+        try:
+            tree = tree_as(uid, gid, place)
+        except OSError:
+            tree = -1
+        trees.append((tree, os.path.isdir(place)))
     os.chdir(workspace)  # while it may pass the directories above
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     call("prctl", _DUMPABLE, 1, 0, 0, 0)  # else its own /proc files are root's
+    return trees
 
 
 def lay(kind: str, size: str, inodes: str) -> None:
@@ -121,13 +144,20 @@ def lay(kind: str, size: str, inodes: str) -> None:
 
 def main() -> None:
     """Show, lay, wait, go on."""
-    kind, whom, workspace, size, inodes, laid, go, *argv = sys.argv[1:]
+    kind, whom, workspace, size, inodes, laid, go, count, *argv = sys.argv[1:]
+    places, argv = argv[: int(count)], argv[int(count) :]
+    trees = []
     if whom:
         uid, _, gid = whom.partition(":")
-        show_as(int(uid), int(gid), workspace)
+        trees = shown_as(int(uid), int(gid), workspace, places)
     else:
         os.chdir(workspace)
     lay(kind, size, inodes)
+    for number, (tree, folder) in enumerate(trees):
+        place = f"{_OUTER}/r{number}"
+        os.mkdir(place) if folder else tell(place, "")
+        if tree >= 0:
+            put(tree, place)
     os.write(int(laid), b"laid")
     if not os.read(int(go), 1):
         return  # whoever asked is gone

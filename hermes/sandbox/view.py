@@ -23,7 +23,7 @@ class View:
     """What is asked for: `env` as commands get it, `read` as the person wrote it.
 
     `own` are Hermes's places, which nothing shows. `stranger`: the sandbox runs as another user
-    than this process, so that only what everybody may read can be shown.
+    than this process, so that what not everybody may read is shown as that user's.
     """
 
     env: Mapping[str, str]
@@ -39,7 +39,7 @@ class View:
         """What is shown beside the project; blocking. Raises Usage for what cannot be."""
         home = Path(self.env.get("HOME") or "/nowhere")
         named = [self._named(text, home) for text in self.read]
-        found = [one for one in self._on_path(home) if self._may_be_read(one)]
+        found = [one for one in self._on_path(home) if os.access(one, os.R_OK)]
         shown: dict[Path, Path] = {}
         for path in [one for one in (*named, *found) if not _within(one, (*_THERE, root))]:
             if path in found and any(path.is_relative_to(one) for one in named):
@@ -47,7 +47,10 @@ class View:
             shown[path] = path
             if path != home and path.is_relative_to(home):
                 shown[_INSIDE / path.relative_to(home)] = path
-        return tuple(Bind(source, target) for target, source in sorted(shown.items()))
+        return tuple(
+            Bind(source, target, closed=self.stranger and not _open_to_all(source))
+            for target, source in sorted(shown.items())
+        )
 
     def _named(self, text: str, home: Path) -> Path:
         path = home / text[2:] if text.startswith("~/") else Path(text)
@@ -56,11 +59,8 @@ class View:
         path = Path(os.path.normpath(path))
         if any(own.is_relative_to(path) or path.is_relative_to(own) for own in self.own):
             raise Usage(f"sandbox.read: {text} would show Hermes's own keys", "name less")
-        if not self._may_be_read(path):
-            raise Usage(
-                f"sandbox.read: {text} cannot be read by the user that the sandbox runs as",
-                "run Hermes as yourself, or let everybody read it",
-            )
+        if not os.access(path, os.R_OK):
+            raise Usage(f"sandbox.read: {text} cannot be read", "name what you can read")
         return path
 
     def _on_path(self, home: Path) -> list[Path]:
@@ -75,12 +75,12 @@ class View:
     def _shows_own(self, path: Path) -> bool:
         return any(own.is_relative_to(path) or path.is_relative_to(own) for own in self.own)
 
-    def _may_be_read(self, path: Path) -> bool:
-        if not self.stranger:
-            return os.access(path, os.R_OK)
-        return all(each.stat().st_mode & 0o001 for each in path.parents) and bool(
-            path.stat().st_mode & 0o004
-        )
+
+def _open_to_all(path: Path) -> bool:
+    """Whether everybody can read it, and whatever its directory holds."""
+    above = all(each.stat().st_mode & 0o001 for each in path.parents)
+    mine = 0o005 if path.is_dir() else 0o004
+    return above and path.stat().st_mode & mine == mine
 
 
 def _within(path: Path, places: Sequence[Path]) -> bool:

@@ -117,8 +117,33 @@ def test_a_view_shows_no_home_for_its_path_and_nothing_of_hermes(open_folder):
         with pytest.raises(Usage, match=r"sandbox\.read"):
             View(path, (text,), (keys,)).binds(root)
     (home / "closed").mkdir(mode=0o700)
-    with pytest.raises(Usage, match="by the user"):
-        View(path, ("~/closed",), stranger=True).binds(root)
+    (home / "open").mkdir(mode=0o755)
+    named = View(path, ("~/closed", "~/open"), stranger=True).binds(root)
+    assert {bind.source.name for bind in named if bind.closed} == {"closed"}
+
+
+async def test_what_only_its_owner_reads_is_shown_too(standing, tmp_path):
+    """As root it is shown as the sandbox's user's own; else the sandbox is run by its owner."""
+    home, root = tmp_path / "home", tmp_path / "root"
+    tools = home / "tools"
+    for place in (home, tools, root):
+        place.mkdir(mode=0o700)
+    (home / "settings").write_text("mine\n")
+    (home / "settings").chmod(0o600)
+    (home / "other").write_text("hidden")
+    (tools / "greet").write_text("#!/bin/sh\necho hello\n")
+    (tools / "greet").chmod(0o700)
+    env = clean_environment({"PATH": f"{tools}:/usr/bin:/bin", "HOME": str(home)})
+    text = f"greet; cat ~/settings {home}/settings; cat {home}/other; echo x > {tools}/greet"
+    command = Command(("bash", "-c", text), root, env)
+    async with Aside(View(env, ("~/settings",))) as aside:
+        changed = await aside.change(command, root)
+        looked = [await aside.look(command, root) for _ in range(2)]
+    for done in (changed, *looked):
+        assert done.finished.output.startswith(b"hello\nmine\nmine\n")
+        assert b"hidden" not in done.finished.output
+    assert "hello" in (tools / "greet").read_text()
+    assert (tools / "greet").stat().st_uid == os.geteuid()
 
 
 def test_a_virtual_environment_is_shown_whole_with_its_interpreter(open_folder):

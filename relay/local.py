@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from nostr_sdk import Event, LocalRelay, LocalRelayBuilder, NostrDatabase, RateLimit
 
+from hermes.mesh.nostr_loop import shut_down
 from relay.about import MOST_FOUND, MOST_NAME, MOST_SUBSCRIPTIONS
 from relay.gate import QueryGate, WriteGate
 
@@ -45,11 +46,11 @@ class Local:
         if self._relay is not None:
             self._relay.notify_event(event)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Shut it down and let go of it: it lives on as long as anybody holds it."""
-        if self._relay is not None:
-            self._relay.shutdown()
-            self._relay = None
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            await shut_down(relay)
 
 
 @asynccontextmanager
@@ -77,8 +78,8 @@ async def local_relay(database: NostrDatabase, made: Made) -> AsyncIterator[Loca
     try:
         yield local
     finally:
-        local.end()
         with anyio.CancelScope(shield=True):
+            await local.end()
             await anyio.to_thread.run_sync(_wait, let_go)
 
 

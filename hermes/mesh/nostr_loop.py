@@ -9,12 +9,15 @@ import contextlib
 import ctypes
 import struct
 from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
 
 import anyio
-from nostr_sdk import EventId, uniffi_set_event_loop
+from nostr_sdk import EventId, LocalRelay, uniffi_set_event_loop
 from nostr_sdk import nostr_sdk as library
 
 _SETTLE_S = 0.1  # its threads still call into Python for a moment after everything is shut down
+_END_S = 5.0
+_AGAIN_S = 0.02
 _SAMPLE = "0f" * 32
 
 
@@ -46,6 +49,16 @@ async def loop_lent() -> AsyncGenerator[None]:
                 await anyio.sleep(_SETTLE_S)
             if not _LOAN.users:
                 uniffi_set_event_loop(None)
+
+
+async def shut_down(relay: LocalRelay) -> None:
+    """Tell a relay to end until nobody listens: while it takes a caller it does not hear it."""
+    url = urlsplit(str(await relay.url()))
+    with anyio.move_on_after(_END_S), contextlib.suppress(OSError):
+        while True:
+            relay.shutdown()
+            await (await anyio.connect_tcp(str(url.hostname), url.port or 80)).aclose()
+            await anyio.sleep(_AGAIN_S)
 
 
 def quicken() -> bool:

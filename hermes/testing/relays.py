@@ -24,7 +24,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-from hermes.mesh.nostr_loop import loop_lent
+from hermes.mesh.nostr_loop import loop_lent, shut_down
 
 Frame = list[Any]
 Meddle = Callable[[str, Frame], list[Frame | str | float | None]]
@@ -58,7 +58,8 @@ async def local_relay(port: int | None = None) -> AsyncGenerator[str]:
         try:
             yield str(await relay.url())
         finally:
-            relay.shutdown()
+            with anyio.CancelScope(shield=True):
+                await shut_down(relay)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -14,7 +14,7 @@ from dm_house import phone, serving
 from nostr_sdk import LocalRelayBuilder, NostrLmdb, RateLimit
 
 from hermes.mesh.nostr_keys import NostrKeys
-from hermes.mesh.nostr_loop import loop_lent
+from hermes.mesh.nostr_loop import loop_lent, shut_down
 from hermes.testing.relays import local_relay, meddler
 
 PARAGRAPH = "It was a long answer, of many words, and it went on. " * 30 + "\n\n"
@@ -151,12 +151,7 @@ class Relays:
         return url
 
     async def stop(self) -> None:
-        port = int(str(await self._relay.url()).rsplit(":", 1)[1])
-        with anyio.fail_after(20), suppress(OSError):
-            while True:
-                self._relay.shutdown()  # not heard where it takes a caller at that moment
-                await (await anyio.connect_tcp("127.0.0.1", port)).aclose()
-                await anyio.sleep(0.05)
+        await shut_down(self._relay)
         del self._relay
 
 

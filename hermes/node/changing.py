@@ -178,5 +178,6 @@ class Changing:
             if self._made is None:
                 heavy = await anyio.to_thread.run_sync(load, "successors")
                 made: _Work = heavy.Successors(self)
+                await self.house.store.trials.bury()
                 self._made = made
             return self._made

@@ -77,7 +77,8 @@ class Successors:
             task = candidate.task.strip().split("\n")[0] if candidate else ""
             tags = [one.tag for one in await self.records.adoptions(row.candidate)]
             more = {"name": row.candidate[-8:], "task": task, "tag": tags[-1] if tags else ""}
-            told.append({**msgspec.to_builtins(row), **more})
+            stage = self._store.trials.live.get(row.id, "")
+            told.append({**msgspec.to_builtins(row), **more, "stage": stage})
         return told
 
     async def show(self, name: str) -> Json:

@@ -31,6 +31,9 @@ _JUDGED = """UPDATE trials SET state = 'judged', ended = ? WHERE id = ? AND stat
 _VERDICT = """INSERT INTO verdicts (cid, trial, candidate, word, judge, by, at)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _FAIL = "UPDATE trials SET state = 'failed', ended = ?, why = ? WHERE id = ? AND state = 'intent'"
+_DIED = "its process died"
+_BURY = """UPDATE trials SET state = 'failed', ended = ?, why = ?
+    WHERE state = 'intent' AND id NOT IN (SELECT value FROM json_each(?))"""
 _COLUMNS = """t.id, t.candidate, t.tier, t.seed, t.judge, t.state, t.began, t.ended,
     coalesce(v.cid, ''), coalesce(v.word, ''), t.why"""
 _FROM = "FROM trials AS t LEFT JOIN verdicts AS v ON v.trial = t.id"
@@ -91,12 +94,16 @@ class NewTrial(msgspec.Struct, frozen=True):
 
 
 class Trials:
-    """What was tried here, and what became of it."""
+    """What was tried here, and what became of it.
+
+    `live`: what this process tries just now, and how far it is; nobody else has this store.
+    """
 
     def __init__(self, database: Database, acts: Acts, clock: Clock) -> None:
         self._database = database
         self._acts = acts
         self._clock = clock
+        self.live: dict[str, str] = {}
 
     async def begin(
         self, candidate: Candidate, patch: bytes, diff: bytes, new: NewTrial
@@ -104,16 +111,8 @@ class Trials:
         """Write a trial's intent, with the candidate and its texts; on disk when this returns.
 
         `patch` is what somebody gave, `diff` what it makes of the tree, as it is shown.
-
-        An intent that is open for the same candidate, judge and tier is given again.
         """
         block, now = candidate_block(candidate), self._clock.now_ms()
-        open_ = await self._rows(
-            "WHERE t.state = 'intent' AND t.candidate = ? AND t.judge = ? AND t.tier = ?",
-            (block.cid, new.judge, new.tier),
-        )
-        if open_:
-            return open_[0]
         trial = uuid7()
         fields: dict[str, Value] = {
             "id": trial, "candidate": block.cid, "tier": new.tier, "seed": new.seed,
@@ -125,6 +124,7 @@ class Trials:
             candidate.task, candidate.by, candidate.goal, digest_of(patch), digest_of(diff), now,
         )  # fmt: skip
         await self._database.write(
+            self._buried(),
             blob_statement(patch),
             blob_statement(diff),
             block_statement(CANDIDATE_KIND, block),
@@ -132,6 +132,7 @@ class Trials:
             Statement(_CANDIDATE, about),
             Statement(_TRIAL, (trial, intent, block.cid, new.tier, new.seed, new.judge, now)),
         )
+        self.live[trial] = ""
         return (await self._rows("WHERE t.id = ?", (trial,)))[0]
 
     async def judge(self, trial: TrialRow, verdict: "VerdictAct", *records: bytes) -> None:
@@ -151,10 +152,20 @@ class Trials:
             )
         except Unmet as error:
             raise Refused(f"trial {trial.id} has a verdict, and a verdict is final") from error
+        self.live.pop(trial.id, None)
 
     async def fail(self, trial: str, why: str) -> None:
         """Note that a trial ended without a verdict."""
         await self._database.write(Statement(_FAIL, (self._clock.now_ms(), why[:1000], trial)))
+        self.live.pop(trial, None)
+
+    async def bury(self) -> None:
+        """End the intents of processes that died over them: they count as failures."""
+        await self._database.write(self._buried())
+
+    def _buried(self) -> Statement:
+        live = msgspec.json.encode(list(self.live)).decode()
+        return Statement(_BURY, (self._clock.now_ms(), _DIED, live))
 
     async def get(self, trial: str) -> TrialRow | None:
         """One trial."""
@@ -166,10 +177,6 @@ class Trials:
         about = (candidate.shape, candidate.parent, candidate.task, candidate.goal, judge, tier)
         rows = await self._database.read(_KNOWN, about)
         return TrialRow(*rows[0]) if rows else None
-
-    async def unfinished(self) -> tuple[TrialRow, ...]:
-        """Intents that nothing else is known of, oldest first."""
-        return await self._rows("WHERE t.state = 'intent' ORDER BY t.seq", ())
 
     async def list(self, most: int) -> tuple[TrialRow, ...]:
         """The newest trials, newest first."""

@@ -14,7 +14,7 @@ from hermes.core.ids import Cid
 from hermes.core.verdict import Verdict
 
 TrialState = Literal["intent", "judged", "failed"]
-"""`intent`: begun, and run again under its id when nothing else is known of it."""
+"""`intent`: begun, and nothing else is known of it; `failed`: ended without a verdict."""
 
 Deed = Literal["trial", "adoption"]
 
@@ -57,7 +57,11 @@ class Book(Protocol):
         ...
 
     async def begin(self, submission: Submission) -> Trial:
-        """Write an intent; durable when this returns. One that is open for it is given again."""
+        """Write an intent; durable when this returns."""
+        ...
+
+    def reach(self, trial: str, stage: str) -> None:
+        """Say how far a trial is, to whoever lists them meanwhile."""
         ...
 
     async def verdict(self, trial: str, verdict: Verdict, records: Mapping[str, bytes]) -> Cid:
@@ -73,10 +77,6 @@ class Book(Protocol):
 
     async def fail(self, trial: str, why: str) -> None:
         """A trial ended without a verdict: the machine's fault or a stop, not the candidate's."""
-        ...
-
-    async def unfinished(self) -> tuple[Trial, ...]:
-        """Intents without a verdict, oldest first: run again under their ids."""
         ...
 
 

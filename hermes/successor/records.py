@@ -5,7 +5,6 @@ Order of writes: intent before trial, verdict before anything that follows from 
 
 from collections.abc import Mapping
 
-import anyio
 import msgspec
 
 from hermes.core.attestation import attestation_of
@@ -52,7 +51,6 @@ class Records:
     def __init__(self, store: Store, signing: Signing) -> None:
         self._store = store
         self._signing = signing
-        self._beginning = anyio.Lock()
 
     async def known(self, candidate: Candidate, judge: str, tier: str) -> Trial | None:
         """The judged trial of the same change, task, goal and judge; None: it is new."""
@@ -60,13 +58,16 @@ class Records:
         return _trial(found) if found else None
 
     async def begin(self, submission: Submission) -> Trial:
-        """Write an intent; durable when this returns. One that is open for it is given again."""
+        """Write an intent; durable when this returns."""
         new = NewTrial(submission.tier, submission.seed, submission.judge)
-        async with self._beginning:
-            row = await self._store.trials.begin(
-                submission.candidate, submission.patch, submission.diff.encode(), new
-            )
+        row = await self._store.trials.begin(
+            submission.candidate, submission.patch, submission.diff.encode(), new
+        )
         return _trial(row)
+
+    def reach(self, trial: str, stage: str) -> None:
+        """Say how far a trial is, to whoever lists them meanwhile."""
+        self._store.trials.live[trial] = stage
 
     async def verdict(self, trial: str, verdict: Verdict, records: Mapping[str, bytes]) -> Cid:
         """Keep and sign a verdict; raises Refused when the trial has one."""
@@ -87,10 +88,6 @@ class Records:
     async def fail(self, trial: str, why: str) -> None:
         """A trial ended without a verdict: the machine's fault or a stop, not the candidate's."""
         await self._store.trials.fail(trial, why)
-
-    async def unfinished(self) -> tuple[Trial, ...]:
-        """Intents without a verdict, oldest first: run again under their ids."""
-        return tuple(map(_trial, await self._store.trials.unfinished()))
 
     async def candidate(self, name: str) -> CandidateRow:
         """The candidate that a CID, a trial's id, or the beginning of one names; raises Usage."""

@@ -87,6 +87,7 @@ class StopRules:
 
     async def check(self, what: Deed) -> None:
         """Raise Halted (exit code 3) with the reason and how to lift it."""
+        await self._store.trials.bury()
         now = await self.look(what)
         if not now.reason:
             await self._ask_hook(what)

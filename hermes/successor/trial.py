@@ -77,10 +77,12 @@ async def _alone_with(workshop: Workshop, order: Order, forest: Forest) -> Judge
     trial = await workshop.book.begin(submission)
     try:
         async with _stoppable(workshop.stops), _bench(workshop, order, made, trial) as bench:
-            evidence = await _stages(workshop, bench, made.built)
+            evidence = await _stages(workshop, bench, trial, made.built)
             verdict = _verdict(workshop, trial, bench, evidence)
-    except HermesError as error:
-        await workshop.book.fail(trial.id, error.message)
+    except BaseException as error:
+        why = error.message if isinstance(error, HermesError) else "it was broken off"
+        with anyio.CancelScope(shield=True):
+            await workshop.book.fail(trial.id, why)
         raise
     await workshop.book.verdict(trial.id, verdict, bench.records)
     return Judged(trial, verdict)
@@ -137,13 +139,16 @@ async def _bench(
         )
 
 
-async def _stages(workshop: Workshop, bench: Workbench, candidate: Built) -> list[Evidence]:
+async def _stages(
+    workshop: Workshop, bench: Workbench, trial: Trial, candidate: Built
+) -> list[Evidence]:
     """Every stage in order; the first that rejects is the last."""
     evidence = [_built(candidate)]
     deciding = {"build"}
     for stage in workshop.stages:
         if any(one.outcome == "fail" and one.stage in deciding for one in evidence):
             break
+        workshop.book.reach(trial.id, stage.name)
         with anyio.move_on_after(_PATIENCE_S):
             await workshop.quiet()
         try:

@@ -56,16 +56,30 @@ async def test_an_intent_is_there_before_the_verdict_and_after_a_restart(path, c
         trial = await store.trials.begin(CANDIDATE, PATCH, b"shown", NEW)
         assert (trial.state, trial.word, trial.verdict) == ("intent", "", "")
     async with Store.open(path, clock) as store:
-        assert await store.trials.unfinished() == (trial,)
-        again = await store.trials.begin(CANDIDATE, PATCH, b"shown", NEW)
-        assert again == trial  # run again under its id
+        assert await store.trials.list(9) == (trial,)
         row = await store.trials.candidate(trial.candidate)
         assert await store.blobs.get(row.given) == PATCH
         assert await store.blobs.get(row.diff) == b"shown"
         assert (await store.sweep()).digests == ()
         await store.trials.judge(trial, act_of(trial))
-        assert await store.trials.unfinished() == ()
         assert await store.verify() == ()
+
+
+async def test_what_a_dead_process_tried_is_ended_and_what_this_one_tries_is_not(path, clock):
+    async with Store.open(path, clock) as store:
+        dead = await store.trials.begin(CANDIDATE, PATCH, b"", NEW)
+        other = msgspec.structs.replace(CANDIDATE, task="other")
+        done = await store.trials.begin(other, PATCH, b"", NEW)
+        await store.trials.judge(done, act_of(done))
+    async with Store.open(path, clock) as store:
+        mine = await store.trials.begin(CANDIDATE, PATCH, b"", NEW)
+        await store.trials.bury()
+        rows = [await store.trials.get(one.id) for one in (dead, done, mine)]
+        assert [one.state for one in rows] == ["failed", "judged", "intent"]
+        assert rows[0].why == "its process died"
+        assert await store.trials.last_words(9) == ("failed", "approve")
+        await store.trials.fail(mine.id, "")
+        assert store.trials.live == {}
 
 
 async def test_a_verdict_is_final(store):

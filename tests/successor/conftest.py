@@ -26,6 +26,7 @@ class ShelfBook:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.reached: list[str] = []
         self.trials: dict[str, Trial] = {}
         self.candidates: list[Candidate] = []
         self.verdicts: dict[str, Verdict] = {}
@@ -61,8 +62,8 @@ class ShelfBook:
     async def fail(self, trial: str, why: str) -> None:
         self.told.append(f"failed: {why}")
 
-    async def unfinished(self) -> tuple[Trial, ...]:
-        return ()
+    def reach(self, trial: str, stage: str) -> None:
+        self.reached.append(stage)
 
 
 class Lever:

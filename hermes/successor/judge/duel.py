@@ -25,7 +25,7 @@ Json = Any
 KILLS = (2, 10, 90, 200)  # memory has to grow in between
 LEAST = 12
 """Rounds that a duel has to have for its word."""
-STRETCH = 6
+_STRETCHED_S = 60.0
 _POLICY_EVERY = 8
 _PAGES_EVERY = 5
 _WEIGHED_EVERY = 3
@@ -105,7 +105,7 @@ class Duel:
         if rounds is not None:
             return self.told.rounds >= rounds
         passed = anyio.current_time() - self._began
-        return passed >= seconds * (1 if self.told.rounds >= LEAST else STRETCH)
+        return passed >= (seconds if self.told.rounds >= LEAST else max(seconds, _STRETCHED_S))
 
     async def _round(self) -> None:
         turns, questions = self._inputs.round()

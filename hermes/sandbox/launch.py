@@ -145,8 +145,8 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
         how = "--ro-bind" if box.live else "--bind"
         words += [how, f"{OUTER}/o", str(box.workspace), *_hidden(box)]
     words += _shown([one for one in box.read if one not in around], at)
-    for place, content in carried(ground.python):
-        words += ["--ro-bind-data", made.data(content), place]
+    for name, content in carried(ground.python):
+        words += ["--ro-bind-data", made.data(content), name]
     words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
     return [*words, "--seccomp", made.data(program(this_machine(), inet=box.inet))]
 

@@ -104,7 +104,7 @@ def test_a_proposal_whose_node_is_killed_is_tried_by_the_next(machine, patch):
     with machine.node() as node:
         until(machine, "intent")
         (row,) = machine.told("list")
-        assert (row["state"], row["stage"]) in {("intent", name) for name in ("lint", "starts")}
+        assert (row["state"], row["stage"]) in {("intent", name) for name in ("", "lint", "starts")}
         os.kill(node.process.pid, signal.SIGKILL)
         node.process.wait()
     with machine.node() as node:

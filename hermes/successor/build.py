@@ -8,22 +8,28 @@ compiled file is ever taken from a patch, so the digest of the sources says what
 import hashlib
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
+import anyio
 import anyio.to_thread
 
+from hermes.core.task_groups import lone_error
 from hermes.errors import BuildFailed, PatchInvalid
 from hermes.sandbox.box import HOME, Bind, Box, Ended, Limits, Wires
+from hermes.sandbox.changes import Delta, Node
 from hermes.sandbox.off_loop import off_loop
 from hermes.sandbox.standing import Standing, run
-from hermes.successor.forest import Forest, compiled, fill, put
+from hermes.successor.forest import Forest, change, compiled, link, put
 from hermes.successor.frames import MOST_BYTES, MOST_FILES, Frame, read_frames
 from hermes.successor.source import Source
+from hermes.successor.told import Told, waiting
+from hermes.successor.trees import Files, differences, digest_of
 from hermes.successor.workbench import NICE, REPO, interpreter
 
 _SCRIPT = f"{HOME}/build.py"
@@ -41,7 +47,8 @@ _Ts = TypeVarTuple("_Ts")
 class Built:
     """A built tree; `broken`: modules of the patch that do not compile, each with the reason.
 
-    `shape` is that of the difference to the parent; empty for a commit's own tree.
+    `shape` is that of the difference to the parent; empty for a commit's own tree. `files` is
+    what lies in it, `deltas` what differs.
     """
 
     path: Path
@@ -49,6 +56,8 @@ class Built:
     shape: str = ""
     broken: tuple[str, ...] = ()
     ended: tuple[Ended, ...] = field(default=(), compare=False)
+    files: Files = field(default_factory=dict, compare=False, repr=False)
+    deltas: tuple[Delta, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,42 +80,64 @@ class Builder:
         await anyio.to_thread.run_sync(self._forest.prepare)
         known = await anyio.to_thread.run_sync(self._forest.of_commit, commit)
         if known is not None:
-            return Built(known, known.name)
+            return Built(known[0], known[0].name, files=known[1])
         async with self._source.archive(commit) as tar:
             files, _ = await self._files("unpack", tar, ())
         modules = {path for path in files if _is_compiled(path)}
-        async with self._planting() as new:
-            await _off(fill, new, None, files)
-            done = await self._compile(new, modules)
-            place, name = await _off(self._forest.plant, new)
+        nodes = _changed({}, files)
+        async with self.planting() as new, self._compiler(new) as compile_:
+            await _off(change, new, files)
+            done = await self._compile(compile_, new, modules)
+            name = digest_of(nodes)
+            place = await _off(self._forest.plant, new, name)
         if done.broken:
             raise BuildFailed(f"the parent itself does not compile: {done.broken[0]}")
         await _off(self._forest.note, commit, place)
-        return Built(place, name)
+        return Built(place, name, files=nodes)
 
-    async def patched(self, parent: Built, diff: bytes) -> Built:
-        """The tree that a diff makes of a commit's; raises PatchInvalid and BuildFailed."""
+    async def patched(self, parent: Built, diff: bytes, place: Path | None = None) -> Built:
+        """The tree that a diff makes of a commit's; raises PatchInvalid and BuildFailed.
+
+        `place`: a folder of `planting` to make it in, for whoever opens boxes on it before.
+        """
+        if place is not None:
+            return await self._patched(parent, diff, place)
+        async with self.planting() as new:
+            return await self._patched(parent, diff, new)
+
+    async def _patched(self, parent: Built, diff: bytes, new: Path) -> Built:
         shown = (Bind(parent.path, Path(_PARENT)),)
-        files, applied = await self._files("apply", diff, shown)
-        if not files:
-            raise PatchInvalid("the patch changes nothing")
-        modules = {path for path, found in files.items() if found and _is_compiled(path)}
-        async with self._planting() as new:
+        linked = partial(anyio.to_thread.run_sync, link, parent.path, new)
+        async with self._compiler(new, *shown) as compile_:
+            files, applied = await _beside(linked, partial(self._files, "apply", diff, shown))
+            if not files:
+                raise PatchInvalid("the patch changes nothing")
+            modules = {path for path, found in files.items() if found and _is_compiled(path)}
             try:
-                await _off(fill, new, parent.path, files)
+                await _off(change, new, files)
             except OSError as error:
                 raise BuildFailed(f"what the patch makes is no tree: {error.strerror}") from error
             sources = {path for path in files if path.endswith(".py")}
-            done = await self._compile(new, modules, sources, shown)
-            place, name = await _off(self._forest.plant, new)
+            done = await self._compile(compile_, new, modules, sources)
+            nodes = _changed(parent.files, files)
+            name = digest_of(nodes)
+            place = await _off(self._forest.plant, new, name)
+        deltas = differences(parent.files, nodes, files)
         shape = _shape(files, done.shapes)
-        return Built(place, name, shape, done.broken, (applied, done.ended))
+        return Built(place, name, shape, done.broken, (applied, done.ended), nodes, deltas)
+
+    @asynccontextmanager
+    async def planting(self) -> AsyncGenerator[Path]:
+        """A new folder for a tree; gone afterwards unless one was made."""
+        planting: AbstractContextManager[Path] = self._forest.planting()
+        async with off_loop(planting) as new:
+            yield new
 
     async def _files(
         self, mode: str, stdin: bytes | int, shown: tuple[Bind, ...]
     ) -> tuple[_Files, Ended]:
         """The files that a box says, with nothing in them that is no file."""
-        ended = await self._box(mode, stdin, shown)
+        ended = _ended(await run(self._standing, _box(*shown), _argv(mode), Wires(stdin=stdin)))
         found: _Files = {}
         for frame, data in await _off(_heard, ended.stdout):
             if frame.refused:
@@ -118,18 +149,23 @@ class Builder:
             found[frame.path] = None if frame.gone else (data, frame.x)
         return found, ended
 
+    @asynccontextmanager
+    async def _compiler(self, new: Path, *shown: Bind) -> AsyncGenerator[Told]:
+        """A box that waits to be told what to compile in a tree that is still being made."""
+        box = _box(Bind(new, Path(REPO)), *shown)
+        async with waiting(self._standing, box, _argv("compile")) as tell:
+            yield tell
+
     async def _compile(
         self,
+        tell: Told,
         new: Path,
         modules: AbstractSet[str],
         shaped: AbstractSet[str] = frozenset(),
-        shown: tuple[Bind, ...] = (),
     ) -> _Compiled:
         """Compile modules of a tree into it, and see the shapes of some."""
         asked = {"compile": sorted(modules), "shape": sorted(shaped)}
-        ended = await self._box(
-            "compile", json.dumps(asked).encode(), (Bind(new, Path(REPO)), *shown)
-        )
+        ended = _ended(await tell(json.dumps(asked).encode()))
         broken, shapes, made = list[str](), dict[str, Frame](), dict[str, bytes]()
         for frame, data in await _off(_heard, ended.stdout):
             if frame.path not in modules and frame.path not in shaped:
@@ -143,27 +179,32 @@ class Builder:
         await _off(_put_all, new, made)
         return _Compiled(ended, tuple(broken), shapes)
 
-    async def _box(self, mode: str, stdin: bytes | int, shown: tuple[Bind, ...]) -> Ended:
-        script = Path(__file__).with_name("inside_build.py")
-        box = Box(
-            limits=_LIMITS,
-            read=(*interpreter(), Bind(script, Path(_SCRIPT)), *shown),
-            inet=False,
-            nice=NICE,
-        )
-        argv = [sys.executable, "-I", "-S", "-B", _SCRIPT, mode]
-        ended = await run(self._standing, box, argv, Wires(stdin=stdin))
-        if not ended.ok:
-            said = _plain(ended.stderr.decode(errors="replace"))[-300:]
-            why = f"exit code {ended.status}" if ended.why == "exit" else ended.why
-            raise BuildFailed(f"the box that builds ended by {why}: {said}")
-        return ended
 
-    @asynccontextmanager
-    async def _planting(self) -> AsyncGenerator[Path]:
-        planting: AbstractContextManager[Path] = self._forest.planting()
-        async with off_loop(planting) as new:
-            yield new
+def _box(*shown: Bind) -> Box:
+    script = Path(__file__).with_name("inside_build.py")
+    read = (*interpreter(), Bind(script, Path(_SCRIPT)), *shown)
+    return Box(limits=_LIMITS, read=read, inet=False, nice=NICE)
+
+
+def _argv(mode: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-B", _SCRIPT, mode]
+
+
+def _ended(ended: Ended) -> Ended:
+    if not ended.ok:
+        said = _plain(ended.stderr.decode(errors="replace"))[-300:]
+        why = f"exit code {ended.status}" if ended.why == "exit" else ended.why
+        raise BuildFailed(f"the box that builds ended by {why}: {said}")
+    return ended
+
+
+def _changed(before: Files, files: _Files) -> dict[str, Node]:
+    """A tree's files after a change; what lies beside compiled ones is none of them."""
+    after = {path: node for path, node in before.items() if path not in files}
+    for path, found in files.items():
+        if found is not None and "__pycache__" not in path.split("/")[:-1]:
+            after[path] = Node("file", found[0], 0o755 if found[1] else 0o644)
+    return after
 
 
 def _heard(said: bytes) -> list[tuple[Frame, bytes]]:
@@ -200,3 +241,19 @@ def _plain(text: str) -> str:
 
 async def _off(work: Callable[[*_Ts], _T], *arguments: *_Ts) -> _T:
     return await anyio.to_thread.run_sync(work, *arguments)
+
+
+async def _beside(
+    one: Callable[[], Coroutine[Any, Any, object]], other: Callable[[], Awaitable[_T]]
+) -> _T:
+    """Do both at once; what the second gives."""
+    found: list[_T] = []
+
+    async def keep() -> None:
+        found.append(await other())
+
+    with lone_error():
+        async with anyio.create_task_group() as group:
+            group.start_soon(one)
+            group.start_soon(keep)
+    return found[0]

@@ -15,11 +15,13 @@ from pathlib import Path
 from hermes.errors import NotAvailable
 from hermes.sandbox.ground import Account
 from hermes.successor.pointer import settle
-from hermes.successor.trees import digest
+from hermes.successor.trees import Files, digest, digest_of, read
 
 _KEPT = 16
 _STALE_S = 3_600.0
 _NEW = ".new-"
+OVER = ("tests", "benchmarks")
+"""Folders over which a judge lays the parent's."""
 
 
 class Forest:
@@ -63,14 +65,14 @@ class Forest:
 
             yield lock
 
-    def of_commit(self, commit: str) -> Path | None:
-        """The tree that was built of a commit, if it still is what it was."""
+    def of_commit(self, commit: str) -> tuple[Path, Files] | None:
+        """The tree that was built of a commit, if it still is what it was, and what is in it."""
         with contextlib.suppress(OSError):
             name = (self._commits / commit).read_text()
             tree = self.root / name
-            if name.isalnum() and digest(tree) == name:
+            if name.isalnum() and digest_of(files := read(tree)) == name:
                 os.utime(tree)
-                return tree
+                return tree, files
         return None
 
     def note(self, commit: str, tree: Path) -> None:
@@ -84,17 +86,23 @@ class Forest:
 
     @contextmanager
     def planting(self) -> Iterator[Path]:
-        """A new folder to fill; gone afterwards unless it was planted."""
+        """A new folder to fill; gone afterwards unless it was planted.
+
+        A box that is opened before it is filled needs places to lay something over.
+        """
         new = Path(tempfile.mkdtemp(dir=self.root, prefix=_NEW))
         new.chmod(0o755)
+        for one in OVER:
+            (new / one).mkdir()
         try:
             yield new
         finally:
             remove(new)
 
-    def plant(self, new: Path) -> tuple[Path, str]:
+    def plant(self, new: Path, name: str) -> Path:
         """Give a filled folder its place and name: its digest."""
-        name = digest(new)
+        for one in OVER:
+            _clear(new / one, new)
         place = self.root / name
         if place.exists() and digest(place) != name:  # a disk that lost something, or a hand
             aside = self.root / f"{_NEW}{name}"
@@ -106,7 +114,7 @@ class Forest:
             Path(folder).chmod(0o555)
         os.utime(place)
         settle(self.root)
-        return place, name
+        return place
 
     @contextmanager
     def shown(self, data: bytes) -> Iterator[Path]:
@@ -132,13 +140,31 @@ class Forest:
                 remove(aside)
 
 
-def fill(new: Path, base: Path | None, changed: Mapping[str, tuple[bytes, bool] | None]) -> None:
-    """Make a tree of another one and what became of its places; None: nothing is there now.
+def link(base: Path, new: Path) -> None:
+    """The same files in a new tree, without copying one; folders may be there."""
+    left = [""]
+    while left:
+        folder = left.pop()
+        target = f"{new}{folder}"
+        if folder:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(target)  # noqa: PTH102 - many, and quick
+        for one in os.scandir(f"{base}{folder}"):
+            if one.is_dir(follow_symlinks=False):
+                left.append(f"{folder}/{one.name}")
+            else:
+                os.link(one.path, f"{target}/{one.name}")
+
+
+def change(new: Path, changed: Mapping[str, tuple[bytes, bool] | None]) -> None:
+    """Make what became of a tree's places; None: nothing is there now.
 
     Raises OSError where a file stands in another one's way.
     """
-    if base is not None:
-        _link(base, new, {path for path, _ in _stale(changed)} | changed.keys())
+    for path in (*changed, *_stale(changed)):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            (new / path).unlink()
+        _clear((new / path).parent, new)
     for path, found in changed.items():
         if found is not None:
             put(new / path, found[0], 0o555 if found[1] else 0o444)
@@ -182,26 +208,16 @@ def _own(folder: Path) -> None:
         )
 
 
-def _stale(changed: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    for path in changed:
-        if path.endswith(".py"):
-            yield compiled(path), path
+def _stale(changed: Mapping[str, object]) -> Iterator[str]:
+    return (compiled(path) for path in changed if path.endswith(".py"))
 
 
-def _link(base: Path, new: Path, but: set[str]) -> None:
-    """The same files, without copying one."""
-    for folder, folders, names in os.walk(base):
-        inside = os.path.relpath(folder, base)
-        folders.sort()
-        for name in names:
-            path = os.path.normpath(os.path.join(inside, name))  # noqa: PTH118 - many, and quick
-            if path not in but:
-                target = new / path
-                try:
-                    os.link(os.path.join(folder, name), target)  # noqa: PTH118 - the same
-                except FileNotFoundError:
-                    target.parent.mkdir(parents=True)
-                    os.link(os.path.join(folder, name), target)  # noqa: PTH118 - the same
+def _clear(folder: Path, top: Path) -> None:
+    """Remove a folder that is empty, and so on up to the top."""
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _seen_by(data_dir: Path, account: Account | None) -> Path:

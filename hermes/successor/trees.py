@@ -7,17 +7,30 @@ has to trust that two programs read a diff alike. Trees hold plain files only (`
 import difflib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hermes.sandbox.changes import Delta, Node
+
+Files = Mapping[str, Node]
+"""Every file of a tree by its path, compiled ones left out."""
 
 _SHOWN = 400_000
 
 
 def digest(tree: Path) -> str:
     """SHA-256 over a tree: of each file its path, whether it can be executed, and its content."""
-    return _digest(_files(tree))
+    return digest_of(read(tree))
+
+
+def digest_of(files: Files) -> str:
+    """The digest of a tree of these files."""
+    return _digest((path, files[path]) for path in sorted(files, key=_order))
+
+
+def read(tree: Path) -> Files:
+    """All of it, into memory; blocking."""
+    return dict(_files(tree))
 
 
 def own_digest(version: Path) -> str:
@@ -27,10 +40,15 @@ def own_digest(version: Path) -> str:
 
 def compare(parent: Path, candidate: Path) -> tuple[Delta, ...]:
     """What became of each place, in the order of paths; blocking."""
-    before, after = dict(_files(parent)), dict(_files(candidate))
+    before, after = read(parent), read(candidate)
+    return differences(before, after, {*before, *after})
+
+
+def differences(before: Files, after: Files, paths: Iterable[str]) -> tuple[Delta, ...]:
+    """What became of these places, in their order."""
     return tuple(
         Delta(path, before.get(path), after.get(path))
-        for path in sorted({*before, *after})
+        for path in sorted(paths)
         if before.get(path) != after.get(path)
     )
 
@@ -91,10 +109,20 @@ def _lines(node: Node | None) -> list[str] | None:
 
 def _files(tree: Path) -> Iterator[tuple[str, Node]]:
     """Every file below, compiled ones left out: they follow from the others."""
-    for folder, folders, names in os.walk(tree):
+    top = os.fspath(tree)
+    for folder, folders, names in os.walk(top):
         folders[:] = sorted(one for one in folders if one != "__pycache__")
+        inside = f"{folder[len(top) + 1 :]}/" if folder != top else ""
         for name in sorted(names):
-            path = Path(folder, name)
-            info = path.lstat()
-            kept = 0o755 if info.st_mode & 0o100 else 0o644
-            yield path.relative_to(tree).as_posix(), Node("file", path.read_bytes(), kept)
+            with open(f"{folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - many, and quick
+                kept = 0o755 if os.fstat(file.fileno()).st_mode & 0o100 else 0o644
+                yield f"{inside}{name}", Node("file", file.readall(), kept)
+
+
+def _order(path: str) -> tuple[object, ...]:
+    """As a walk comes by: a folder's own files, then its folders, each in order."""
+    *folders, name = path.split("/")
+    key: list[object] = []
+    for one in folders:
+        key += [1, one]
+    return (*key, 0, name)

@@ -2,27 +2,29 @@
 
 Run as `python -I -S -B inside_build.py unpack|apply|compile`. What it says goes out as frames: a
 line of JSON, then as many bytes as its `size` says. The reader outside believes none of it.
+Somebody waits for every module that is imported here.
 """
 
-import ast
+from __future__ import annotations
+
 import hashlib
 import json
 import os
-import py_compile
 import re
-import shutil
 import stat
-import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
-from typing import BinaryIO
 
-REPO, PARENT, WORK = "/box/repo", "/box/parent", "/box/work"
-_PATCH = "/box/patch"
-_UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+if sys.argv[1:] == ["unpack"]:
+    import tarfile
+if sys.argv[1:] == ["compile"]:
+    import ast
+    import py_compile
+
+REPO, PARENT = "/box/repo", "/box/parent"
+_PATCH, _SAID, _ERRED = "/box/patch", "/box/said", "/box/erred"
+_WRITTEN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _PREFIXED = re.compile(rb"^(--- a/|\+\+\+ b/|diff --git a/)", re.MULTILINE)
-_COPIED: set[str] = set()
 _GIT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/box/home", "LC_ALL": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
         "GIT_CEILING_DIRECTORIES": "/box"}  # fmt: skip
@@ -55,7 +57,7 @@ def unpack() -> None:
         for one in archive:
             if one.isdir():
                 continue
-            file: BinaryIO | None = archive.extractfile(one) if one.isreg() else None  # type: ignore[assignment]
+            file = archive.extractfile(one) if one.isreg() else None
             if file is None:
                 say({"path": one.name, "odd": one.type.decode()})
             else:
@@ -71,20 +73,19 @@ def apply() -> None:
     patch = sys.stdin.buffer.read()
     with open(_PATCH, "wb") as file:
         file.write(patch)
-    said = b""
+    first = b""
     for strip in ("-p1",) if _PREFIXED.search(patch) else ("-p1", "-p0"):
-        for wanted in (names(git(strip, "--numstat", "-z").stdout), everything()):
-            shutil.rmtree(WORK, ignore_errors=True)
-            os.mkdir(WORK)
-            _COPIED.clear()
-            for path in wanted:
-                copy(path)
-            done = git(strip)
-            if done.returncode == 0:
-                tell_changes()
+        _, listed, _ = git("/box", strip, "--numstat", "-z")
+        for number, wanted in enumerate((names(listed), everything())):
+            work = f"/box/work{strip}{number}"
+            os.mkdir(work)
+            copied = {path for path in wanted if copy(path, work)}
+            status, _, said = git(work, strip)
+            if status == 0:
+                tell_changes(work, copied)
                 return
-            said = said or done.stderr
-    say({"refused": said.decode(errors="replace")[:4000]})
+            first = first or said
+    say({"refused": first.decode(errors="replace")[:4000]})
 
 
 def everything() -> Iterator[str]:
@@ -92,11 +93,13 @@ def everything() -> Iterator[str]:
     return (path for path, _ in files(PARENT) if "__pycache__" not in path.split("/"))
 
 
-def git(*words: str) -> "subprocess.CompletedProcess[bytes]":
-    """Let git read the patch."""
-    argv = ["git", "apply", "--whitespace=nowarn", *words, _PATCH]
-    place = WORK if os.path.isdir(WORK) else "/box"
-    return subprocess.run(argv, cwd=place, env=_GIT, capture_output=True, check=False)
+def git(place: str, *words: str) -> tuple[int, bytes, bytes]:
+    """Let git read the patch; how it ended, and what it said."""
+    argv = ["git", "-C", place, "apply", "--whitespace=nowarn", *words, _PATCH]
+    heard = [(os.POSIX_SPAWN_OPEN, at, to, _WRITTEN, 0o600) for at, to in ((1, _SAID), (2, _ERRED))]
+    pid = os.posix_spawnp("git", argv, _GIT, file_actions=heard)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return status, content(_SAID), content(_ERRED)
 
 
 def names(listed: bytes) -> Iterator[str]:
@@ -107,23 +110,25 @@ def names(listed: bytes) -> Iterator[str]:
             yield path
 
 
-def copy(path: str) -> None:
+def copy(path: str, work: str) -> bool:
     """One of the parent's files, writable; where it has none, there is nothing to copy."""
-    place, target = os.path.join(PARENT, path), os.path.join(WORK, path)
-    if os.path.isfile(place):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(place, target)
-        os.chmod(target, 0o700 if os.stat(place).st_mode & 0o100 else 0o600)
-        _COPIED.add(path)
+    place, target = os.path.join(PARENT, path), os.path.join(work, path)
+    if not os.path.isfile(place):
+        return False
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(target, "wb") as file:
+        file.write(content(place))
+    os.chmod(target, 0o700 if os.stat(place).st_mode & 0o100 else 0o600)
+    return True
 
 
-def tell_changes() -> None:
+def tell_changes(work: str, copied: set[str]) -> None:
     """Every place that is not as it was."""
-    after = dict(files(WORK))
+    after = dict(files(work))
     for path, place in sorted(after.items()):
-        if path not in _COPIED or not same(os.path.join(PARENT, path), place):
+        if path not in copied or not same(os.path.join(PARENT, path), place):
             give(path, place)
-    for path in sorted(_COPIED - after.keys()):
+    for path in sorted(copied - after.keys()):
         say({"path": path, "gone": True})
 
 
@@ -150,6 +155,7 @@ def files(root: str) -> Iterator[tuple[str, str]]:
 
 def compile_() -> None:
     """Compile what is named on standard input, and say the shapes of what is named for that."""
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     asked = json.load(sys.stdin)
     for path in asked["shape"]:
         say({"path": path, "after": shape(f"{REPO}/{path}"), "before": shape(f"{PARENT}/{path}")})
@@ -157,7 +163,7 @@ def compile_() -> None:
         place = f"{REPO}/{path}"
         made = f"/tmp/{hashlib.sha256(path.encode()).hexdigest()}.pyc"  # noqa: S108 - inside
         try:
-            py_compile.compile(place, made, place, doraise=True, invalidation_mode=_UNCHECKED)
+            py_compile.compile(place, made, place, doraise=True, invalidation_mode=mode)
         except (py_compile.PyCompileError, ValueError, RecursionError, MemoryError) as error:
             say({"path": path, "broken": str(error)[:400]})
             continue

@@ -4,7 +4,8 @@ Events wait in one queue, so that what one machine wants is done before the next
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import TypeVar
 
 import anyio
 import msgspec
@@ -16,6 +17,11 @@ from hermes.mesh.lease_votes import restored
 from hermes.mesh.quorum import majority
 from hermes.store.homes import Begun, HomeBook, Promised
 
+_Of = TypeVar("_Of")
+_DAY_MS = 24 * 3_600_000
+_WEEK_MS = 7 * _DAY_MS
+_MONTH_MS = 31 * _DAY_MS
+"""Longer than any turn is asked for, or its end is kept: what was begun is in doubt no more."""
 Event = leasing.Event | intents.Event | routing.Event
 Action = leasing.Action | intents.Action | routing.Action
 
@@ -32,6 +38,7 @@ class Machines:
         self._routes = routing.Routes(me)
         self._before: dict[str, intents.Book] = {}
         self._tenures: dict[str, tuple[int, int]] = {}
+        self._clear_at = 0
         self._todo: deque[Event] = deque()
         self._news = anyio.Event()
 
@@ -149,16 +156,53 @@ class Machines:
             conversation, Begun(before.epoch, before.ids), Begun(book.epoch, book.ids), mine=mine
         )
 
-    async def restore(self) -> None:
-        """Come back with what is on disk: what was promised is held to."""
+    async def clear(self, kept: Collection[str]) -> None:
+        """Once a day: let go of what is over for so long that nobody asks for it again."""
         now = self._clock.now_ms()
-        made = tuple(leasing.Promise(*one) for one in await self._book.promises())
-        self._leases = restored(self.me, self._leases.terms, made, now, turn=now << 8)
+        if now >= self._clear_at:
+            self._clear_at = now + _DAY_MS
+            await self._book.sweep(now - _WEEK_MS)
+            await self._forget(now - _MONTH_MS, kept)
+
+    async def _forget(self, before: int, kept: Collection[str]) -> None:
+        """Let go of conversations that nobody held since (ms), but for those of `kept`.
+
+        Promise and notes go together: who remembers a conversation says so when it is claimed.
+        """
+        asked = {one.conversation for one in self._intents.asking.values()}
+        busy = {*kept, *self._leases.tenures, *self._intents.ready, *asked}
+        promises, books = self._leases.promises.copy(), self._intents.books
+        for name in books.keys() - promises.keys():
+            # Noted for a home of which no claim was heard: over, and as old as it is known to be.
+            made = leasing.Promise(
+                name, books[name].epoch, self.me, self._clock.now_ms(), freed=True
+            )
+            promises[name] = made
+            await self.promise(made)
+        old = {key for key, one in promises.items() if one.until < before and key not in busy}
+        self._leases = msgspec.structs.replace(self._leases, promises=_without(promises, old))
+        self._intents = msgspec.structs.replace(self._intents, books=_without(books, old))
+        homes = self._routes.homes
+        past = {key for key, one in homes.items() if one.until < before}
+        self._routes = msgspec.structs.replace(self._routes, homes=_without(homes, past))
+        await self._book.forget(sorted(old))
+
+    async def restore(self, kept: Collection[str]) -> None:
+        """Come back with what is on disk, but for what is old: what was promised is held to."""
+        made = {one.key: leasing.Promise(*one) for one in await self._book.promises()}
+        self._leases = msgspec.structs.replace(self._leases, promises=made)
         books = {
             name: intents.Book(one.epoch, dict(one.ids))
             for name, one in (await self._book.intents()).items()
         }
         self._intents = msgspec.structs.replace(self._intents, books=books)
+        await self.clear(kept)
+        now, left = self._clock.now_ms(), tuple(self._leases.promises.values())
+        self._leases = restored(self.me, self._leases.terms, left, now, turn=now << 8)
         for one in self._leases.promises.values():
             if not one.freed and one.holder != self.me:
                 self.settle(one.key, leasing.Fence(one.epoch, one.holder), one.until)
+
+
+def _without(book: dict[str, _Of], names: Collection[str]) -> dict[str, _Of]:
+    return {name: one for name, one in book.items() if name not in names}

@@ -32,6 +32,11 @@ class Parcels:
         """Those of a conversation, in the order in which they came."""
         return tuple(row for row in self._open.values() if row.conversation == conversation)
 
+    @property
+    def talks(self) -> frozenset[str]:
+        """The conversations in which something has no end yet."""
+        return frozenset(row.conversation for row in self._open.values())
+
     def by(self, origin: str) -> tuple[ParcelRow, ...]:
         """Those that came into the mesh at a node."""
         return tuple(row for row in self._open.values() if row.origin == origin)

@@ -31,7 +31,6 @@ _AGAIN_MS = 3_000
 _IDLE_MS = 30_000
 _FETCH_S = 2.0
 _LEAVE_S = 0.5
-_WEEK_MS = 7 * 24 * 3_600_000
 
 
 class Replication(Protocol):
@@ -84,8 +83,7 @@ class Homes:
     async def run(self) -> None:
         """Work until cancelled."""
         await self._parcels.load()
-        await self._book.sweep(self._clock.now_ms() - _WEEK_MS)
-        await self._machines.restore()
+        await self._machines.restore(self._parcels.talks)
         arrivals = self._ground.post.received(LEASE, INTENTS, PARCEL, EVENTS, CONTROL)
         async with anyio.create_task_group() as tasks:
             self._hosting.tasks, self._hosting.ended = tasks, self._touch
@@ -100,6 +98,7 @@ class Homes:
             try:
                 while True:
                     await self._machines.due()
+                    await self._machines.clear(self._parcels.talks)
                     for event, actions in self._machines.steps():
                         for action in actions:
                             await self._act(action, event)
@@ -216,11 +215,12 @@ class Homes:
             await anyio.sleep(_TICK_S)
 
     def _drop_idle(self, now: int) -> None:
-        for conversation in self._machines.leases.tenures:
+        tenures = self._machines.leases.tenures
+        self._active = {name: at for name, at in self._active.items() if name in tenures}
+        for conversation in tenures:
             quiet = self._active.get(conversation, 0) + _IDLE_MS <= now
             idle = not self._hosting.busy(conversation) and not self._parcels.of(conversation)
             if quiet and idle and self._machines.epoch(conversation) is not None:
-                self._active.pop(conversation, None)
                 self._feed(leasing.Drop(conversation))
 
     async def _leave(self) -> None:

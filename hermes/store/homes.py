@@ -4,7 +4,7 @@ Only kept here: `hermes.mesh` says what a promise or an intent means, `hermes.no
 becomes of a parcel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from hermes.core.clock import Clock
@@ -32,6 +32,7 @@ _INTEND = """INSERT INTO intents (conversation, id, epoch, mine) VALUES (?, ?, ?
     ON CONFLICT (conversation, id) DO UPDATE SET epoch = excluded.epoch"""
 _UNINTEND = "DELETE FROM intents WHERE conversation = ? AND id = ?"
 _MINE = "SELECT epoch FROM intents WHERE conversation = ? AND id = ? AND mine = 1"
+_FORGET = ("DELETE FROM intents WHERE conversation = ?", "DELETE FROM leases WHERE key = ?")
 _INTENTS = "SELECT conversation, id, epoch FROM intents ORDER BY conversation, epoch, id"
 
 
@@ -136,6 +137,12 @@ class HomeBook:
             *(Statement(_INTEND, (conversation, one, epoch, int(mine))) for one, epoch in new),
             *(Statement(_UNINTEND, (conversation, one)) for one in gone),
         )
+
+    async def forget(self, conversations: Iterable[str]) -> None:
+        """Let go of what was promised and noted of conversations, of each the whole."""
+        due = [Statement(one, (name,)) for name in conversations for one in _FORGET]
+        if due:
+            await self._database.write(*due)
 
     async def mine(self, conversation: str, turn: str) -> int | None:
         """The epoch under which this node was about to begin a turn; None where it was not."""

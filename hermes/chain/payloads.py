@@ -4,7 +4,7 @@ import hashlib
 
 from hermes.core.anchor import AnchorKind, Payload, commitment
 from hermes.core.attestation import Attestation
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.identity.attest import Genesis
 
 
@@ -15,7 +15,7 @@ def genesis_payload(genesis: Genesis) -> Payload:
 
 def checkpoint_payload(note: str) -> Payload:
     """An anchor of a signed checkpoint."""
-    return Payload(AnchorKind.CHECKPOINT, commitment(checkpoint_of(note_of(note).text)))
+    return Payload(AnchorKind.CHECKPOINT, commitment(checkpoint_in(note)))
 
 
 def handoff_payload(record: Attestation) -> Payload:

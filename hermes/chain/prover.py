@@ -12,7 +12,7 @@ from hermes.chain.offline import Verified, verify_bundle
 from hermes.chain.transaction import Transaction
 from hermes.core.anchor import AnchorKind, Payload
 from hermes.core.canonical import link
-from hermes.core.checkpoint import Checkpoint, checkpoint_of, note_of
+from hermes.core.checkpoint import Checkpoint, checkpoint_in, note_of
 from hermes.errors import ChainError, NotAvailable, ProofInvalid
 from hermes.store.anchors import Anchor
 from hermes.store.naming import Named
@@ -72,7 +72,7 @@ class Prover:
             (one, checkpoint)
             for one in await self._store.anchors.list()
             if one.kind in _OF_A_LOG and one.note and one.state in _BURIED
-            if index < (checkpoint := checkpoint_of(note_of(one.note).text)).size
+            if index < (checkpoint := checkpoint_in(one.note)).size
         ]
         if not found:
             raise NotAvailable(
@@ -102,7 +102,7 @@ class Prover:
             return None
         for one in await self._store.anchors.with_payload(before.encode()):
             if one.note:
-                checkpoint = checkpoint_of(note_of(one.note).text)
+                checkpoint = checkpoint_in(one.note)
                 return Anchored(checkpoint.size, checkpoint.root)
         raise ChainError("the checkpoint of the anchor before this one is not kept here")
 

@@ -5,21 +5,20 @@ What was seen is kept, so that a relay that goes back to an older log is noticed
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
 from hermes.cli.output import print_json, print_text
 from hermes.cli.world import World
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 from hermes.errors import ProofInvalid, Usage
-from hermes.identity.whole import write_whole
+from hermes.identity.whole import read_note, write_whole
 from hermes.load import load
 
-_LONGEST = 16_384
+_ANEW = "remove it to begin anew"
 
 
 async def look(args: argparse.Namespace) -> tuple[dict[str, Json], bytes]:
@@ -30,7 +29,7 @@ async def look(args: argparse.Namespace) -> tuple[dict[str, Json], bytes]:
     if not urls:
         raise Usage("no relay to ask", "give --relay URL, or set mesh.relays")
     path = args.settings.data_dir / "others" / f"{key}.note"
-    before = await anyio.to_thread.run_sync(_read, path)
+    before = await anyio.to_thread.run_sync(read_note, path, _ANEW)
     found = await heavy.look_at(key, urls, before)
     if found.note:
         await anyio.to_thread.run_sync(partial(write_whole, path, found.note.encode()))
@@ -58,7 +57,7 @@ async def walk_of(args: argparse.Namespace) -> tuple[bytes, str]:
 
 def _plain(npub: str, found: Json, before: str) -> dict[str, Json]:
     genesis, note = found.genesis, found.note
-    checkpoint = checkpoint_of(note_of(note).text) if note else None
+    checkpoint = checkpoint_in(note) if note else None
     return {
         "npub": npub,
         "genesis": genesis.cid,
@@ -77,7 +76,7 @@ def _plain(npub: str, found: Json, before: str) -> dict[str, Json]:
             for one in found.cosigners
         ],
         "cosigners_unknown": list(found.unknown),
-        "seen_before": checkpoint_of(note_of(before).text).size if before else None,
+        "seen_before": checkpoint_in(before).size if before else None,
         "anchors": list(found.anchors),
         "walk": len(found.lineage),
         "card": dict(found.card),
@@ -112,13 +111,3 @@ def _lines(told: dict[str, Json]) -> list[str]:
     if told["spoilt"]:
         lines.append(f"{told['spoilt']} events under its name did not hold, and were left out")
     return lines
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_LONGEST).decode()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProofInvalid(f"{path} cannot be read: {error}", "remove it to begin anew") from error

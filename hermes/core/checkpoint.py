@@ -11,7 +11,7 @@ import re
 import msgspec
 
 _DIGEST = 32
-_LONGEST = 16_384
+LONGEST = 16_384
 _SIGNATURE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+=*)")
 _KEY_ID = 4
 
@@ -55,12 +55,17 @@ class Note(msgspec.Struct, frozen=True):
 
 def note_of(note: str) -> Note:
     """Take a signed note apart; raises ValueError."""
-    if len(note) > _LONGEST:
+    if len(note) > LONGEST:
         raise ValueError("a note of more than 16 kB")
     text, gap, lines = note.rpartition("\n\n")
     if not gap or not lines.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in note):  # noqa: PLR2004 - controls
         raise ValueError("not a signed note")
     return Note(text + "\n", tuple(map(_signature, lines[:-1].split("\n"))))
+
+
+def checkpoint_in(note: str) -> Checkpoint:
+    """Read what a signed note is about, and check no signature; raises ValueError."""
+    return checkpoint_of(note_of(note).text)
 
 
 def checkpoint_of(text: str) -> Checkpoint:

@@ -8,7 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from hermes.errors import IdentityError, IdentityInvalid, Refused
+from hermes.core.checkpoint import LONGEST
+from hermes.errors import IdentityError, IdentityInvalid, ProofInvalid, Refused
 
 _STALE_S = 60.0
 
@@ -71,6 +72,16 @@ def read_whole(path: Path, most: int, *, private: bool = False) -> bytes:
         if private and (others or found.st_uid != os.geteuid()):
             raise IdentityInvalid(f"others can read {path.name}", f"chmod 600 {path.name}")
         return file.read(most)
+
+
+def read_note(path: Path, remedy: str) -> str:
+    """A signed note, empty where there is none; raises ProofInvalid. Blocks on the disk."""
+    try:
+        return read_whole(path, LONGEST).decode()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProofInvalid(f"{path} cannot be read: {error}", remedy) from error
 
 
 def settle(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from hermes.core.attestation import Attestation, attestation_of
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in, note_of
 from hermes.errors import ProofInvalid
 from hermes.identity.attest import GENESIS, Genesis, check_genesis
 from hermes.identity.cosignature import check_cosignature
@@ -74,7 +74,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """Entries of its log, as signed."""
-        return checkpoint_of(note_of(self.note).text).size if self.note else 0
+        return checkpoint_in(self.note).size if self.note else 0
 
 
 def judge(
@@ -240,4 +240,4 @@ def _until(card: NostrEvent | None) -> int:
 
 
 def _size(note: str) -> int:
-    return checkpoint_of(note_of(note).text).size if note else 0
+    return checkpoint_in(note).size if note else 0

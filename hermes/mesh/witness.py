@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from hermes.core.checkpoint import Checkpoint, checkpoint_of, note_of
+from hermes.core.checkpoint import Checkpoint, checkpoint_in, note_of
 from hermes.core.merkle import verify_consistency
 from hermes.errors import ProofInvalid
 from hermes.identity.attest import Genesis
@@ -35,7 +35,7 @@ class Held(msgspec.Struct, frozen=True):
     @property
     def checkpoint(self) -> Checkpoint:
         """What it says; it was checked when it was taken."""
-        return checkpoint_of(note_of(self.note).text)
+        return checkpoint_in(self.note)
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class Fault(msgspec.Struct, frozen=True):
         """In a person's words."""
         if self.kind == "refounded":
             return SAYS[self.kind]
-        sizes = [checkpoint_of(note_of(one).text).size for one in (self.first, self.second)]
+        sizes = [checkpoint_in(one).size for one in (self.first, self.second)]
         return SAYS[self.kind].format(*sizes)
 
 
@@ -110,7 +110,7 @@ def judge(held: Held | None, new: Held, old: int, path: Sequence[bytes]) -> Verd
 
 def compare(held: Held, other: str) -> Verdict | None:
     """What follows from a note that somebody else saw of the same log; None: a proof is wanted."""
-    here, there = held.checkpoint, checkpoint_of(note_of(other).text)
+    here, there = held.checkpoint, checkpoint_in(other)
     if here.size != there.size:
         return None
     return Old() if here.root == there.root else Fault("split", held.note, other)

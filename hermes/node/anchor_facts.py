@@ -2,7 +2,7 @@
 
 from hermes.config import Chain
 from hermes.core.anchor import AnchorKind
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.core.clock import Clock, rfc3339
 from hermes.core.event import Json
 from hermes.store.anchors import Anchor, AnchorState
@@ -28,7 +28,7 @@ def rank(state: AnchorState) -> int:
 async def row(store: Store, anchor: Anchor) -> dict[str, Json]:
     """One anchor; `leaf` is the newest entry of the log that it speaks of."""
     newest = anchor.mined or (anchor.alive[-1] if anchor.alive else None)
-    size = checkpoint_of(note_of(anchor.note).text).size if anchor.note else None
+    size = checkpoint_in(anchor.note).size if anchor.note else None
     return {
         "id": anchor.id,
         "kind": AnchorKind(anchor.kind).name.lower(),

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from hermes.config import Settings
 from hermes.core.anchor import GONE, AnchorKind, Payload, commitment
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.core.clock import Clock
 from hermes.core.event import Json
 from hermes.errors import CoinGone, HermesError, NotAvailable, Usage, WrongNetwork
@@ -204,7 +204,7 @@ class Anchoring:
         note = await self._checkpoint()
         if not note:
             raise NotAvailable("the log is empty: there is nothing to anchor", "talk first: hermes")
-        checkpoint = checkpoint_of(note_of(note).text)
+        checkpoint = checkpoint_in(note)
         payload = Payload(AnchorKind.CHECKPOINT, commitment(checkpoint)).encode()
         anchors = self._store.anchors
         if same := await anchors.with_payload(payload):

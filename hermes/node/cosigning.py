@@ -8,7 +8,7 @@ from collections import Counter
 
 import anyio
 
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.errors import HermesError, ProofInvalid, Usage
 from hermes.mesh.arrivals import Arrival
 from hermes.mesh.envelope import Envelope, Letter
@@ -191,4 +191,4 @@ class Cosigning:
 
 
 def _size(note: str) -> int:
-    return checkpoint_of(note_of(note).text).size
+    return checkpoint_in(note).size

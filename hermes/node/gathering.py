@@ -8,7 +8,7 @@ import anyio.to_thread
 
 import hermes
 from hermes.config import Settings
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.core.clock import Clock, rfc3339
 from hermes.core.event import Json
 from hermes.errors import NotAvailable
@@ -162,5 +162,5 @@ class Gathering:
 def _checkpoint(note: str | None) -> str:
     if note is None:
         return ""
-    found = checkpoint_of(note_of(note).text)
+    found = checkpoint_in(note)
     return f"{found.size} {found.root.hex()}"

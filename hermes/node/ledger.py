@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hermes.core.checkpoint import Checkpoint, checkpoint_of, note_of
+from hermes.core.checkpoint import Checkpoint, checkpoint_in
 from hermes.core.event import Json
 from hermes.core.ids import Cid, ConversationId
 from hermes.errors import HermesError, IdentityMissing, ProofInvalid, Usage
@@ -160,7 +160,7 @@ class Ledger:
 
     async def _check_note(self, name: str, note: str, checked: "_Checked") -> None:
         try:
-            checked.found.append(checkpoint_of(note_of(note).text))
+            checked.found.append(checkpoint_in(note))
             await self._checkpointing.check(note)
         except IdentityMissing:
             checked.unchecked.append(f"{name}: nobody here knows whose signature it bears")
@@ -177,7 +177,7 @@ class _Checked(NamedTuple):
 
 
 def _size_of(note: str | None) -> int | None:
-    return None if note is None else checkpoint_of(note_of(note).text).size
+    return None if note is None else checkpoint_in(note).size
 
 
 def _plain(value: msgspec.Struct) -> dict[str, Json]:

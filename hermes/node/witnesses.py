@@ -9,7 +9,7 @@ from types import ModuleType
 
 import anyio.to_thread
 
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in
 from hermes.core.clock import rfc3339
 from hermes.core.event import Json
 from hermes.errors import ProofInvalid
@@ -33,7 +33,7 @@ class Witnesses:
         """The newest checkpoint with its cosignatures; others' logs; faults."""
         book, notes = self._store.witness, self._store.checkpoints
         note = await notes.latest()
-        size = checkpoint_of(note_of(note).text).size if note else 0
+        size = checkpoint_in(note).size if note else 0
         seen = {one.node: one for one in await book.all_seen()}
         heavy = await anyio.to_thread.run_sync(load, "witness")
         rows: list[Json] = []
@@ -65,7 +65,7 @@ def _row(heavy: ModuleType, one: Cosignature, note: str | None, witness: SeenLog
 def _seen(one: SeenLog) -> dict[str, Json]:
     if not one.note:
         return {"node": one.node, "log": "", "size": None, "root": "", "note": "", "at": ""}
-    found = checkpoint_of(note_of(one.note).text)
+    found = checkpoint_in(one.note)
     return {
         "node": one.node,
         "log": found.origin,

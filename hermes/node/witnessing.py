@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from hermes.core.checkpoint import checkpoint_of, note_of
+from hermes.core.checkpoint import checkpoint_in, note_of
 from hermes.errors import ProofInvalid
 from hermes.identity.attest import Genesis
 from hermes.identity.npub import npub_of
@@ -78,7 +78,7 @@ class Witnessing:
                 await self._say(node, Behind(size, note))
             case Fault():
                 await self._accuse(node, verdict)
-                first = checkpoint_of(note_of(verdict.first).text)
+                first = checkpoint_in(verdict.first)
                 await self._say(node, Behind(first.size, verdict.first))
             case Old():
                 raise ProofInvalid("overtaken")
@@ -108,7 +108,7 @@ class Witnessing:
         notes = self._pending.pop((node, proof.old, proof.new), None)
         if notes is None:
             raise ProofInvalid("nobody asked")
-        before, now = (checkpoint_of(note_of(one).text) for one in notes)
+        before, now = (checkpoint_in(one) for one in notes)
         held = await self._held(node)
         if not grew(before, now, hashes_of(proof.path)):
             await self._accuse(node, Fault("inconsistent", *notes))

@@ -4,7 +4,7 @@ Whose signatures they bear is checked in `hermes.identity`; here only that they 
 log.
 """
 
-from hermes.core.checkpoint import Checkpoint, checkpoint_of, note_of
+from hermes.core.checkpoint import Checkpoint, checkpoint_in
 from hermes.errors import ProofInvalid
 from hermes.store.database import Database
 from hermes.store.merkle_log import MerkleLog
@@ -31,7 +31,7 @@ class Checkpoints:
             Usage: the log is not that long.
         """
         try:
-            found = checkpoint_of(note_of(note).text)
+            found = checkpoint_in(note)
         except ValueError as error:
             raise ProofInvalid(f"not a signed checkpoint: {error}") from error
         if await self._log.root(found.size) != found.root:

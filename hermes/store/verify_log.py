@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hermes.core.canonical import link
-from hermes.core.checkpoint import Checkpoint, checkpoint_of, note_of
+from hermes.core.checkpoint import Checkpoint, checkpoint_in
 from hermes.core.ids import Cid
 from hermes.core.merkle import HASH_SIZE, leaf_hash, root_of
 from hermes.core.tiles import HEIGHT, WIDTH, Tile, Tiling, split
@@ -161,7 +161,7 @@ class LogJudge:
     def _noted(self, database: sqlite3.Connection) -> Iterable[_Mark]:
         for seq, size, text in database.execute(_NOTES):
             try:
-                found = checkpoint_of(note_of(text).text)
+                found = checkpoint_in(text)
             except (ValueError, TypeError, AttributeError) as error:
                 self.problems.append(f"checkpoint {seq}: {error}")
                 continue

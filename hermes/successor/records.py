@@ -4,12 +4,13 @@ Order of writes: intent before trial, verdict before anything that follows from 
 """
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
 from hermes.core.attestation import attestation_of
 from hermes.core.candidate import Candidate
-from hermes.core.canonical import Value
+from hermes.core.canonical import Block, Value
 from hermes.core.ids import Cid
 from hermes.core.verdict import VERDICT_KIND, Verdict
 from hermes.errors import Refused, SuccessorError, Usage
@@ -25,6 +26,7 @@ TAKEN_KIND = "hermes/taken/1"
 OUTCOME_KIND = "hermes/outcome/1"
 _VERDICT_MOST = 384 * 1024
 _IDS_SHOWN = 64
+_Row = TypeVar("_Row", ApprovalRow, AdoptionRow)
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -122,10 +124,7 @@ class Records:
             "who": word.who[:1000], "door": word.door, "diff": word.diff,
             "reason": word.reason[:1000],
         }  # fmt: skip
-        made = await self._signing.must(APPROVAL_KIND, fields)
-        block = made.block()
-        told = {"cid": block.cid, "by": made.by, **made.fields}
-        row = msgspec.convert(told, ApprovalRow)
+        block, row = await self._signed(APPROVAL_KIND, fields, ApprovalRow)
         await self._store.adoptions.answer(APPROVAL_KIND, block, row)
         return row
 
@@ -142,10 +141,7 @@ class Records:
             "approvals": [one.cid for one in approvals], "tag": version.tag,
             "version": version.commit, "previous": version.previous, "tree": candidate.tree,
         }  # fmt: skip
-        made = await self._signing.must(ADOPTION_KIND, fields)
-        block = made.block()
-        told = {"cid": block.cid, "by": made.by, **made.fields}
-        row = msgspec.convert(told, AdoptionRow)
+        block, row = await self._signed(ADOPTION_KIND, fields, AdoptionRow)
         await self._store.adoptions.adopt(ADOPTION_KIND, block, row)
         return row
 
@@ -187,6 +183,13 @@ class Records:
         fields: dict[str, Value] = {"adoption": adoption, "outcome": outcome, "why": why[:1000]}
         made = await self._signing.may(OUTCOME_KIND, fields)
         await self._store.adoptions.end(OUTCOME_KIND, made.block(), adoption, outcome, why[:1000])
+
+    async def _signed(
+        self, kind: str, fields: dict[str, Value], row: type[_Row]
+    ) -> tuple[Block, _Row]:
+        made = await self._signing.must(kind, fields)
+        block = made.block()
+        return block, msgspec.convert({"cid": block.cid, "by": made.by, **made.fields}, row)
 
     async def _known(self, trial: str) -> TrialRow:
         row = await self._store.trials.get(trial)

@@ -1,59 +1,20 @@
 """What a person said is found beside memories, unless something later hides it."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from hermes.core.ids import ConversationId, SessionId, TurnId, uuid7
 from hermes.core.message import Message, Text
 from hermes.core.request import TurnRequest
 from hermes.memory.past import asks_past, bare
-from hermes.memory.project import project_hash
 from hermes.memory.recall import Recaller
 from hermes.store.conversations import NewConversation
-from hermes.store.store import Store
-from hermes.testing.history.keep import Dial, keep, root_of
-from hermes.testing.history.values import Exchange, History, Session
-
-DAY = 86_400_000
-NOW = 1_795_000_000_000
-PROJECT = project_hash(Path(root_of(0)))
-
-
-@pytest.fixture
-def dial() -> Dial:
-    return Dial(NOW)
-
-
-@pytest.fixture
-async def store(tmp_path, dial) -> AsyncIterator[Store]:
-    async with Store.open(tmp_path / "store.db", dial) as opened:
-        yield opened
-
-
-async def _say(store, dial, *texts: str, project: int = 0, private: bool = False) -> None:
-    """One session a text, a day apart, the last one yesterday."""
-    sessions = tuple(
-        Session(
-            project,
-            NOW - (len(texts) - place) * DAY,
-            private=private,
-            closed=True,
-            turns=(Exchange(text, (), "Noted."),),
-        )
-        for place, text in enumerate(texts)
-    )
-    await keep(store, dial, History(1, NOW, "", (), (), (), sessions))
-
-
-async def _lines(store, dial, question: str, limit: int = 5) -> list[str]:
-    return [one.line for one in await Recaller(store, dial).ask(PROJECT, question, limit)]
+from hermes.testing.history.keep import root_of
+from tests.memory.talk import DAY, NOW, PROJECT, lines, say
 
 
 async def test_a_sentence_that_no_rule_knows_is_found_with_its_date(store, dial):
-    await _say(store, dial, "Before lunch: the kiln room smells of resin. Open the window.")
-    (line,) = await _lines(store, dial, "what does the kiln room smell of?")
+    await say(store, dial, "Before lunch: the kiln room smells of resin. Open the window.")
+    (line,) = await lines(store, dial, "what does the kiln room smell of?")
     assert line == "said 2026-11-17: Before lunch: the kiln room smells of resin."
 
 
@@ -77,8 +38,8 @@ async def test_a_sentence_that_no_rule_knows_is_found_with_its_date(store, dial)
     ],
 )
 async def test_what_is_not_stated_is_never_found(store, dial, text):
-    await _say(store, dial, text)
-    assert await _lines(store, dial, "what does the kiln smell of?") == []
+    await say(store, dial, text)
+    assert await lines(store, dial, "what does the kiln smell of?") == []
 
 
 @pytest.mark.parametrize(
@@ -92,15 +53,15 @@ async def test_what_is_not_stated_is_never_found(store, dial, text):
     ],
 )
 async def test_what_only_leads_to_a_statement_hides_none(store, dial, text):
-    await _say(store, dial, text)
-    (line,) = await _lines(store, dial, "what does the kiln smell of?")
+    await say(store, dial, text)
+    (line,) = await lines(store, dial, "what does the kiln smell of?")
     assert line == f"said 2026-11-17: {text.removeprefix('Not tar, resin. ')}"
 
 
 async def test_only_typed_words_of_public_talk_here_are_found(store, dial):
     words = "the kiln smells of resin"
-    await _say(store, dial, words, private=True)
-    await _say(store, dial, words, project=1)
+    await say(store, dial, words, private=True)
+    await say(store, dial, words, project=1)
     conversation, session, turn = ConversationId(uuid7()), SessionId(uuid7()), TurnId(uuid7())
     text = f"look\n{words}"
     request = TurnRequest(
@@ -112,46 +73,46 @@ async def test_only_typed_words_of_public_talk_here_are_found(store, dial):
         at=NOW, node=store.node, salt=uuid7(), parents=(),
     )  # fmt: skip
     await store.turns.begin(request, (piped,), new=NewConversation(conversation, root_of(0)))
-    assert await _lines(store, dial, "what does the kiln smell of?") == []
+    assert await lines(store, dial, "what does the kiln smell of?") == []
 
 
 async def test_what_is_said_later_hides_what_was_said_before(store, dial):
-    await _say(store, dial, "the kiln smells of resin", "the kiln smells of tar")
-    assert await _lines(store, dial, "what does the kiln smell of?") == [
+    await say(store, dial, "the kiln smells of resin", "the kiln smells of tar")
+    assert await lines(store, dial, "what does the kiln smell of?") == [
         "said 2026-11-17: the kiln smells of tar"
     ]
-    assert await _lines(store, dial, "what did the kiln smell of before?") == [
+    assert await lines(store, dial, "what did the kiln smell of before?") == [
         "said 2026-11-17: the kiln smells of tar",
         "said 2026-11-16, until 2026-11-17: the kiln smells of resin",
     ]
 
 
 async def test_the_same_of_something_else_hides_nothing(store, dial):
-    await _say(store, dial, "the kiln smells of resin", "the attic smells of dust")
-    assert await _lines(store, dial, "what does the kiln smell of?", 1) == [
+    await say(store, dial, "the kiln smells of resin", "the attic smells of dust")
+    assert await lines(store, dial, "what does the kiln smell of?", 1) == [
         "said 2026-11-16: the kiln smells of resin"
     ]
 
 
 async def test_a_memory_hides_the_sentence_that_it_repeats_or_replaces(store, dial):
-    await _say(store, dial, "the kiln smells of resin")
+    await say(store, dial, "the kiln smells of resin")
     await store.memory.add(PROJECT, "fact", "the kiln smells of tar")
-    assert await _lines(store, dial, "what does the kiln smell of?") == ["the kiln smells of tar"]
+    assert await lines(store, dial, "what does the kiln smell of?") == ["the kiln smells of tar"]
 
 
 async def test_a_superseded_memory_answers_questions_about_the_past(store, dial):
     old = await store.memory.add(PROJECT, "fact", "the kiln smells of resin")
     await store.memory.supersede(old, "the kiln smells of tar")
     dial.now += DAY
-    assert await _lines(store, dial, "what does the kiln smell of?") == ["the kiln smells of tar"]
-    assert await _lines(store, dial, "what did the kiln smell of previously?") == [
+    assert await lines(store, dial, "what does the kiln smell of?") == ["the kiln smells of tar"]
+    assert await lines(store, dial, "what did the kiln smell of previously?") == [
         "the kiln smells of tar",
         "until 2026-11-18: the kiln smells of resin",
     ]
 
 
 async def test_what_is_forgotten_is_not_found_in_talk_either(store, dial):
-    await _say(store, dial, "the kiln smells of resin", "as ever, the kiln smells of resin")
+    await say(store, dial, "the kiln smells of resin", "as ever, the kiln smells of resin")
     memory = await store.memory.add(PROJECT, "fact", "The kiln smells of resin")
     recaller = Recaller(store, dial)
     await recaller.forgetting(await store.memory.get(memory))
@@ -161,17 +122,17 @@ async def test_what_is_forgotten_is_not_found_in_talk_either(store, dial):
 
 
 async def test_what_has_an_end_is_over_after_it(store, dial):
-    await _say(store, dial, "Until 2026-11-25 the kiln is heated with peat.")
+    await say(store, dial, "Until 2026-11-25 the kiln is heated with peat.")
     question = "what is the kiln heated with?"
-    assert len(await _lines(store, dial, question)) == 1
+    assert len(await lines(store, dial, question)) == 1
     dial.now += 30 * DAY
-    assert await _lines(store, dial, question) == []
+    assert await lines(store, dial, question) == []
 
 
 async def test_the_name_in_the_best_hit_is_followed(store, dial):
-    await _say(store, dial, "Odalys owns the kiln", "Odalys sleeps in Graz", "Bram sleeps in Porto")
-    lines = await _lines(store, dial, "in which town does the owner of the kiln sleep?")
-    assert [line.partition(": ")[2] for line in lines][:2] == [
+    await say(store, dial, "Odalys owns the kiln", "Odalys sleeps in Graz", "Bram sleeps in Porto")
+    found = await lines(store, dial, "in which town does the owner of the kiln sleep?")
+    assert [line.partition(": ")[2] for line in found][:2] == [
         "Odalys owns the kiln",
         "Odalys sleeps in Graz",
     ]
@@ -200,5 +161,5 @@ def test_a_question_about_the_past_loses_what_came_after():
 
 @pytest.mark.parametrize("query", ["", "?!", '"', "\0", "\ud800", "NEAR(a b)", "*", "a" * 99_999])
 async def test_any_text_is_a_valid_question(store, dial, query):
-    await _say(store, dial, "the kiln smells of resin")
+    await say(store, dial, "the kiln smells of resin")
     await Recaller(store, dial).ask(PROJECT, query)

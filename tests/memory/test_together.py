@@ -1,60 +1,18 @@
 """What was said of one thing at several times, in words that no rule knows, is one hit."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from hermes.core.ids import Cid
 from hermes.memory.historian import Historian
-from hermes.memory.project import project_hash
 from hermes.memory.ranking import folded, fused
-from hermes.memory.recall import Recaller
 from hermes.memory.said import Found, Said
-from hermes.store.store import Store
-from hermes.testing.history.keep import Dial, keep, root_of
-from hermes.testing.history.values import Exchange, History, Session
 from tests.memory.person import Nobody
-
-DAY = 86_400_000
-NOW = 1_795_000_000_000
-PROJECT = project_hash(Path(root_of(0)))
-
-
-@pytest.fixture
-def dial() -> Dial:
-    return Dial(NOW)
-
-
-@pytest.fixture
-async def store(tmp_path, dial) -> AsyncIterator[Store]:
-    async with Store.open(tmp_path / "store.db", dial) as opened:
-        yield opened
-
-
-async def _say(store, dial, *texts: str) -> None:
-    """One session a text, a day apart, the last one yesterday."""
-    first = NOW - len(texts) * DAY
-    sessions = tuple(
-        Session(
-            0,
-            first + place * DAY,
-            private=False,
-            closed=True,
-            turns=(Exchange(text, (), "Noted."),),
-        )
-        for place, text in enumerate(texts)
-    )
-    await keep(store, dial, History(1, NOW, "", (), (), (), sessions))
-
-
-async def _ask(store, dial, question: str) -> list[str]:
-    return [one.line for one in await Recaller(store, dial).ask(PROJECT, question)]
+from tests.memory.talk import DAY, NOW, PROJECT, lines, say
 
 
 async def test_what_has_changed_since_leads_and_the_older_stands_behind_it(store, dial):
-    await _say(store, dial, "The ballet is at 16:10.", "Ballet was pushed to 17:55.")
-    (line,) = await _ask(store, dial, "when is the ballet?")
+    await say(store, dial, "The ballet is at 16:10.", "Ballet was pushed to 17:55.")
+    (line,) = await lines(store, dial, "when is the ballet?")
     assert line.startswith("said 2026-11-17: Ballet was pushed to 17:55. (earlier: said")
     assert line.endswith("2026-11-16: The ballet is at 16:10.)")
 
@@ -82,8 +40,8 @@ async def test_what_has_changed_since_leads_and_the_older_stands_behind_it(store
 async def test_what_may_hold_as_well_stands_behind_what_fits_better(
     store, dial, first, then, question
 ):
-    await _say(store, dial, first, then)
-    assert await _ask(store, dial, question) == [
+    await say(store, dial, first, then)
+    assert await lines(store, dial, question) == [
         f"said 2026-11-16: {first} (later: said 2026-11-17: {then})"
     ]
 
@@ -105,32 +63,32 @@ async def test_what_may_hold_as_well_stands_behind_what_fits_better(
     ],
 )
 async def test_what_is_about_something_else_leaves_it_alone(store, dial, first, then, question):
-    await _say(store, dial, first, then)
-    assert (await _ask(store, dial, question))[0] == f"said 2026-11-16: {first}"
+    await say(store, dial, first, then)
+    assert (await lines(store, dial, question))[0] == f"said 2026-11-16: {first}"
 
 
 async def test_a_memory_stands_behind_a_sentence_that_changes_it(store, dial):
     dial.now -= 9 * DAY
     await store.memory.add(PROJECT, "fact", "Our insurance broker is Helvetia")
-    await _say(store, dial, "We left Helvetia for Nordlicht as insurance broker.")
-    (line,) = await _ask(store, dial, "who is our insurance broker?")
+    await say(store, dial, "We left Helvetia for Nordlicht as insurance broker.")
+    (line,) = await lines(store, dial, "who is our insurance broker?")
     assert "as insurance broker. (earlier: Our insurance broker is Helvetia)" in line
 
 
 async def test_a_superseded_memory_is_not_shown_in_other_words_of_the_person(store, dial):
-    await _say(store, dial, "again: the hosting provider is Hetzner")
+    await say(store, dial, "again: the hosting provider is Hetzner")
     old = await store.memory.add(PROJECT, "decision", "the hosting provider is Hetzner")
     await store.memory.supersede(old, "rooms are let from Linode")
     dial.now += DAY
-    assert await _ask(store, dial, "who is the hosting provider?") == []
+    assert await lines(store, dial, "who is the hosting provider?") == []
 
 
 async def test_what_is_said_to_be_back_is_shown_though_a_memory_of_it_is_over(store, dial):
     old = await store.memory.add(PROJECT, "decision", "the hosting provider is Hetzner")
     await store.memory.supersede(old, "rooms are let from Linode")
-    await _say(store, dial, "Actually, the hosting provider is Hetzner.")
+    await say(store, dial, "Actually, the hosting provider is Hetzner.")
     dial.now += DAY
-    (line,) = await _ask(store, dial, "who is the hosting provider?")
+    (line,) = await lines(store, dial, "who is the hosting provider?")
     assert line.endswith("Actually, the hosting provider is Hetzner.")
 
 
@@ -144,8 +102,8 @@ async def test_what_is_said_to_be_back_is_shown_though_a_memory_of_it_is_over(st
     ],
 )
 async def test_a_noun_that_looks_like_an_order_is_none(store, dial, text):
-    await _say(store, dial, text)
-    assert await _ask(store, dial, "what is the spruce index?") == [f"said 2026-11-17: {text}"]
+    await say(store, dial, text)
+    assert await lines(store, dial, "what is the spruce index?") == [f"said 2026-11-17: {text}"]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +116,8 @@ async def test_a_noun_that_looks_like_an_order_is_none(store, dial, text):
     ],
 )
 async def test_an_order_is_no_statement(store, dial, text):
-    await _say(store, dial, text)
-    assert await _ask(store, dial, "what is the spruce index?") == []
+    await say(store, dial, text)
+    assert await lines(store, dial, "what is the spruce index?") == []
 
 
 def _said(name: str, score: float) -> Said:
@@ -188,7 +146,7 @@ def test_both_rankings_count():
 
 
 async def test_forgetting_means_the_value_not_the_thing(store, dial):
-    await _say(
+    await say(
         store,
         dial,
         "Remember: the flour for our bread is emmer.",

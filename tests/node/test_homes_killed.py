@@ -85,20 +85,16 @@ class Yard:
         return sum(path.read_text().count("once") for path in paths if path.exists())
 
 
-@asynccontextmanager
-async def yard(base, count=2):
-    async with local_relay() as url:
-        yield Yard(base, url, count)
-
-
 BEGUN = {"text": "begun"}
 DEED = {"tool_calls": [ONCE], "delay_s": 0.3}
 DONE = {"text": "all done now", "chunk_delay_s": 0.1}
 
 
-@pytest.mark.parametrize("step", STEPS)
-async def test_the_home_is_killed_and_comes_back(tmp_path, step):
-    async with yard(tmp_path) as place:
+@asynccontextmanager
+async def asked(base):
+    """The home has begun a conversation; the origin has asked for more of it."""
+    async with local_relay() as url:
+        place = Yard(base, url, 2)
         place.houses[0].script(DEED, DONE)
         place.houses[1].script(BEGUN, DEED, DONE)
         async with place.all() as (origin, home):
@@ -107,49 +103,47 @@ async def test_the_home_is_killed_and_comes_back(tmp_path, step):
                 "do it", conversation_id=begun[0]["conversation_id"], interactive=True
             )
             await origin.ask(request)
-            seen = [] if step == "asked" else await origin.until(step)
-            home.kill()
-            await home.process.wait()
-            # A script begins anew with its process: this is what is left to say, and
-            # something for who looks back at what was said.
-            place.houses[1].script(*([DEED] if step in STEPS[:2] else []), *[DONE] * 5)
-            async with place.child(1):
-                if not seen or seen[-1]["type"] not in {"turn_finished", "turn_failed"}:
-                    seen += await origin.until("turn_finished", "turn_failed")
-        last = seen[-1]
-        told = f"{step}: {seen}"
-        done = place.effects()
-        if last["type"] == "turn_finished":
-            assert last["text"] == "all done now", told
-            cut_off = any("unfinished write" in str(one.get("text")) for one in seen)
-            # Before the call was kept, who looks back at what was said may take its line.
-            assert done == 1 or (done == 0 and (cut_off or step in STEPS[:2])), told
-        else:
-            assert last["kind"] == "HomeLost", told
-            assert done <= 1, told
+            yield place, origin, home, request
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_the_home_is_killed_and_comes_back(tmp_path, step):
+    async with asked(tmp_path) as (place, origin, home, _):
+        seen = [] if step == "asked" else await origin.until(step)
+        home.kill()
+        await home.process.wait()
+        # A script begins anew with its process: this is what is left to say, and
+        # something for who looks back at what was said.
+        place.houses[1].script(*([DEED] if step in STEPS[:2] else []), *[DONE] * 5)
+        async with place.child(1):
+            if not seen or seen[-1]["type"] not in {"turn_finished", "turn_failed"}:
+                seen += await origin.until("turn_finished", "turn_failed")
+    last = seen[-1]
+    told = f"{step}: {seen}"
+    done = place.effects()
+    if last["type"] == "turn_finished":
+        assert last["text"] == "all done now", told
+        cut_off = any("unfinished write" in str(one.get("text")) for one in seen)
+        # Before the call was kept, who looks back at what was said may take its line.
+        assert done == 1 or (done == 0 and (cut_off or step in STEPS[:2])), told
+    else:
+        assert last["kind"] == "HomeLost", told
+        assert done <= 1, told
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_the_origin_is_killed_and_asks_again(tmp_path, step):
-    async with yard(tmp_path) as place:
-        place.houses[0].script(DEED, DONE)
-        place.houses[1].script(BEGUN, DEED, DONE)
-        async with place.all() as (origin, home):
-            begun = await home.end_of(place.houses[1].request("first"))
-            request = place.houses[0].request(
-                "do it", conversation_id=begun[0]["conversation_id"], interactive=True
-            )
-            await origin.ask(request)
-            if step != "asked":
-                await origin.until(step)
-            origin.kill()
-            await origin.process.wait()
-            async with place.child(0) as again:
-                with anyio.fail_after(40):
-                    assert await again.hear() == "ready"
-                seen = await again.end_of(request)
-                assert seen[-1]["type"] == "turn_finished", seen[-1]
-                assert place.effects() == 1
-                once_more = await again.end_of(request)
-                assert once_more[-1]["type"] == "turn_finished"
-                assert place.effects() == 1
+    async with asked(tmp_path) as (place, origin, _, request):
+        if step != "asked":
+            await origin.until(step)
+        origin.kill()
+        await origin.process.wait()
+        async with place.child(0) as again:
+            with anyio.fail_after(40):
+                assert await again.hear() == "ready"
+            seen = await again.end_of(request)
+            assert seen[-1]["type"] == "turn_finished", seen[-1]
+            assert place.effects() == 1
+            once_more = await again.end_of(request)
+            assert once_more[-1]["type"] == "turn_finished"
+            assert place.effects() == 1

@@ -23,12 +23,11 @@ from hermes.errors import (
     SignerGone,
 )
 from hermes.identity.publishing import Publisher
-from hermes.identity.whole import write_whole
+from hermes.identity.whole import read_note, write_whole
 from hermes.load import load
 from hermes.node.alarms import Alarms
 from hermes.store.store import Store
 
-_LONGEST = 16_384
 _ABOUT = "log"
 _QUIET = (IdentityMissing, IdentityLocked, SignerGone)
 _MINUTE_S = 60.0
@@ -107,7 +106,8 @@ class Checkpointing:
 
     async def kept(self) -> str:
         """The checkpoint beside the store, empty when there is none; raises ProofInvalid."""
-        return await anyio.to_thread.run_sync(_read, self._folder / "checkpoint.note")
+        path = self._folder / "checkpoint.note"
+        return await anyio.to_thread.run_sync(read_note, path, _REMEDY)
 
     async def check(self, note: str) -> None:
         """Check a note's signature; raises ProofInvalid, or IdentityMissing: nobody can."""
@@ -186,16 +186,6 @@ def _own_of(folder: Path) -> _Own:
         raise IdentityMissing("there is no identity yet", "run: hermes identity init")
     genesis = load("genesis").load_genesis(folder)
     return _Own(genesis.name, bytes.fromhex(genesis.log))
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_LONGEST).decode()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProofInvalid(f"{path} cannot be read: {error}", _REMEDY) from error
 
 
 def _parsed(note: str) -> tuple[Note, Checkpoint]:

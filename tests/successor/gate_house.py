@@ -90,7 +90,7 @@ def verdict_on(candidate: str, word="approve", **more) -> Verdict:
                 "benchmarks", "pass", "faster", ratios=(Ratio("s", "faster", 700, 650, 750, 20),)
             ),
         ),
-        "spent": Spent(1000, 900, 1024, 0, 3, 0),
+        "spent": Spent(1000, 900, 1024, 3, 0),
         "limits": (),
         "ward": Ward("A", "6.1", 7, "0.8.0", "ab" * 32),
         "person_only": (),

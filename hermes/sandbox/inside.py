@@ -50,6 +50,16 @@ def filtered(program: bytes) -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
+def least(nice: int) -> None:
+    """Give way to the rest of the machine, also where each session is a group of its own."""
+    os.nice(nice)
+    try:
+        with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+            file.write(str(nice))  # between such groups nothing else counts
+    except OSError:
+        pass  # a kernel without them
+
+
 def bound(words: list[str]) -> None:
     """Lay the bounds on this process: limits, then Landlock, then the filter."""
     read, write, flags, program = [], [], [], b""
@@ -60,7 +70,7 @@ def bound(words: list[str]) -> None:
             most = int(number)
             resource.setrlimit(getattr(resource, "RLIMIT_" + name), (most, most))
         elif kind == "nice":
-            os.nice(int(value))
+            least(int(value))
         elif kind == "read":
             read.append(value)
         elif kind == "write":

@@ -14,7 +14,7 @@ from hermes.sandbox.standing import Standing
 from hermes.successor.books import Book, Stops, Trial
 from hermes.successor.budget import Effort
 from hermes.successor.source import Source
-from hermes.successor.workbench import OpenModel, Stage
+from hermes.successor.workbench import OpenModel, Stage, never_waits
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,10 +54,6 @@ class Judged:
     def again(self) -> bool:
         """Whether nothing was tried, since the same was tried before."""
         return self.verdict is None
-
-
-async def never_waits() -> None:
-    """Nobody has to be given way to."""
 
 
 @dataclass(frozen=True)

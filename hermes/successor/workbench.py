@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+import anyio
+
 from hermes.core.candidate import Goal
 from hermes.core.verdict import Evidence
 from hermes.models.model import Model
@@ -30,9 +32,14 @@ STATE = f"{HOME}/state.json"
 """Where the session's export lies inside."""
 NICE = 15
 """Beside a turn that computes, a box gets a thirtieth of a core."""
+_WAITS_S = 2.0
 Side = Literal["parent", "candidate"]
 OpenModel = Callable[[], Awaitable[Model]]
 """Opens what a task may ask; raises ModelError."""
+
+
+async def never_waits() -> None:
+    """Nobody has to be given way to."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Workbench:
     `commit` the parent's. `state` is the session's export, `state_file` the same as a file that
     boxes can read. `model` opens what a task may ask (`broker`). `marks` are the reasons for which
     only a person may adopt it; `lint` adds them. `records` are the stages' full records by their
-    SHA-256.
+    SHA-256. `quiet` returns when nobody needs this machine more.
     """
 
     commit: str
@@ -74,6 +81,7 @@ class Workbench:
     standing: Standing
     spend: Spend
     model: OpenModel | None = None
+    quiet: Callable[[], Awaitable[None]] = never_waits
     marks: list[str] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
 
@@ -82,6 +90,13 @@ class Workbench:
         name = digest_of(data)
         self.records[name] = data
         return name
+
+    async def give_way(self) -> float:
+        """Let a turn that runs go first, for a little while; the seconds that were waited."""
+        began = anyio.current_time()
+        with anyio.move_on_after(_WAITS_S):
+            await self.quiet()
+        return anyio.current_time() - began
 
     def chance(self, purpose: str) -> random.Random:
         """Chance for one purpose: the same seed and purpose draw the same, in any order."""

@@ -14,10 +14,10 @@ from hermes.successor.judge.speed import Speed
 from hermes.successor.judge.starts import Starts
 from hermes.successor.judge.task import Task
 from hermes.successor.judge.trusted import Trusted
-from hermes.successor.order import Workshop, never_waits
+from hermes.successor.order import Workshop
 from hermes.successor.source import find_source
 from hermes.successor.ward import ward_of
-from hermes.successor.workbench import OpenModel, Stage
+from hermes.successor.workbench import OpenModel, Stage, never_waits
 
 
 def stages() -> tuple[Stage, ...]:

@@ -225,3 +225,12 @@ async def test_a_spare_that_cannot_start_says_so(standing, tmp_path):
 async def test_limits_reach_inside(standing):
     ended = await run(standing, Box(limits=Limits(open_files=77)), sh("ulimit -n"))
     assert ended.stdout == b"77\n"
+
+
+async def test_a_nice_box_gives_way_between_sessions_too(standing):
+    """Where each session is a group of its own, nice counts inside of one only."""
+    text = "nice; cat /proc/self/autogroup 2>/dev/null || echo 'nice 7'"
+    ended = await run(standing, Box(nice=7), ["/bin/sh", "-c", text])
+    own, group = ended.stdout.decode().splitlines()
+    assert int(own) == min(19, os.nice(0) + 7)
+    assert group.endswith("nice 7")

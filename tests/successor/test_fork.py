@@ -1,6 +1,7 @@
 """A change of this very runtime, tried in real boxes from end to end."""
 
 import difflib
+import os
 from pathlib import Path
 
 import anyio
@@ -162,7 +163,7 @@ async def test_a_stage_works_on_both_versions_in_boxes_of_their_own(workshop_wit
 
     workshop = workshop_with(Says("pass", act=look))
     verdict = await successor_of(good, workshop).complete()
-    assert seen["parent"] == 'the 15 {"conversation": "c"}\nFalse\n'
+    assert seen["parent"] == f'the {min(19, os.nice(0) + 15)} {{"conversation": "c"}}\nFalse\n'
     assert seen["candidate"].startswith("all ")
     assert verdict.person_only == ("it touches the judge",)
 

@@ -89,6 +89,7 @@ class Duel:
                 if self._enough(seconds, rounds):
                     break
                 self.told.rounds += 1
+                self._began += await self._bench.give_way()
                 await self._round()
             else:
                 return self.told

@@ -135,6 +135,7 @@ async def _run(
 ) -> Run:
     """One side once; what it prints must be what the other side prints."""
     side, seed = which
+    await bench.give_way()
     ended = await metered(bench, side, one.name, seed)
     said = answer_of(ended)
     if not said or ended.used is None:

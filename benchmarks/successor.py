@@ -1,17 +1,19 @@
 """What trying a change costs: how soon its first test runs, how fast inside, and what others feel.
 
-The checkout's own last commit is the parent. "Cold" is everything from a patch's bytes on: applied,
-compiled, a new box, an interpreter, pytest. "Warm" is the test alone, in a box that waits with its
-interpreter and pytest loaded. Figures that are compared were measured turn about.
+The checkout's own last commit is the parent, and `run_trial` is what `hermes successor run` calls.
+"Cold" is a trial from a patch's bytes to the candidate's first test that has ended, when no box
+waits: applied, compiled, looked at, tried to start. "Warm" is the part from the word to a box that
+waits. Figures that are compared were measured turn about, with the same niceness; the parent's
+own answers are known, as they are to an owner.
 """
 
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -19,138 +21,92 @@ import anyio
 import anyio.to_thread
 
 from benchmarks import Row, at_most, note, told
+from benchmarks.forks import Forks, Trials, forks
 from benchmarks.measure import home, median
 from benchmarks.owner import Door, owner
 from benchmarks.store import GIGABYTE, fill
 from hermes.core.clock import SystemClock
-from hermes.sandbox.box import Wires
-from hermes.sandbox.standing import Standing, examine
+from hermes.sandbox.standing import examine
 from hermes.store.store import Store
-from hermes.successor.budget import Budget, Spend
-from hermes.successor.build import Builder, Built
-from hermes.successor.forest import Forest
+from hermes.successor.judge.suite_run import Asked
+from hermes.successor.judge.usher import Usher, plugins, unheard
 from hermes.successor.source import find_source
-from hermes.successor.workbench import NICE, REPO, Workbench
+from hermes.successor.ward import ward_of
+from hermes.successor.workbench import NICE
 
-TEST = f"{REPO}/tests/core/test_values.py"
-SUITE = ("tests/prompt", "tests/core/test_canonical.py")
-SAID = b"PASSED"
-_PYTEST = ("-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore")
-_WAITS = f"""import sys, pytest, msgspec, anyio, hypothesis
-print("ready", flush=True)
-sys.stdin.readline()
-sys.exit(pytest.main(["-v", {", ".join(map(repr, _PYTEST))}, "{TEST}"]))
-"""
-PATCH = """--- /dev/null
-+++ b/hermes/core/tried_{number}.py
-@@ -0,0 +1 @@
-+NUMBER = {number}
-"""
+SUITE = ("tests/prompt/test_budget.py", "tests/prompt/test_account.py", "tests/policy",
+         "tests/scrub", "tests/core/test_canonical.py", "tests/core/test_merkle.py")  # fmt: skip
+LAST = "tests/core/test_merkle.py"
 TURNS = 12
 BURN = "d = b''\nimport hashlib\nfor _ in range(30_000_000): d = hashlib.sha256(d).digest()"
 
 
-class Forks:
-    """Forks of one commit, each of another change."""
-
-    def __init__(self, builder: Builder, parent: Built, standing: Standing) -> None:
-        self._builder = builder
-        self.parent = parent
-        self._standing = standing
-        self._number = time.time_ns()
-
-    async def built(self) -> Built:
-        """A change that was never seen, applied and compiled."""
-        self._number += 1
-        patch = PATCH.replace("{number}", str(self._number)).encode()
-        return await self._builder.patched(self.parent, patch)
-
-    def bench(self, built: Built) -> Workbench:
-        """A trial's material without the trial."""
-        budget = Budget()
-        return Workbench(
-            commit="",
-            parent=self.parent.path,
-            candidate=built.path,
-            deltas=(),
-            state=b"{}",
-            state_file=built.path / "README.md",
-            task="",
-            goal="same",
-            effort="fast",
-            budget=budget,
-            seed="1",
-            standing=self._standing,
-            spend=Spend(budget),
-        )
-
-
-@asynccontextmanager
-async def forks(place: Path, standing: Standing) -> AsyncIterator[Forks]:
-    """The parent built, once."""
+async def firsts(place: Path, some: Forks, times: int) -> list[Row]:
+    """From the fork to the first test."""
     source = await find_source("")
-    ground = standing.require("A", "A-")
-    forest = await anyio.to_thread.run_sync(Forest, place, ground.account)
-    builder = Builder(source, forest, standing)
-    yield Forks(builder, await builder.commit(await source.commit("HEAD")), standing)
+    trials = Trials(place, some, await ward_of(some.standing), source)
+    await trials.run()  # the parent's answers are known from here on
+    trials.colds.clear()
+    trials.warms.clear()
+    outside = list[float]()
+    for _ in range(times):
+        await trials.run()
+        outside.append(await first_outside(some))
+    floor = f"; {median(outside):.0f} ms outside, from the interpreter's start"
+    cold = at_most("fork to the first test, cold", median(trials.colds), "ms", 500)
+    warm = at_most("fork to the first test, warm", median(trials.warms), "ms", 150)
+    return [cold._replace(limit=cold.limit + floor), warm]
 
 
-async def cold(some: Forks) -> float:
-    """Milliseconds from a patch to the first test that has passed."""
-    start = time.perf_counter()
-    bench = some.bench(await some.built())
-    seen: list[float] = []
-
-    def hear(_: str, piece: bytes) -> None:
-        if SAID in piece and not seen:
-            seen.append(time.perf_counter())
-
-    argv = bench.python("-P", "-m", "pytest", "-v", *_PYTEST, TEST)
-    ended = await bench.run("candidate", argv, on_output=hear)
-    if not seen:
-        raise RuntimeError(ended.stdout.decode(errors="replace")[-3000:])
-    return (seen[0] - start) * 1_000
+async def first_outside(some: Forks) -> float:
+    """Milliseconds to the first test of the same file, with nothing around it."""
+    argv = [*(await plain(some, ["-x", "-v", LAST]))]
+    start = anyio.current_time()
+    async with await anyio.open_process(argv, env=outer(some), cwd=some.parent.path) as process:
+        heard = b""
+        while b"PASSED" not in heard and process.stdout is not None:
+            heard += await process.stdout.receive()
+        taken = (anyio.current_time() - start) * 1_000
+        process.kill()
+    return taken
 
 
-async def warm(some: Forks) -> float:
-    """Milliseconds from the word to the first test that has passed."""
-    bench = some.bench(await some.built())
-    began, seen = list[float](), list[float]()
-    reader, writer = os.pipe()
+async def plain(some: Forks, words: Sequence[str]) -> list[str]:
+    """The test runner as it is, with the plugins and the niceness of a box."""
+    named = [word for one in await plugins() for word in ("-p", one)]
+    runner = [sys.executable, "-B", "-P", "-m", "pytest", "-p", "no:cacheprovider"]
+    settings = ["-c", str(some.parent.path / "pyproject.toml"), "-m", "not slow"]
+    return ["nice", "-n", str(NICE), *runner, *settings, *named, *words]
 
-    def hear(_: str, piece: bytes) -> None:
-        if not began:  # it has loaded what it needs, and waits
-            began.append(time.perf_counter())
-            os.write(writer, b"\n")
-        elif SAID in piece and not seen:
-            seen.append(time.perf_counter())
 
-    try:
-        argv = bench.python("-P", "-c", _WAITS)
-        await bench.run("candidate", argv, wires=Wires(stdin=reader), on_output=hear)
-    finally:
-        os.close(reader)
-        os.close(writer)
-    return (seen[0] - began[0]) * 1_000
+def outer(some: Forks) -> dict[str, str]:
+    """Its environment; what hypothesis finds is kept, as it is for a candidate."""
+    return {
+        "PYTHONPATH": str(some.parent.path),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PATH": os.environ["PATH"],
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(some.place / "hypothesis"),
+    }
 
 
 async def suite(some: Forks, times: int) -> list[Row]:
-    """The same tests of the same tree inside and outside, turn about."""
+    """The same tests of the same tree in a new box and outside, turn about; the start counts."""
     bench = some.bench(some.parent)
-    words = ["-P", "-m", "pytest", "-k", "not unix", *_PYTEST]  # a box has no such sockets
+    usher = Usher(unheard)
+    parent = await usher.run(bench, "parent", Asked(SUITE, 300.0))
+    asked = Asked((), 0.0).of(tuple(parent.passed), 300.0)
+    command = [*(await plain(some, ["-q"])), *SUITE]
+    await anyio.run_process(command, env=outer(some), cwd=some.parent.path, check=False)
     inside, outside = list[float](), list[float]()
-    env = {"PYTHONPATH": str(some.parent.path), "PATH": os.environ["PATH"], "HOME": "/tmp"}
     for _ in range(times):
         start = time.perf_counter()
-        ended = await bench.run("parent", bench.python(*words, *(f"{REPO}/{one}" for one in SUITE)))
+        told = await usher.run(bench, "candidate", asked)
         inside.append(time.perf_counter() - start)
-        if not ended.ok:
-            raise RuntimeError(ended.stdout.decode(errors="replace")[-3000:])
         start = time.perf_counter()
-        places = [str(some.parent.path / one) for one in SUITE]
-        plain = ["nice", "-n", str(NICE), *bench.python(*words, *places)]  # as a box is
-        await anyio.run_process(plain, env=env, cwd="/")
+        ended = await anyio.run_process(command, env=outer(some), cwd=some.parent.path, check=False)
         outside.append(time.perf_counter() - start)
+        if len(told.passed) != len(asked.ids or ()) or ended.returncode:
+            raise RuntimeError(f"{told.end}: {ended.stdout.decode(errors='replace')[-3000:]}")
     ratios = [us / it for us, it in zip(inside, outside, strict=True)]
     row = at_most("suite in the box / outside", statistics.median(ratios), "x", 1.05)
     return [row._replace(limit=f"{row.limit}; {median(inside):.1f} s of {median(outside):.1f} s")]
@@ -214,14 +170,9 @@ async def measure(place: Path, door: Door, quick: bool) -> list[Row]:  # noqa: F
         return [note("successor", standing.reason)]
     times = 3 if quick else 15
     async with forks(place, standing) as some:
-        await cold(some)  # files come into the cache
-        colds = [await cold(some) for _ in range(times)]
-        warms = [await warm(some) for _ in range(times)]
-        rows = [
-            told("the box that builds, twice", await built_ms(some), "ms"),
-            at_most("fork to the first test, cold", median(colds), "ms", 500),
-            at_most("fork to the first test, warm", median(warms), "ms", 150),
-        ]
+        await some.built()  # files come into the cache
+        rows = [told("a patch applied and compiled", await built_ms(some), "ms")]
+        rows += await firsts(place, some, times)
         rows += await suite(some, max(2, times // 3))
         size = GIGABYTE // 8 if quick else GIGABYTE
         rows += await beside_a_store(some, place, size, times)

@@ -4,9 +4,9 @@ Who keeps records, says stop, and judges is handed in. The candidate only ever r
 """
 
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 
 import anyio
 import anyio.to_thread
@@ -16,18 +16,18 @@ from hermes.core.candidate import Candidate
 from hermes.core.task_groups import cut_short
 from hermes.core.verdict import Evidence, Verdict
 from hermes.errors import BudgetSpent, Halted, HermesError
-from hermes.sandbox.changes import Delta
 from hermes.sandbox.off_loop import off_loop
 from hermes.store.blobs import digest_of
 from hermes.successor.books import Stops, Submission, Trial
-from hermes.successor.budget import Budget, Spend, read_budget
+from hermes.successor.budget import Spend, read_budget
 from hermes.successor.build import Builder, Built
+from hermes.successor.early import begun, opened
 from hermes.successor.forest import Forest
 from hermes.successor.order import Judged, Order, Terms, Workshop
 from hermes.successor.patch import read_patch
-from hermes.successor.trees import compare, shown
+from hermes.successor.trees import shown
 from hermes.successor.weighing import reasons, word_of
-from hermes.successor.workbench import Workbench
+from hermes.successor.workbench import Stage, Workbench
 
 __all__ = ["Judged", "Order", "Terms", "Workshop", "run_trial"]
 
@@ -40,10 +40,8 @@ class _Made:
     """What is tried, before anything of it has run."""
 
     candidate: Candidate
-    parent: Built
     built: Built
-    deltas: tuple[Delta, ...]
-    budget: Budget
+    bench: Workbench
     forest: Forest
 
 
@@ -61,22 +59,27 @@ async def run_trial(workshop: Workshop, order: Order) -> Judged:
 
 
 async def _alone_with(workshop: Workshop, order: Order, forest: Forest) -> Judged:
+    async with AsyncExitStack() as stack:
+        return await _tried(workshop, order, forest, stack)
+
+
+async def _tried(workshop: Workshop, order: Order, forest: Forest, stack: AsyncExitStack) -> Judged:
     async with _stoppable(workshop.stops):
-        made = await _make(workshop, order, forest)
+        made = await _make(workshop, order, forest, stack)
         known = await workshop.book.known(made.candidate, made.candidate.parent, order.effort)
         if known is not None:
             return Judged(known, None)
     submission = Submission(
         candidate=made.candidate,
         patch=order.patch,
-        diff=shown(made.deltas),
+        diff=shown(made.built.deltas),
         tier=order.effort,
         seed=order.seed or secrets.token_hex(16),
         judge=made.candidate.parent,
     )
     trial = await workshop.book.begin(submission)
     try:
-        async with _stoppable(workshop.stops), _bench(workshop, order, made, trial) as bench:
+        async with _stoppable(workshop.stops), _bench(order, made, trial) as bench:
             evidence = await _stages(workshop, bench, trial, made.built)
             verdict = _verdict(workshop, trial, bench, evidence)
     except BaseException as error:
@@ -88,12 +91,33 @@ async def _alone_with(workshop: Workshop, order: Order, forest: Forest) -> Judge
     return Judged(trial, verdict)
 
 
-async def _make(workshop: Workshop, order: Order, forest: Forest) -> _Made:
+async def _make(workshop: Workshop, order: Order, forest: Forest, stack: AsyncExitStack) -> _Made:
+    """Build it; what early stages open on the way is closed with the stack."""
     diff = await anyio.to_thread.run_sync(read_patch, order.patch)
     builder = Builder(workshop.source, forest, workshop.standing)
     commit = await workshop.source.commit(order.commit or "HEAD")
     parent = await builder.commit(commit)
-    built = await builder.patched(parent, diff)
+    budget = await anyio.to_thread.run_sync(read_budget, parent.path, order.effort)
+    new = await stack.enter_async_context(builder.planting())
+    bench = Workbench(
+        commit=commit,
+        parent=parent.path,
+        candidate=new,
+        deltas=(),
+        state=order.state,
+        state_file=new,
+        task=order.task,
+        goal=order.goal,
+        effort=order.effort,
+        budget=budget,
+        seed="",
+        standing=workshop.standing,
+        spend=Spend(budget),
+        model=workshop.model,
+        quiet=workshop.quiet,
+    )
+    await stack.enter_async_context(opened(workshop.stages, bench))
+    built = await builder.patched(parent, diff, new)
     candidate = Candidate(
         parent=commit,
         patch=digest_of(diff),
@@ -103,39 +127,22 @@ async def _make(workshop: Workshop, order: Order, forest: Forest) -> _Made:
         by=order.by,
         goal=order.goal,
     )
-    return _Made(
-        candidate,
-        parent,
-        built,
-        await anyio.to_thread.run_sync(compare, parent.path, built.path),
-        await anyio.to_thread.run_sync(read_budget, parent.path, order.effort),
-        forest,
-    )
+    return _Made(candidate, built, bench, forest)
 
 
 @asynccontextmanager
-async def _bench(
-    workshop: Workshop, order: Order, made: _Made, trial: Trial
-) -> AsyncGenerator[Workbench]:
+async def _bench(order: Order, made: _Made, trial: Trial) -> AsyncGenerator[Workbench]:
     async with off_loop(made.forest.shown(order.state)) as state_file:
-        spend = Spend(made.budget)
+        spend = Spend(made.bench.budget)
         for ended in made.built.ended:
             spend.add(ended)
-        yield Workbench(
-            commit=made.candidate.parent,
-            parent=made.parent.path,
+        yield replace(
+            made.bench,
             candidate=made.built.path,
-            deltas=made.deltas,
-            state=order.state,
+            deltas=made.built.deltas,
             state_file=state_file,
-            task=order.task,
-            goal=order.goal,
-            effort=order.effort,
-            budget=made.budget,
             seed=trial.seed,
-            standing=workshop.standing,
             spend=spend,
-            model=workshop.model,
         )
 
 
@@ -144,8 +151,24 @@ async def _stages(
 ) -> list[Evidence]:
     """Every stage in order; the first that rejects is the last."""
     evidence = [_built(candidate)]
-    deciding = {"build"}
-    for stage in workshop.stages:
+    if candidate.broken:
+        return evidence
+    with anyio.move_on_after(_PATIENCE_S):
+        await workshop.quiet()
+    async with begun(workshop.stages, bench) as stages:
+        await _judged(workshop, bench, trial, stages, evidence)
+    return evidence
+
+
+async def _judged(
+    workshop: Workshop,
+    bench: Workbench,
+    trial: Trial,
+    stages: Sequence[Stage],
+    evidence: list[Evidence],
+) -> None:
+    deciding = set[str]()
+    for stage in stages:
         if any(one.outcome == "fail" and one.stage in deciding for one in evidence):
             break
         workshop.book.reach(trial.id, stage.name)
@@ -160,7 +183,6 @@ async def _stages(
         elif found.outcome != "skipped":
             found = msgspec.structs.replace(found, outcome="advisory")
         evidence.append(found)
-    return evidence
 
 
 def _built(candidate: Built) -> Evidence:

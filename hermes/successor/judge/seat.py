@@ -8,7 +8,7 @@ folder that it is built in).
 import json
 import os
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,9 @@ class Seat:
         self._answers = answers
         self._word = word
         self._heard = bytearray()
-        self._first = 0.0
+        self._seen = False
+        self.on_test: Callable[[], None] = lambda: None
+        """Called when the first test has ended."""
         self._begun = anyio.Event()
         self._over = anyio.Event()
         self._end: Ended | HermesError | None = None
@@ -68,7 +70,6 @@ class Seat:
 
         `known`: of the parent; `keep`: this is the parent, and what it loads becomes known.
         """
-        began = anyio.current_time()
         told: dict[str, object] = {
             "files": asked.files,
             "ids": asked.ids,
@@ -88,8 +89,7 @@ class Seat:
             raise self._end or RuntimeError("a box ended without a word")
         bench.spend.add(self._end)
         why = self._end.why if self._end.why != "exit" else f"exit code {self._end.status}"
-        found = await anyio.to_thread.run_sync(believed, bytes(self._heard), self._word, why)
-        return replace(found, asked=began, first=self._first)
+        return await anyio.to_thread.run_sync(believed, bytes(self._heard), self._word, why)
 
     async def _begin(self, words: dict[str, object]) -> None:
         await self._write(words)
@@ -119,8 +119,9 @@ class Seat:
         with suppress(BlockingIOError):
             while piece := os.read(self._answers, 1 << 16):
                 self._heard += piece[: max(0, _MOST - len(self._heard))]
-                if not self._first and _TEST in piece:
-                    self._first = anyio.current_time()
+                if not self._seen and _TEST in piece:
+                    self._seen = True
+                    self.on_test()
             return False
         return True
 

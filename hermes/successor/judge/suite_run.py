@@ -40,8 +40,7 @@ class Asked:
 class Told:
     """What came back. `outcomes`: how each test ended, and why; `end`: "ended", or how else.
 
-    `stopped`: it says that the time was up before the last test. `asked` and `first`: when it
-    was asked and when the first test was heard of, by the event loop's clock.
+    `stopped`: it says that the time was up before the last test.
     """
 
     outcomes: dict[str, tuple[str, str]]
@@ -49,8 +48,6 @@ class Told:
     lines: dict[str, tuple[int, ...]] = field(default_factory=dict)
     stopped: bool = False
     known: Known = NOTHING
-    asked: float = 0.0
-    first: float = 0.0
 
     @property
     def passed(self) -> dict[str, None]:

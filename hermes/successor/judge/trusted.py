@@ -19,7 +19,7 @@ from hermes.core.verdict import Evidence, Outcome
 from hermes.successor.judge.reading import Module, read_modules
 from hermes.successor.judge.selection import select_tests
 from hermes.successor.judge.suite_run import Asked, Told
-from hermes.successor.judge.usher import Usher
+from hermes.successor.judge.usher import OnTest, Usher, unheard
 from hermes.successor.workbench import Workbench
 
 _SHORT_S = 52.0
@@ -61,11 +61,10 @@ class Trusted:
     name: Final = "tests"
     decides: Final = False
 
-    def __init__(self) -> None:
+    def __init__(self, on_test: OnTest = unheard) -> None:
+        """`on_test` is told of each box: its side, when it was asked, when a test had ended."""
         self._known: dict[tuple[str, tuple[str, ...]], Told] = {}
-        self._usher = Usher()
-        self.told: Told | None = None
-        """What was said first of the last candidate."""
+        self._usher = Usher(on_test)
 
     def ahead(self, bench: Workbench) -> AbstractAsyncContextManager[None]:
         """Open the first box already, while `bench.candidate` is being built."""
@@ -116,7 +115,6 @@ class Trusted:
         first = await self._usher.run(
             bench, "candidate", asked.of(expected, until - anyio.current_time())
         )
-        self.told = first
         lost = [one for one in expected if one not in first.passed]
         late = [one for one in lost if first.stopped and one not in first.outcomes]
         failed = [one for one in lost if one not in late]

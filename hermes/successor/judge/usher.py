@@ -3,7 +3,7 @@
 Apart from the stage, which says what is run and what the answers mean.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -18,6 +18,12 @@ from hermes.successor.judge.suite_run import NOTHING, Asked, Known, Told
 from hermes.successor.workbench import Side, Workbench
 
 _FLEETS = ("xdist",)
+OnTest = Callable[[Side, float, float], None]
+"""Told by the event loop's clock."""
+
+
+def unheard(_side: Side, _asked: float, _ended: float) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass
@@ -32,7 +38,8 @@ class _Ahead:
 class Usher:
     """Remembers of each commit which libraries its tests need, so that a box can wait with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_test: OnTest) -> None:
+        self._on_test = on_test
         self._known: dict[str, Known] = {}
         self._ahead: _Ahead | None = None
 
@@ -67,6 +74,8 @@ class Usher:
             return await self._told(bench, side, seat, asked)
 
     async def _told(self, bench: Workbench, side: Side, seat: Seat, asked: Asked) -> Told:
+        began = anyio.current_time()
+        seat.on_test = lambda: self._on_test(side, began, anyio.current_time())
         told = await seat.run(bench, asked, self._of(bench), keep=side == "parent")
         if side == "parent" and told.passed:
             self._known = {bench.commit: told.known}

@@ -222,6 +222,9 @@ def interrupted():
     with home() as env:
         env[MARK] = f"kill9-{os.getpid()}-{time.monotonic_ns()}"
         case = Case(env, random.Random(SEED))
+        config = Path(env["HERMES_V2_HOME"], "config", "config.toml")
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text('[sandbox]\nbash = "guard"\n')  # else nothing of it would be left
         _, conversation, events = strike(case, "tool", 0)
         assert unfinished_writes(events)
         yield case, conversation

@@ -16,7 +16,7 @@ import anyio.to_thread
 from hermes.errors import Refused, ToolFailure
 from hermes.sandbox.changes import Changes, Delta, Node
 from hermes.sandbox.changes_read import node_at
-from hermes.sandbox.changes_record import alone, drop_record, read_record, write_record
+from hermes.sandbox.changes_record import alone, digested, drop_record, read_record, write_record
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,7 +69,7 @@ def _finish(record: Path) -> None:
         try:
             root, deltas = stack.enter_context(read_record(record))
             top = _top(root, stack)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             drop_record(record)
             return
         for delta in deltas:
@@ -83,8 +83,10 @@ def _finish(record: Path) -> None:
 
 def _is_between(now: Node | None, delta: Delta) -> bool:
     before, after = delta.before, delta.after
-    if now is None or now == before:
-        return now == before or (after is not None and before is not None)
+    if digested(now) == before:
+        return True
+    if now is None:
+        return before is not None and after is not None and before.kind != after.kind
     return after is not None and now.kind == after.kind == "directory"
 
 
@@ -138,7 +140,7 @@ def _sync_all(top: int) -> None:
 def _compare(top: int, delta: Delta) -> None:
     now = _now(top, delta.path)
     if now != delta.before and not (delta.before is None and _goes_first(now, delta)):
-        raise ToolFailure(f"{delta.path} changed since the command saw it; nothing was applied")
+        raise ToolFailure(f"{delta.path} changed since the command saw it")
 
 
 def _now(top: int, path: str) -> Node | None:

@@ -8,9 +8,8 @@ the person's own, and only that part of it is read that changed, up to a bound.
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from hermes.errors import ToolFailure
 from hermes.sandbox.changes import Changes, Delta, Node, Refusal
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,8 +23,20 @@ _BITS = 0o7777
 def read_changes(upper: int, lower: int) -> Changes:
     """Compare the upper directory with the lower one, by their descriptors; blocking."""
     reader = _Reader()
-    reader.compare(upper, lower, "")
+    try:
+        reader.compare(upper, lower, "")
+    except _TooMuch as over:
+        reason = f"with it the command changed more than {_MOST_KEPT >> 20} MiB"
+        return Changes((), (Refusal(over.path, reason),))
     return Changes(tuple(reader.deltas), tuple(reader.refused))
+
+
+class _TooMuch(Exception):
+    """There is more than is read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
 
 
 class _Reader:
@@ -54,12 +65,12 @@ class _Reader:
     def _one(self, upper: int, lower: int | None, path: str, *, covered: bool) -> None:
         name = path.rpartition("/")[2]
         seen = os.stat(name, dir_fd=upper, follow_symlinks=False)
-        before = None if lower is None else self._node(lower, name)
+        before = None if lower is None else self._node(lower, path)
         if stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0:
             if before is not None and lower is not None:
                 self._removed(lower, name, path)
             return
-        after = self._node(upper, name)
+        after = self._node(upper, path)
         if after is None:
             return
         if before is not None and before.kind == "directory" and after.kind != "directory":
@@ -77,7 +88,7 @@ class _Reader:
                     self.compare(above, below, f"{path}/", covered=hides)
 
     def _removed(self, lower: int, name: str, path: str) -> None:
-        before = self._node(lower, name)
+        before = self._node(lower, path)
         if before is None:
             return
         if before.kind == "directory":
@@ -85,12 +96,14 @@ class _Reader:
                 self._hidden(None, below, f"{path}/")
         self.deltas.append(Delta(path, before, None))
 
-    def _node(self, directory: int, name: str) -> Node | None:
-        node = node_at(directory, name)
-        self._kept += len(node.data) if node else 0
+    def _node(self, directory: int, path: str) -> Node | None:
+        name = path.rpartition("/")[2]
+        with suppress(FileNotFoundError):
+            seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            self._kept += seen.st_size if stat.S_ISREG(seen.st_mode) else 0
         if self._kept > _MOST_KEPT:
-            raise ToolFailure(f"the command changed more than {_MOST_KEPT >> 20} MiB")
-        return node
+            raise _TooMuch(path)
+        return node_at(directory, name)
 
 
 def node_at(directory: int, name: str) -> Node | None:

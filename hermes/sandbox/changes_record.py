@@ -1,13 +1,15 @@
 """What is about to be done to a workspace, on disk before it is begun: whoever comes next ends it.
 
 One record at a time, and one that applies at a time, of all processes that share the place. A
-record holds what lay at each place and what shall; it is there whole or not at all.
+record holds how each place was, by digest, and what shall lie there; it is whole or not there.
 """
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -19,11 +21,16 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _Frame(msgspec.Struct, frozen=True, array_like=True):
-    """One place: names are bytes, since they need not be text."""
+    """One place, what shall lie there without its content; names need not be text."""
 
     path: bytes
     before: Node | None
     after: Node | None
+
+
+def digested(node: Node | None) -> Node | None:
+    """The same with its content's digest: enough to know it again."""
+    return node and replace(node, data=hashlib.sha256(node.data).digest())
 
 
 @contextlib.contextmanager
@@ -45,8 +52,10 @@ def write_record(record: Path, root: Path, deltas: Sequence[Delta]) -> None:
         file.write(_MARK)
         _frame(file.write, os.fsencode(root))
         for one in deltas:
-            frame = _Frame(os.fsencode(one.path), one.before, one.after)
+            after = one.after and replace(one.after, data=b"")
+            frame = _Frame(os.fsencode(one.path), digested(one.before), after)
             _frame(file.write, msgspec.msgpack.encode(frame))
+            _frame(file.write, one.after.data if one.after else b"")
         file.flush()
         os.fsync(file.fileno())
     passing.replace(record)
@@ -60,12 +69,16 @@ def drop_record(record: Path) -> None:
 
 @contextlib.contextmanager
 def read_record(record: Path) -> Iterator[tuple[Path, Iterator[Delta]]]:
-    """The workspace, and each place as it is read; ValueError where it is none of ours."""
+    """The workspace, and each place as it is read, `before` digested.
+
+    ValueError where it is none of ours.
+    """
     with record.open("rb") as file:
         if file.readline(64) != _MARK:
             raise ValueError("no record of changes")
         root = Path(os.fsdecode(next(_frames(file.read), b"")))
-        yield root, map(_delta, _frames(file.read))
+        frames = _frames(file.read)
+        yield root, (_delta(head, next(frames, b"")) for head in frames)
 
 
 def _frame(write: Callable[[bytes], object], data: bytes) -> None:
@@ -78,9 +91,10 @@ def _frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield read(int.from_bytes(head, "big"))
 
 
-def _delta(frame: bytes) -> Delta:
-    one = msgspec.msgpack.decode(frame, type=_Frame)
-    return Delta(os.fsdecode(one.path), one.before, one.after)
+def _delta(head: bytes, data: bytes) -> Delta:
+    one = msgspec.msgpack.decode(head, type=_Frame)
+    after = one.after and replace(one.after, data=data)
+    return Delta(os.fsdecode(one.path), one.before, after)
 
 
 def _sync(folder: Path) -> None:

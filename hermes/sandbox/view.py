@@ -69,8 +69,10 @@ class View:
             place = Path(os.path.normpath(text))
             if not place.is_absolute() or not place.is_dir() or home.is_relative_to(place):
                 continue
-            found += [place.parent, *_base(place.parent)] if _is_venv(place.parent) else [place]
-        return [one for one in found if not self._shows_own(one)]
+            found += _whole(place, home)
+        good = [one for one in found if not self._shows_own(one)]
+        return [one for one in good if not any(one != each and one.is_relative_to(each)
+                                               for each in good)]  # fmt: skip
 
     def _shows_own(self, path: Path) -> bool:
         return any(own.is_relative_to(path) or path.is_relative_to(own) for own in self.own)
@@ -85,6 +87,19 @@ def _open_to_all(path: Path) -> bool:
 
 def _within(path: Path, places: Sequence[Path]) -> bool:
     return any(path.is_relative_to(one) for one in places)
+
+
+def _whole(place: Path, home: Path) -> list[Path]:
+    """A directory of programs, with what they are of no use without."""
+    above = place.parent
+    if home.is_relative_to(above):
+        return [place]
+    if _is_venv(above):
+        return [above, *_base(above)]
+    built = (above / "lib").is_dir() and (above / "include").is_dir() and above.parent != home
+    if place.name == "shims" or (above / "conda-meta").is_dir() or (place.name == "bin" and built):
+        return [above]
+    return [place]
 
 
 def _is_venv(path: Path) -> bool:

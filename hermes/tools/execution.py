@@ -196,7 +196,7 @@ async def _settled(tried: Tried, settle: Callable[[], Awaitable[None]]) -> Outco
     try:
         await settle()
     except ToolFailure as error:
-        said = f"{tried.outcome.text}\nerror: {error.message}; nothing of it was kept"
+        said = f"{tried.outcome.text}\nerror: {error.message}; {NOTHING_KEPT}"
         return Outcome(said, ok=False, truncated=tried.outcome.truncated)
     return tried.outcome
 

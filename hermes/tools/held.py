@@ -33,8 +33,8 @@ from hermes.tools.shell import Bash, bash, command_of, told
 _NAMED = 5
 _KEPT = 64 << 20  # earlier contents of one command's files in the journal
 _NO_NETWORK = re.compile(
-    rb"Network is unreachable|Temporary failure in name resolution|Could not resolve host"
-    rb"|EAI_AGAIN|ENETUNREACH|ENOTFOUND|dial tcp: lookup"
+    rb"Network is unreachable|Temporary failure in name resolution|Name or service not known"
+    rb"|Could not resolve host|EAI_AGAIN|ENETUNREACH|ENOTFOUND|dial tcp: lookup"
 )
 _NO_PLACE = b"Read-only file system"
 _SAY = "the person can let it run outside of the sandbox with the setting sandbox.outside"
@@ -141,7 +141,7 @@ def _tried(held: Held, done: Overlaid, context: ToolContext, timeout: float) -> 
         return Tried(replace(answer(f"error: {_refusals(changes)}; {NOTHING_KEPT}"), ok=False))
     files, large = _worth_keeping(changes.files(root))
     if large:
-        more = "\n".join([*([more] if more else []), f"note: no undo for the earlier {large}"])
+        more = "\n".join([*([more] if more else []), f"note: too large for /undo: {large}"])
     touches = tuple(root / one.path for one in changes.deltas)
     return Tried(answer(more), files, touches, partial(held.settle, changes, root))
 

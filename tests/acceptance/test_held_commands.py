@@ -15,7 +15,6 @@ SLEEPERS = {
 @pytest.fixture
 def held(standing, stranger):
     """Somebody who has set it, on a machine that has a whole sandbox."""
-    stranger.config('[sandbox]\nbash = "overlay"\n')
     return stranger
 
 
@@ -42,5 +41,5 @@ def test_an_end_leaves_nothing(held, command, end, code):
 
 def test_the_doctor_says_where_commands_run(held):
     assert "the chat's commands run in it, without the network" in held.run("doctor").out
-    held.config("")
+    held.config('[sandbox]\nbash = "guard"\n')
     assert "run under the guard" in held.run("doctor").out

@@ -67,13 +67,19 @@ def test_a_malformed_rule_denies_and_is_named(stranger, rule):
 
 
 def test_a_malformed_rule_of_another_tool_is_named(stranger):
-    stranger.config('[rules]\nallow = ["FileWrite(*.md"]\n')
-    done = touch(stranger, "made", "--yes")
+    stranger.config('[rules]\nallow = ["FileRead(*.md"]\n')
+    done = touch(stranger, "made.md", "--yes")
     assert done.code == 0
-    assert any("FileWrite(*.md" in event["text"] for event in done.of("notice"))
-    model = stranger.script(call("FileWrite", path="a.md", content="x"), {"text": "ok"})
+    assert any("FileRead(*.md" in event["text"] for event in done.of("notice"))
+    model = stranger.script(call("FileRead", path="made.md"), {"text": "ok"})
     assert stranger.ask("go", *model, "--yes").code == 3
-    assert not (stranger.project / "a.md").exists()
+
+
+def test_a_malformed_rule_on_writing_denies_every_file(stranger):
+    stranger.config('[rules]\nallow = ["FileWrite(*.md"]\n')
+    model = stranger.script(call("FileWrite", path="a.txt", content="x"), {"text": "ok"})
+    assert stranger.ask("go", *model, "--yes").code == 3
+    assert not (stranger.project / "a.txt").exists()
 
 
 def test_the_persons_own_rules_hold(stranger):

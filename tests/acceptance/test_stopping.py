@@ -93,6 +93,7 @@ def test_ctrl_c_while_the_model_speaks_keeps_what_was_said(stranger):
 async def test_a_turn_that_was_ended_from_outside_is_resumed(stranger, number):
     command = f"echo x >> made; sleep {number}"
     lines = [call("Bash", command=command), {"text": "resumed"}, {"text": "and again"}]
+    stranger.config('[sandbox]\nbash = "guard"\n')  # in the sandbox it would run again
     live = stranger.start("go", *stranger.script(*lines), "--yes")
     started = live.until("turn_started")
     live.until("tool_started")
@@ -103,7 +104,10 @@ async def test_a_turn_that_was_ended_from_outside_is_resumed(stranger, number):
     house = House(stranger.base)
     data, config = stranger.state / "data", stranger.state / "config"
     house.settings = type(house.settings)(
-        data_dir=data, config_dir=config, runtime_dir=house.settings.runtime_dir
+        data_dir=data,
+        config_dir=config,
+        runtime_dir=house.settings.runtime_dir,
+        sandbox=house.settings.sandbox,
     )
     async with house.client(interactive=True) as client:
         with anyio.fail_after(20):
@@ -127,7 +131,9 @@ def test_a_chat_that_is_killed_leaves_nothing(stranger, number):
         screen.type("go\r")
         wait_for(f"sleep {number}")
         running = descendants(screen.child.pid)
-        assert len(running) == 3  # guard, keeper and what became of the shell
+        assert (
+            len(running) == 3
+        )  # guard and keeper, or bubblewrap twice; the shell
         kill(screen.child.pid)
         wait_gone(running)
 

@@ -155,6 +155,26 @@ def test_a_virtual_environment_is_shown_whole_with_its_interpreter(open_folder):
     assert {bind.source for bind in shown} == {venv, base}
 
 
+@pytest.mark.parametrize(
+    ("entry", "beside", "shown"),
+    [
+        (".pyenv/shims", "libexec", ".pyenv"),
+        ("miniconda3/bin", "conda-meta", "miniconda3"),
+        (".nvm/versions/node/v20/bin", "include", ".nvm/versions/node/v20"),
+        (".cargo/bin", "registry", ".cargo/bin"),
+        (".local/bin", "include", ".local/bin"),  # keys lie in .local/share
+    ],
+)
+def test_programs_are_shown_with_what_they_need_and_no_more(open_folder, entry, beside, shown):
+    home = open_folder
+    (home / entry).mkdir(parents=True)
+    for name in (beside, "lib"):
+        (home / entry).with_name(name).mkdir()
+    path = f"{home / entry}:{home / shown}"
+    binds = View({"PATH": path, "HOME": str(home)}).binds(home / "root")
+    assert {bind.source for bind in binds} == {home / shown}
+
+
 def test_hermes_own_places_in_a_project_are_hidden(tmp_path):
     view = View({}, own=(tmp_path / "state", Path("/elsewhere")))
     assert view.hidden(tmp_path) == (tmp_path / "state",)

@@ -2,7 +2,8 @@
 
 Held: files outside the view, every socket, privileges, one process's memory. Not held, and
 the reason that no successor runs here: there is no quota on the disk, the number of processes
-is shared with the user's own, names of files can still be asked for, and there is no loopback.
+and of watches is shared with the user's own, names of files can still be asked for, and there is
+no loopback.
 """
 
 import os

@@ -1,12 +1,18 @@
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
+from hermes.errors import NotAvailable
 from hermes.sandbox.environment import clean_environment
+from hermes.sandbox.ground import find_ground
+from hermes.sandbox.landlock import abi
 from hermes.sandbox.shell import Command, Shell
+from hermes.sandbox.standing import examine_ground
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -31,6 +37,23 @@ def command(tmp_path):
 def mark():
     """A number of seconds that no other sleep on this machine has."""
     return f"3{int.from_bytes(os.urandom(4), 'big')}"
+
+
+@pytest.fixture(scope="session")
+def ground():
+    """What this machine has to make a sandbox of."""
+    try:
+        return find_ground()
+    except NotAvailable as error:
+        pytest.skip(f"this machine gives no user namespace: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def bare(ground):
+    """This machine, had it no namespaces: tier B."""
+    if abi() < 6:
+        pytest.skip("this machine gives no user namespace, and no Landlock of version 6")
+    return anyio.run(examine_ground, replace(ground, bwrap=""))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aimed import ATTACKS, account_of
 from processes import alive, until
 
 from hermes.sandbox.box import Box, Limits, Wires
-from hermes.sandbox.standing import run
+from hermes.sandbox.standing import run, run_alone
 
 pytestmark = pytest.mark.slow
 CODE = (ATTACKS / "hog.py").read_bytes()
@@ -45,6 +45,9 @@ ENDED = {
     "wait": (30, "wall clock"),
     "deaf": (30, "wall clock"),
 }
+# What tier B does not bound, as docs/sandbox.md says, and what it bounds with the user's own.
+FREE_IN_B = {"disk", "inodes", "watchers"}
+SHARED_IN_B = {"forks", "threads"}
 NOWHERE_ELSE = {"disk_in_box", "disk_in_dev", "wait", "deaf", "burn_in_children"}
 
 
@@ -58,7 +61,8 @@ def got(text):
 
 async def hog(standing, name, amount, **limits):
     box = Box(limits=Limits(**{**vars(TIGHT), **limits}))
-    return await run(standing, box, words(standing, name, amount), Wires(stdin=CODE))
+    by = run_alone if standing.tier == "B" else run
+    return await by(standing, box, words(standing, name, amount), Wires(stdin=CODE))
 
 
 def outside(standing, name, amount):
@@ -78,6 +82,26 @@ async def test_no_more_than_its_share(standing, name):
     assert ended.why == "exit", ended
     assert got(ended.stdout) <= most
     assert most == 0 or got(ended.stdout) > most // 8, "nothing at all works in there"
+
+
+@pytest.mark.parametrize("name", COUNTED)
+async def test_in_tier_b_no_more_than_its_share_or_told_so(bare, name):
+    amount, most = COUNTED[name]
+    ended = await hog(bare, name, 400 if name in SHARED_IN_B else amount)
+    assert ended.why == "exit", ended
+    if name in SHARED_IN_B:  # others of that user may end meanwhile
+        assert got(ended.stdout) < 400
+    else:
+        assert (got(ended.stdout) > most) == (name in FREE_IN_B)
+
+
+@pytest.mark.parametrize("name", ENDED)
+async def test_in_tier_b_ended_from_outside(bare, name):
+    amount, why = ENDED[name]
+    wall_s = 1.0 if why == "wall clock" else 12.0
+    ended = await hog(bare, name, amount, wall_s=wall_s, processes=400)
+    assert ended.why == why, ended
+    assert len(ended.stdout) <= TIGHT.output
 
 
 @pytest.mark.parametrize("name", [name for name in COUNTED if name not in NOWHERE_ELSE])

@@ -12,24 +12,8 @@ from processes import alive, until
 from hermes.errors import NotAvailable
 from hermes.sandbox.box import Box, Limits, Wires
 from hermes.sandbox.ground import Ground, find_ground
-from hermes.sandbox.landlock import abi
 from hermes.sandbox.selftest import Axis
 from hermes.sandbox.standing import examine_ground, run, run_alone
-
-
-@pytest.fixture(scope="module")
-def ground():
-    try:
-        return find_ground()
-    except NotAvailable as error:
-        pytest.skip(f"this machine gives no user namespace: {error.message}")
-
-
-@pytest.fixture
-async def bare(ground):
-    if abi() < 6:
-        pytest.skip("this machine gives no user namespace, and no Landlock of version 6")
-    return await examine_ground(replace(ground, bwrap=""))
 
 
 async def test_every_axis_holds_and_was_shown_to_be_open_outside(standing):

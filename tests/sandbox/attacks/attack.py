@@ -71,6 +71,10 @@ def database():
     return read(T["db"])
 
 
+def file_names():
+    return os.stat(T["key"]).st_size > 0
+
+
 def dots():
     return read("../" * 12 + T["key"].lstrip("/"))
 

@@ -78,7 +78,9 @@ LONG = {
     *("test_dms_rough.py", "test_large_letters.py", "test_nostr_link.py", "test_nostr_ear.py"),
     *("test_made_up_past.py", "test_dreamer.py", "test_kill9.py", "test_engine_supervisor.py"),
     *("test_handoff.py", "test_watch_regtest.py", "test_gate_killed.py", "test_gate_probation.py"),
-    *("test_adopting.py", "test_prefixes_served.py"),
+    *("test_adopting.py", "test_prefixes_served.py", "test_doctor_vectors.py", "test_signer.py"),
+    *("test_serve_runner.py", "test_warrants.py", "test_relay_crash.py", "test_store_crash.py"),
+    *("test_merkle_log_crash.py",),
 }
 
 
@@ -95,10 +97,6 @@ RUNS_IT = {
     "test_held.py",
 }
 PURE = {"test_paired.py", "test_trees.py", "test_weighing.py", "test_patch.py", "test_frames.py"}
-
-
-# These start a box each and are quick all the same.
-QUICK_BOXES = {"test_escapes.py", "test_held.py"}
 
 
 def _others_can_read() -> bool:
@@ -118,7 +116,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="another user cannot run this checkout"))
         if item.path.name in ALONE and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.alone)
-        boxed = "standing" in item.fixturenames and item.path.name not in QUICK_BOXES
+        boxed = "standing" in item.fixturenames and item.path.name != "test_escapes.py"
         if boxed or item.path.name in LONG:
             item.add_marker(pytest.mark.slow)
 

@@ -129,6 +129,7 @@ def test_the_fingerprint_is_typed_on_the_main_network(shell):
     assert [given["fingerprint"] for _, given in shell.door.queries] == ["abcd1234", ""]
 
 
+@pytest.mark.slow  # the doctor starts what it looks at
 def test_the_doctor_shows_the_alarm(shell):
     record = shell.home / "state" / "data" / "identity" / "genesis.cbor"
     record.parent.mkdir(parents=True)

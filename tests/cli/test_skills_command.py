@@ -101,6 +101,7 @@ def test_what_is_no_skill_is_an_error(shell, text):
     assert shell.err.startswith("hermes: it ")
 
 
+@pytest.mark.slow  # the doctor starts what it looks at
 def test_the_doctor_names_what_cannot_be_used(shell):
     put(shell, "")
     place = shell.home / ".agents" / "skills"

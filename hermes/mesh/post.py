@@ -6,7 +6,6 @@ sender sends it again.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 import anyio
@@ -88,12 +87,7 @@ class Post:
             self._tasks.start_soon(self._receive, link)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._tasks.cancel_scope.cancel()
         try:
             await self._tasks.__aexit__(None, None, None)

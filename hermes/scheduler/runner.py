@@ -8,7 +8,6 @@ lock does.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Protocol, Self
 
 import anyio
@@ -90,12 +89,7 @@ class Scheduler:
         self._tasks.start_soon(self._watch)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._tasks.cancel_scope.cancel()
         # The body's own exception is not a task's: handing it on would wrap it.
         await self._tasks.__aexit__(None, None, None)

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 import anyio
@@ -78,12 +77,7 @@ class Database:
         self._tasks.start_soon(self._write_all, waiting)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._units.close()
         try:
             # The body's own exception is not the writer's: handing it on would wrap it.

@@ -5,7 +5,6 @@ what comes twice changes nothing. Only keys of the roster are heard.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from types import TracebackType
 from typing import Protocol, Self
 
 import anyio
@@ -65,12 +64,7 @@ class LinkMail:
             self._tasks.start_soon(self._hear, link)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._tasks.cancel_scope.cancel()
         try:
             await self._tasks.__aexit__(None, None, None)

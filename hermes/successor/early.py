@@ -5,7 +5,7 @@ and what has begun with it.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
 import anyio
@@ -20,23 +20,21 @@ from hermes.successor.workbench import Stage, Workbench
 class Early(Protocol):
     """A stage that decides nothing and takes long to begin.
 
-    `ahead` opens what `judge` will need while the tree at `Workbench.candidate` is still being
-    built, and runs nothing of it.
+    `ahead` holds what `judge` will need, open while the tree at `Workbench.candidate` is still
+    being built, and runs nothing of it.
     """
 
-    def ahead(self, bench: Workbench) -> AbstractAsyncContextManager[None]:
-        """Open; closed with the context."""
+    async def ahead(self, bench: Workbench) -> None:
+        """Hold it, until cancelled."""
         ...
 
 
-@asynccontextmanager
-async def opened(stages: Sequence[Stage], bench: Workbench) -> AsyncGenerator[None]:
-    """Let every early stage open what it needs."""
-    async with AsyncExitStack() as stack:
+async def ahead(stages: Sequence[Stage], bench: Workbench) -> None:
+    """Let every early stage hold what it needs, until cancelled."""
+    async with anyio.create_task_group() as group:
         for stage in stages:
             if isinstance(stage, Early):
-                await stack.enter_async_context(stage.ahead(bench))
-        yield
+                group.start_soon(stage.ahead, bench)
 
 
 class _Begun:

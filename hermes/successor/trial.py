@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import anyio
 import anyio.to_thread
 import msgspec
+from anyio.abc import TaskGroup
 
 from hermes.core.candidate import Candidate
-from hermes.core.task_groups import cut_short
+from hermes.core.task_groups import cut_short, lone_error
 from hermes.core.verdict import Evidence, Verdict
 from hermes.errors import BudgetSpent, Halted, HermesError
 from hermes.sandbox.off_loop import off_loop
@@ -21,7 +22,7 @@ from hermes.store.blobs import digest_of
 from hermes.successor.books import Stops, Submission, Trial
 from hermes.successor.budget import Spend, read_budget
 from hermes.successor.build import Builder, Built
-from hermes.successor.early import begun, opened
+from hermes.successor.early import ahead, begun
 from hermes.successor.forest import Forest
 from hermes.successor.order import Judged, Order, Terms, Workshop
 from hermes.successor.patch import read_patch
@@ -45,6 +46,15 @@ class _Made:
     forest: Forest
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """Where trees are; what is left with the trial; what runs beside all of it."""
+
+    forest: Forest
+    stack: AsyncExitStack
+    group: TaskGroup
+
+
 async def run_trial(workshop: Workshop, order: Order) -> Judged:
     """Try a candidate to its verdict.
 
@@ -59,13 +69,16 @@ async def run_trial(workshop: Workshop, order: Order) -> Judged:
 
 
 async def _alone_with(workshop: Workshop, order: Order, forest: Forest) -> Judged:
-    async with AsyncExitStack() as stack:
-        return await _tried(workshop, order, forest, stack)
+    with lone_error():
+        async with AsyncExitStack() as stack, anyio.create_task_group() as group:
+            judged = await _tried(workshop, order, _Ground(forest, stack, group))
+            group.cancel_scope.cancel()
+    return judged
 
 
-async def _tried(workshop: Workshop, order: Order, forest: Forest, stack: AsyncExitStack) -> Judged:
+async def _tried(workshop: Workshop, order: Order, ground: _Ground) -> Judged:
     async with _stoppable(workshop.stops):
-        made = await _make(workshop, order, forest, stack)
+        made = await _make(workshop, order, ground)
         known = await workshop.book.known(made.candidate, made.candidate.parent, order.effort)
         if known is not None:
             return Judged(known, None)
@@ -91,14 +104,14 @@ async def _tried(workshop: Workshop, order: Order, forest: Forest, stack: AsyncE
     return Judged(trial, verdict)
 
 
-async def _make(workshop: Workshop, order: Order, forest: Forest, stack: AsyncExitStack) -> _Made:
-    """Build it; what early stages open on the way is closed with the stack."""
+async def _make(workshop: Workshop, order: Order, ground: _Ground) -> _Made:
+    """Build it; what early stages hold meanwhile is held until the trial ends."""
     diff = await anyio.to_thread.run_sync(read_patch, order.patch)
-    builder = Builder(workshop.source, forest, workshop.standing)
+    builder = Builder(workshop.source, ground.forest, workshop.standing)
     commit = await workshop.source.commit(order.commit or "HEAD")
     parent = await builder.commit(commit)
     budget = await anyio.to_thread.run_sync(read_budget, parent.path, order.effort)
-    new = await stack.enter_async_context(builder.planting())
+    new = await ground.stack.enter_async_context(builder.planting())
     bench = Workbench(
         commit=commit,
         parent=parent.path,
@@ -116,7 +129,7 @@ async def _make(workshop: Workshop, order: Order, forest: Forest, stack: AsyncEx
         model=workshop.model,
         quiet=workshop.quiet,
     )
-    await stack.enter_async_context(opened(workshop.stages, bench))
+    ground.group.start_soon(ahead, workshop.stages, bench)
     built = await builder.patched(parent, diff, new)
     candidate = Candidate(
         parent=commit,
@@ -127,7 +140,7 @@ async def _make(workshop: Workshop, order: Order, forest: Forest, stack: AsyncEx
         by=order.by,
         goal=order.goal,
     )
-    return _Made(candidate, built, bench, forest)
+    return _Made(candidate, built, bench, ground.forest)
 
 
 @asynccontextmanager

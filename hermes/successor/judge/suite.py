@@ -7,6 +7,7 @@ likes here: the answer is advice, and whoever reads it decides nothing by it.
 """
 
 import base64
+import gc
 import importlib
 import json
 import os
@@ -31,6 +32,7 @@ _MOST = 2 << 20
 _WARM = Path("/tmp/warm/test_warm.py")  # noqa: S108 - inside
 _PROPERTY = """import hypothesis, hypothesis.strategies
 
+@hypothesis.settings(max_examples=1)
 @hypothesis.given(hypothesis.strategies.text())
 def test_nothing(text):
     pass
@@ -175,6 +177,7 @@ def options(plugins: list[str]) -> list[str]:
 def load(told: dict[str, Any]) -> None:
     """Everything that is not the candidate's: the runner, its plugins, libraries."""
     lay(told["stored"])
+    gc.disable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in told["modules"]:
@@ -182,9 +185,12 @@ def load(told: dict[str, Any]) -> None:
                 importlib.import_module(name)
             except Exception:  # noqa: BLE001, S112 - then the tests are told, or do without
                 continue
+    gc.freeze()  # the runner looks through everything when it ends
+    gc.enable()
     _WARM.parent.mkdir()
     _WARM.write_text(_PROPERTY if "_hypothesis_pytestplugin" in told["plugins"] else "")
     pytest.main([*options(told["plugins"]), str(_WARM)])
+    gc.freeze()
 
 
 def lay(stored: dict[str, str]) -> None:

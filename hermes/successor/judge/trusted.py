@@ -6,9 +6,9 @@ passed with the candidate when it was told so exactly once.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -66,9 +66,10 @@ class Trusted:
         self._known: dict[tuple[str, tuple[str, ...]], Told] = {}
         self._usher = Usher(on_test)
 
-    def ahead(self, bench: Workbench) -> AbstractAsyncContextManager[None]:
-        """Open the first box already, while `bench.candidate` is being built."""
-        return self._usher.ahead(bench)
+    async def ahead(self, bench: Workbench) -> None:
+        """Hold the first box already, while `bench.candidate` is being built."""
+        if await anyio.to_thread.run_sync(_can_be_run, bench.parent):
+            await self._usher.ahead(bench)
 
     async def judge(self, bench: Workbench) -> Evidence:
         """Run a selection on both sides, the candidate's failures twice."""
@@ -161,3 +162,7 @@ def _missed(modules: dict[str, Module], told: Told) -> list[Missed]:
         lost = tuple(line for line in one.runs if line not in seen)
         found.append(Missed(path, len(one.runs), lost))
     return found
+
+
+def _can_be_run(tree: Path) -> bool:
+    return find_spec("pytest") is not None and (tree / "tests").is_dir()

@@ -3,8 +3,7 @@
 Apart from the stage, which says what is run and what the answers mean.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -43,24 +42,22 @@ class Usher:
         self._known: dict[str, Known] = {}
         self._ahead: _Ahead | None = None
 
-    @asynccontextmanager
-    async def ahead(self, bench: Workbench) -> AsyncGenerator[None]:
-        """Open a box for the first run: the parent's, or the candidate's where that is known.
+    async def ahead(self, bench: Workbench) -> None:
+        """Hold a box for the first run: the parent's, or the candidate's where that is known.
 
         At `bench.candidate` its tree may still be being built; nothing of it is run before `run`.
         """
-        failed: Exception | None = None
-        async with anyio.create_task_group() as group:
-            self._ahead = _Ahead("candidate" if bench.commit in self._known else "parent")
-            group.start_soon(self._open, bench, self._ahead)
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
-                failed = error
+        side: Side = "candidate" if bench.commit in self._known else "parent"
+        self._ahead = ahead = _Ahead(side)
+        try:
+            async with seated(bench, side, await plugins(), self._of(bench)) as seat:
+                ahead.seat = seat
+                ahead.opened.set()
+                await anyio.sleep_forever()
+        except HermesError:  # whoever runs tests opens another one, and is told why not
+            ahead.opened.set()
+        finally:
             self._ahead = None
-            group.cancel_scope.cancel()
-        if failed is not None:
-            raise failed
 
     async def run(self, bench: Workbench, side: Side, asked: Asked) -> Told:
         """Run tests on one side's code; never raises for what the code does."""
@@ -80,15 +77,6 @@ class Usher:
         if side == "parent" and told.passed:
             self._known = {bench.commit: told.known}
         return told
-
-    async def _open(self, bench: Workbench, ahead: _Ahead) -> None:
-        try:
-            async with seated(bench, ahead.side, await plugins(), self._of(bench)) as seat:
-                ahead.seat = seat
-                ahead.opened.set()
-                await anyio.sleep_forever()
-        except HermesError:  # whoever runs tests opens another one, and is told why not
-            ahead.opened.set()
 
     def _of(self, bench: Workbench) -> Known:
         return self._known.get(bench.commit, NOTHING)

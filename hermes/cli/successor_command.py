@@ -6,6 +6,7 @@ Nothing here decides anything: the owner's gate does, whoever asks it.
 import argparse
 import base64
 import getpass
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from hermes.cli.output import print_json, print_table, print_text
 from hermes.cli.stamp_files import read_some
 from hermes.cli.world import World
 from hermes.core.event import Json
+from hermes.core.task_groups import cut_short
 from hermes.errors import DoorError, HermesError, Refused, StoreError, Usage
 from hermes.gateway.render_successor import answer_lines, shown_lines, status_lines, version_lines
+from hermes.gateway.terminal_door import Door
 from hermes.successor.pointer import Pointer
 from hermes.successor.stops import Flag
 
@@ -26,12 +29,16 @@ _PATCH_MOST = 2 << 20
 _BRANCH = "branch:"
 _COLUMNS = (
     ("name", "ID", 8),
-    ("state", "STATE", 8),
-    ("word", "VERDICT", 12),
+    ("state", "STATE", 10),
+    ("word", "VERDICT", 30),
     ("tier", "EFFORT", 6),
     ("tag", "VERSION", 10),
     ("task", "TASK", 50),
 )
+_TAKES = {"micro": "half a minute", "fast": "two minutes", "full": "a quarter of an hour"}
+_BEFORE = "it is built; it waits while another trial runs on this machine"
+_LATEST = 5
+_LOOK_S = 0.5
 _WAIT_S = 180.0
 _PAUSE_S = 0.5
 _REJECTED, _OPEN = 3, 1
@@ -45,8 +52,13 @@ async def run(args: argparse.Namespace, world: World) -> int:
         words["branch"] = args.patch.removeprefix(_BRANCH)
     else:
         words["patch"] = await _file(world, args.patch)
-    world.note("a trial takes minutes; it goes on in `hermes successor list` whatever happens here")
-    told = await ask(args, world, "successor.run", wish=words)
+    world.note(f"this takes {_TAKES[args.effort]}, several times as much on a busy machine;")
+    world.note("whoever ends this command ends the trial")
+    async with (
+        world.open_client(args.settings, interactive=False, environ=world.environ) as door,
+        cut_short(partial(_follow, world, door)),
+    ):
+        told = await door.query("successor.run", wish=words)
     await _print(args, world, told, shown_lines(told))
     word = (told.get("verdict") or {}).get("word")
     return {"approve": 0, "reject": _REJECTED}.get(str(word), _OPEN)
@@ -58,7 +70,11 @@ async def trials(args: argparse.Namespace, world: World) -> int:
     if args.json:
         print_json(told, world.stdout)
     else:
-        print_table(told, _COLUMNS, world.stdout, "nothing was tried yet: hermes successor run")
+        rows = [
+            one | {"state": one["stage"] or one["state"], "word": one["word"] or one["why"]}
+            for one in told
+        ]
+        print_table(rows, _COLUMNS, world.stdout, "nothing was tried yet: hermes successor run")
     return 0
 
 
@@ -132,6 +148,21 @@ async def status(args: argparse.Namespace, world: World) -> int:
     told = await ask(args, world, "successor.status")
     await _print(args, world, told, status_lines(told))
     return 0
+
+
+async def _follow(world: World, door: Door) -> None:
+    """Tell a person how far it is, until it is cut short."""
+    began, before = anyio.current_time(), ""
+    while world.stderr.isatty():
+        told: Json = []
+        with suppress(HermesError):
+            told = await door.query("successor.list", most=_LATEST)
+        at = next((one["stage"] for one in told if one["state"] == "intent"), _BEFORE)
+        if at and at != before:
+            world.note(f"{anyio.current_time() - began:5.0f} s  {at}")
+            before = at
+        await anyio.sleep(_LOOK_S)
+    await anyio.sleep_forever()
 
 
 async def _seen(args: argparse.Namespace, world: World, shown: Json, question: str) -> str:

@@ -22,7 +22,7 @@ def short(cid: str) -> str:
 def list_lines(told: Json) -> list[str]:
     """The newest trials, a line each."""
     lines = [
-        f"{short(one['candidate'])}  {one['tag'] or one['word'] or one['state']}: {one['task']}"
+        f"{short(one['candidate'])}  {one['tag'] or one['word'] or _stands(one)}: {one['task']}"
         for one in told
     ]
     return lines or ["nothing was tried yet"]
@@ -31,7 +31,7 @@ def list_lines(told: Json) -> list[str]:
 def shown_lines(told: Json) -> list[str]:
     """One candidate, as `successor.show` tells it."""
     candidate, verdict = told["candidate"], told["verdict"]
-    lines = [_WORDS[verdict["word"]] if verdict else "There is no verdict yet."]
+    lines = [_WORDS[verdict["word"]] if verdict else _without(told.get("trials"))]
     lines += [f"  {reason}" for reason in (verdict or {}).get("reasons", ())]
     lines += [
         "",
@@ -48,6 +48,19 @@ def shown_lines(told: Json) -> list[str]:
     lines += [_adoption(one) for one in told["adoptions"]]
     lines += [line for one in told.get("versions", ()) for line in _hands(one)]
     return [*lines, "", *told["diff"].split("\n"), f"difference {told['diff_sha256']}"]
+
+
+def _stands(trial: Json) -> str:
+    """How a trial without a verdict stands."""
+    if trial["state"] == "failed":
+        return f"failed, {trial['why']}"
+    return f"under way ({trial['stage']})" if trial.get("stage") else "under way"
+
+
+def _without(trials: Json) -> str:
+    if trials and trials[0]["state"] == "failed":
+        return f"There is no verdict: the trial failed, {trials[0]['why']}"
+    return "There is no verdict yet."
 
 
 def version_lines(told: Json) -> list[str]:

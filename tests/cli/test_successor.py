@@ -43,7 +43,7 @@ SHOWN = {
 }
 TRIAL = {
     "id": "01a", "candidate": CID, "name": CID[-8:], "state": "judged", "word": "approve",
-    "tier": "fast", "tag": "", "task": "search faster", "began": 1,
+    "tier": "fast", "tag": "", "task": "search faster", "began": 1, "stage": "", "why": "",
 }  # fmt: skip
 STATUS = {
     "current": "v0.2.0", "runs": "v0.2.0", "stage": "probation", "tag": "v0.2.0", "previous": "",
@@ -84,6 +84,18 @@ def test_a_list(here):
     assert here.run("successor", "list") == 0
     assert "search faster" in here.out
     assert "approve" in here.out
+
+
+def test_what_runs_and_what_died_is_told_in_the_list(here):
+    rows = [
+        TRIAL | {"state": "intent", "word": "", "stage": "acceptance"},
+        TRIAL | {"state": "failed", "word": "", "why": "its process died"},
+    ]
+    here.door = ScriptedDoor(answers={"successor.list": rows})
+    assert here.run("successor", "list") == 0
+    _, runs, died = here.out.splitlines()
+    assert runs.split()[1:3] == ["acceptance", "fast"]
+    assert "failed      its process died" in died
 
 
 def test_plain_words_first_then_figures_then_the_difference(here):

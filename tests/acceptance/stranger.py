@@ -112,6 +112,20 @@ class Stranger:
         assert not check or told.code == 0, told
         return told
 
+    def plain(self, command, **more) -> subprocess.CompletedProcess[str]:
+        """Any command, and whatever it says."""
+        return subprocess.run(
+            command,
+            env=self.env,
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+            **more,
+        )
+
     def ask(self, text: str, *words, **more) -> Done:
         """One turn; its events."""
         return self.run("chat", "--json", "-m", text, *words, **more)

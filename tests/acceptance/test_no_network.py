@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -39,26 +38,13 @@ def watched(stranger):
     return [sys.executable, "-c", WATCHED], addresses
 
 
-def run(stranger, command):
-    return subprocess.run(
-        command,
-        env=stranger.env,
-        cwd=stranger.project,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-
-
 def test_a_turn_works_where_there_is_no_network(stranger):
     unshare = shutil.which("unshare")
     alone = [unshare, "--user", "--map-root-user", "--net"]
-    if unshare is None or run(stranger, [*alone, "true"]).returncode:
+    if unshare is None or stranger.plain([*alone, "true"]).returncode:
         pytest.skip(NO_NAMESPACES)
     stranger.write("a.txt", "walrus\n")
-    done = run(stranger, [*alone, HERMES, "chat", "-m", "read a.txt", "--json"])
+    done = stranger.plain([*alone, HERMES, "chat", "-m", "read a.txt", "--json"])
     assert done.returncode == 0, done
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert "walrus\n" in [event.get("result") for event in results]
@@ -67,12 +53,12 @@ def test_a_turn_works_where_there_is_no_network(stranger):
 def test_one_turn_calls_nobody(stranger):
     command, addresses = watched(stranger)
     stranger.write("a.txt", "walrus\n")
-    done = run(stranger, [*command, "chat", "-m", "read a.txt"])
+    done = stranger.plain([*command, "chat", "-m", "read a.txt"])
     assert (done.returncode, done.stderr) == (0, "")
     model = stranger.script(call("Bash", command="echo hi"), {"text": "x"})
-    assert run(stranger, [*command, "chat", "-m", "hi", *model]).returncode == 0
+    assert stranger.plain([*command, "chat", "-m", "hi", *model]).returncode == 0
     for words in (["conversations", "list"], ["memory", "list"], ["jobs", "list"]):
-        assert run(stranger, [*command, *words]).returncode == 0
+        assert stranger.plain([*command, *words]).returncode == 0
     assert addresses() == set()
 
 

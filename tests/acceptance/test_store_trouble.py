@@ -5,7 +5,6 @@ import json
 import os
 import resource
 import sqlite3
-import subprocess
 
 import pytest
 from stranger import call
@@ -72,7 +71,7 @@ def test_a_directory_that_cannot_be_written(stranger):
     for path in (stranger.base, *stranger.base.rglob("*")):
         os.chown(path, *other.values(), follow_symlinks=False) if other else None
     data.chmod(0o500)
-    done = plain(stranger, ["chat", "-m", "hi", *stranger.script({"text": "x"})], **other)
+    done = stranger.plain([HERMES, "chat", "-m", "hi", *stranger.script({"text": "x"})], **other)
     data.chmod(0o700)
     if "hermes: " not in done.stderr and other:
         pytest.skip(NO_OTHER)  # the checkout lies where only root can read
@@ -89,20 +88,6 @@ def test_a_home_that_cannot_be(stranger):
     assert "defect" not in done.err
 
 
-def plain(stranger, words, **more):
-    return subprocess.run(
-        [HERMES, *words],
-        env=stranger.env,
-        cwd=stranger.project,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        **more,
-    )
-
-
 def limited(size):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -114,7 +99,9 @@ def test_a_full_disk_loses_nothing(stranger):
     conversation = said(stranger)
     full = limited(database(stranger).stat().st_size)
     model = stranger.script({"text": "otter " * 90_000})
-    done = plain(stranger, ["chat", "--json", "-m", "seal " * 20_000, *model], preexec_fn=full)
+    done = stranger.plain(
+        [HERMES, "chat", "--json", "-m", "seal " * 20_000, *model], preexec_fn=full
+    )
     assert done.returncode == 1, (done.stdout[-500:], done.stderr)
     told = done.stdout[-2_000:] + done.stderr
     assert "the disk took no more" in told, told

@@ -146,14 +146,20 @@ def certificate() -> tuple[bytes, bytes]:
     return signed.public_bytes(pem) + secret, signed.public_bytes(serialization.Encoding.DER)
 
 
-async def test_a_servers_own_certificate_is_taken_only_when_it_is_pinned(chain, tmp_path):
-    await chain.mine(2)
+def pinned(folder):
+    """A server's own certificate, and what it is known by."""
     pem, der = certificate()
-    path = tmp_path / "server.pem"
+    path = folder / "server.pem"
     path.write_bytes(pem)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(path)
     pin = hashlib.sha256(der).hexdigest()
+    return tls, pin
+
+
+async def test_a_servers_own_certificate_is_taken_only_when_it_is_pinned(chain, tmp_path):
+    await chain.mine(2)
+    tls, pin = pinned(tmp_path)
     async with electrum(chain, tls) as url:
         async with open_backend(f"{url}?sha256={pin}", "regtest", QUICK) as backend:
             assert await backend.tip() == chain.tip
@@ -221,12 +227,7 @@ class Torn(ElectrumFront):
 
 
 async def test_tls_that_breaks_is_a_connection_that_broke(chain, tmp_path):
-    pem, der = certificate()
-    path = tmp_path / "server.pem"
-    path.write_bytes(pem)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(path)
-    pin = hashlib.sha256(der).hexdigest()
+    tls, pin = pinned(tmp_path)
     async with electrum(Torn(chain), tls) as url:
         with anyio.fail_after(10), pytest.raises(ChainUnreachable, match="hung up"):
             async with open_backend(f"{url}?sha256={pin}", "regtest", QUICK):

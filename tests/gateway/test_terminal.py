@@ -41,6 +41,24 @@ def head(request, turn=None):
     }
 
 
+def asks(request):
+    """A command wants a person's word."""
+    return ApprovalAsked(
+        **head(request), call_id="c", name="Bash", arguments={"command": "ls"}, rule="Bash(ls)"
+    )
+
+
+def saying(terminal, text, typed):
+    """A turn that says this, and what is typed then."""
+
+    async def turn(door, asked):
+        yield TurnStarted(**head(asked))
+        yield TurnFinished(**head(asked), text=text, usage=Usage())
+        await terminal.type(typed)
+
+    return turn
+
+
 def settings(tmp_path: Path, **changes) -> Settings:
     return Settings(
         data_dir=tmp_path / "data",
@@ -156,13 +174,7 @@ async def test_an_approval_answered_elsewhere_is_noticed(tmp_path, terminal):
 
     async def turn(door, asked):
         yield TurnStarted(**head(asked))
-        yield ApprovalAsked(
-            **head(asked),
-            call_id="c",
-            name="Bash",
-            arguments={"command": "ls"},
-            rule="Bash(ls)",
-        )
+        yield asks(asked)
         yield ApprovalAnswered(**head(asked), call_id="c", answer="no", by="window 2")
         yield TurnFinished(**head(asked), text="done", usage=Usage())
         await terminal.type("/quit\r")
@@ -179,13 +191,7 @@ async def test_being_too_late_with_an_answer_is_said(tmp_path, terminal):
     async def turn(door, asked):
         door.take("c")
         yield TurnStarted(**head(asked))
-        yield ApprovalAsked(
-            **head(asked),
-            call_id="c",
-            name="Bash",
-            arguments={"command": "ls"},
-            rule="Bash(ls)",
-        )
+        yield asks(asked)
         await terminal.type("y\r/stop\r")
         await door.stopped.wait()
         yield TurnFinished(**head(asked), text="done", usage=Usage())
@@ -203,25 +209,14 @@ async def test_a_message_typed_during_an_approval_is_queued_not_taken_for_an_ans
 
     async def first(door, asked):
         yield TurnStarted(**head(asked))
-        yield ApprovalAsked(
-            **head(asked),
-            call_id="c",
-            name="Bash",
-            arguments={"command": "ls"},
-            rule="Bash(ls)",
-        )
+        yield asks(asked)
         await terminal.type("yes that is a good idea but later\r")
         await terminal.type("n\r")
         assert await door.answered("c") == "no"
         yield TurnFinished(**head(asked), text="first", usage=Usage())
 
-    async def second(door, asked):
-        yield TurnStarted(**head(asked))
-        yield TurnFinished(**head(asked), text="second", usage=Usage())
-        await terminal.type("/quit\r")
-
     await terminal.type("go\r")
-    door = door_of(first, second)
+    door = door_of(first, saying(terminal, "second", "/quit\r"))
     await chat(door, terminal, tmp_path)
     assert door.requests[1].text == "yes that is a good idea but later"
     assert door.requests[1].conversation_id == CONVERSATION
@@ -237,13 +232,8 @@ async def test_ctrl_c_stops_the_turn_and_not_the_program(tmp_path, terminal):
         yield TurnFailed(**head(asked), error="stopped", remedy="", kind="TurnStopped")
         await terminal.type("again\r")
 
-    async def second(door, asked):
-        yield TurnStarted(**head(asked))
-        yield TurnFinished(**head(asked), text="here I am", usage=Usage())
-        await terminal.type("\x03\x03")
-
     await terminal.type("go\r")
-    door = door_of(first, second)
+    door = door_of(first, saying(terminal, "here I am", "\x03\x03"))
     assert await chat(door, terminal, tmp_path) == 0
     assert [r.text for r in door.requests] == ["go", "again"]
     assert "and so on and" in terminal.text

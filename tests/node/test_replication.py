@@ -35,13 +35,19 @@ async def test_a_conversation_appears_at_the_other_whole_and_in_order(pair):
         await until(placed, one, late, anne)
 
 
-async def test_a_fork_is_told_kept_and_joined_by_the_next_message(pair):
-    anne, bert = pair
+async def forked(anne, bert):
+    """A talk that both have, and to which one has added since they parted."""
     meet(anne, bert)
     talk = await anne.talk("one")
     await same(anne, bert, conversation=talk)
     part(anne, bert)
     await anne.talk("of anne", conversation=talk)
+    return talk
+
+
+async def test_a_fork_is_told_kept_and_joined_by_the_next_message(pair):
+    anne, bert = pair
+    talk = await forked(anne, bert)
     heard = []
     with bert.owner.rooms.desk.bus.listen(heard.append):
         await bert.talk("of bert", conversation=talk)
@@ -187,11 +193,7 @@ async def test_what_others_said_is_no_memory_here(pair):
 
 async def test_during_a_turn_nothing_comes_between(pair):
     anne, bert = pair
-    meet(anne, bert)
-    talk = await anne.talk("one")
-    await same(anne, bert, conversation=talk)
-    part(anne, bert)
-    await anne.talk("of anne", conversation=talk)
+    talk = await forked(anne, bert)
     slow = [{"text": "slow answer", "delay_s": 1.0}]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(bert.talk, "of bert", conversation=talk, answers=slow))

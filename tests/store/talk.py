@@ -56,3 +56,16 @@ def request(text: str = "hello", turn: str = "") -> TurnRequest:
     return TurnRequest(
         turn_id=TurnId(turn or uuid7()), text=text, cwd="/root", root="/root", api_key="secret"
     )
+
+
+async def act(store: Store, made: ConversationId) -> None:
+    """A file was written, and a command asked for."""
+    entry = await store.journal.intend(
+        turn=TurnId("turn"), conversation=made, call=CallId("call"), tool="FileWrite",
+        arguments="{}", changes=[("/file", b"before", b"after")],
+    )  # fmt: skip
+    await store.journal.outcome(entry, ok=True, text="done")
+    await store.approvals.ask(
+        call_id=CallId("call"), turn=TurnId("turn"), conversation=made, tool="Bash",
+        arguments="{}", rule="Bash(ls:*)", at=7,
+    )  # fmt: skip

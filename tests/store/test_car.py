@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.core.canonical import cid_of, decode, encode, link, link_blob
-from hermes.core.ids import CallId, ConversationId, TurnId, uuid7
+from hermes.core.ids import ConversationId, TurnId, uuid7
 from hermes.core.message import block_of
 from hermes.errors import ProofInvalid, Usage
 from hermes.store.car import CarReader, Section, header, section
 from hermes.store.car_file import CarFile
 from hermes.store.car_out import Wanted
 from hermes.store.store import Store
-from tests.store.talk import chain, conversation, message
+from tests.store.talk import act, chain, conversation, message
 
 
 @pytest.fixture
@@ -30,15 +30,7 @@ async def other(tmp_path, clock):
 async def filled(store):
     made = await conversation(store)
     await store.conversations.append(*chain(made, "one", "two", "three"))
-    entry = await store.journal.intend(
-        turn=TurnId("turn"), conversation=made, call=CallId("call"), tool="FileWrite",
-        arguments="{}", changes=[("/file", b"before", b"after")],
-    )  # fmt: skip
-    await store.journal.outcome(entry, ok=True, text="done")
-    await store.approvals.ask(
-        call_id=CallId("call"), turn=TurnId("turn"), conversation=made, tool="Bash",
-        arguments="{}", rule="Bash(ls:*)", at=7,
-    )  # fmt: skip
+    await act(store, made)
     return made
 
 

@@ -5,10 +5,10 @@ from contextlib import closing
 import pytest
 
 from hermes.core.canonical import encode
-from hermes.core.ids import CallId, TurnId
+from hermes.core.ids import CallId
 from hermes.store.architecture import Architecture, Architectures
 from hermes.store.store import Store
-from tests.store.talk import chain, conversation
+from tests.store.talk import act, chain, conversation
 
 
 @pytest.fixture
@@ -18,15 +18,7 @@ async def filled(path, clock):
         await store.conversations.append(*chain(made, "one", "two", "three"))
         session = await store.conversations.open_session(made, 5)
         await store.conversations.close_session(session, 6)
-        entry = await store.journal.intend(
-            turn=TurnId("turn"), conversation=made, call=CallId("call"), tool="FileWrite",
-            arguments="{}", changes=[("/file", b"before", b"after")],
-        )  # fmt: skip
-        await store.journal.outcome(entry, ok=True, text="done")
-        await store.approvals.ask(
-            call_id=CallId("call"), turn=TurnId("turn"), conversation=made, tool="Bash",
-            arguments="{}", rule="Bash(ls:*)", at=7,
-        )  # fmt: skip
+        await act(store, made)
         await store.approvals.answer(CallId("call"), "yes", "me")
         await store.memory.add("p", "fact", "the sky is blue")
         await store.memory.forget(await store.memory.add("p", "fact", "a secret"))

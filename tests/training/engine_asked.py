@@ -10,6 +10,7 @@ import socket
 import sys
 
 import xllamacpp
+from engine_exact import exact
 
 
 class Local(http.client.HTTPConnection):
@@ -24,17 +25,8 @@ class Local(http.client.HTTPConnection):
 
 def main() -> None:
     asked = json.loads(sys.stdin.readline())
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = asked["model"]
-    parameters.n_ctx = 512
+    parameters = exact(asked)
     parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = 1
-    parameters.cpuparams_batch.n_threads = 1
-    parameters.hostnames = [asked["uds"]]
-    parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    parameters.ui = False
-    parameters.verbosity = -1
     server = xllamacpp.Server(parameters)
     answers = []
     for path, body in asked["requests"]:

@@ -8,20 +8,12 @@ import json
 import sys
 
 import xllamacpp
+from engine_exact import exact
 
 
 def main() -> None:
     asked = json.loads(sys.stdin.readline())
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = asked["model"]
-    parameters.n_ctx = 512
-    parameters.cpuparams.n_threads = 1
-    parameters.cpuparams_batch.n_threads = 1
-    parameters.hostnames = [asked["uds"]]
-    parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    parameters.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    parameters.ui = False
-    parameters.verbosity = -1
+    parameters = exact(asked)
     if "adapter" in asked:
         given = xllamacpp.CommonAdapterLoraInfo()
         given.path, given.scale = asked["adapter"], 1.0

@@ -149,8 +149,9 @@ class Aside:
         ground = standing.ground
         view = replace(self._view, stranger=ground is not None and ground.account is not None)
         read = await anyio.to_thread.run_sync(view.binds, root)
+        files = await anyio.to_thread.run_sync(view.files)
         return Box(
-            limits=self._limits, read=read, workspace=root, hidden=view.hidden(root),
+            limits=self._limits, read=read, files=files, workspace=root, hidden=view.hidden(root),
             live=live, network=self._network,
         )  # fmt: skip
 

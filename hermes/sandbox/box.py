@@ -40,16 +40,17 @@ class Box:
     """A sandbox: its limits and its view.
 
     Inside there are `/usr`, a writable `/box`, `/tmp` and `/dev/shm` of bounded size, what
-    `read` names, and no network but its own loopback (`inet` False: not even that). A
-    `workspace` can be changed inside at its own path; outside it stays as it is, and the
-    changes come back as a list; what lies at `hidden` in it is empty inside. `live`: it is the
-    workspace itself, as it is at each moment, and cannot be changed. `env` is added to a bare
-    environment. `network`: the machine's own, all of it. `metered`: the kernel's own account is
-    asked for, a few ms.
+    `read` names, `files` by place with their content, and no network but its own loopback
+    (`inet` False: not even that). A `workspace` can be changed inside at its own path; outside
+    it stays as it is, and the changes come back as a list; what lies at `hidden` in it is empty
+    inside. `live`: it is the workspace itself, as it is at each moment, and cannot be changed.
+    `env` is added to a bare environment. `network`: the machine's own, all of it. `metered`: the
+    kernel's own account is asked for, a few ms.
     """
 
     limits: Limits = field(default_factory=Limits)
     read: tuple[Bind, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
     workspace: Path | None = None
     hidden: tuple[Path, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)

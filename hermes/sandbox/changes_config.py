@@ -6,7 +6,7 @@ that was there before leads. It is no judge of what the person wrote: that stays
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _MOST = 1 << 20
 _ACTS = "git acts on it whenever it runs"
@@ -64,6 +64,26 @@ def config_reason(before: bytes, after: bytes) -> str:
         if now and now != [text for key, text in old if key == name]:
             return f"git's setting {name}: it would lead elsewhere than it did"
     return ""
+
+
+def describing(data: bytes) -> tuple[Entry, ...]:
+    """Of a person's settings those that only describe; of what cannot be read, nothing."""
+    try:
+        return tuple(one for one in read_config(data) if _tame(one))
+    except ValueError:
+        return ()
+
+
+def as_config(entries: Iterable[Entry]) -> bytes:
+    """Settings as a file that git reads."""
+    lines = []
+    for name, value in entries:
+        section, _, key = name.rpartition(".")
+        outer, dot, under = section.partition(".")
+        quoted = [re.sub(r'(["\\])', r"\\\1", text) for text in (under, value)]
+        head = f'[{outer} "{quoted[0]}"]' if dot else f"[{outer}]"
+        lines.append(f'{head}\n\t{key} = "{quoted[1]}"\n')
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def read_config(data: bytes) -> tuple[Entry, ...]:

@@ -136,6 +136,8 @@ def _told(made: Launch, ground: Ground, box: Box) -> list[str]:
         words += ["--ro-bind-data", made.data(content), name]
     words += ["--proc", "/proc", "--dev", "/dev", *_writable(ground, box.limits)]
     words += ["--dir", f"{HOME}/home"]
+    for name, content in box.files.items():
+        words += ["--ro-bind-data", made.data(content), name]
     if ground.prefix:
         words += ["--ro-bind", ground.prefix, ground.prefix]
     around = [one for one in box.read if box.workspace and box.workspace.is_relative_to(one.target)]

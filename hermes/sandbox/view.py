@@ -12,8 +12,10 @@ from pathlib import Path
 
 from hermes.errors import Usage
 from hermes.sandbox.box import HOME, Bind
+from hermes.sandbox.changes_config import as_config, describing, read_config
 
 _THERE = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib64")))
+_SMALL = 1 << 20
 _VENV = "pyvenv.cfg"
 _INSIDE = Path(HOME, "home")
 
@@ -52,6 +54,21 @@ class View:
             for target, source in sorted(shown.items())
         )
 
+    def files(self) -> dict[str, bytes]:
+        """What the person's git says of them, for the git inside: names and ways, never programs.
+
+        Blocking. Files that those include are not followed.
+        """
+        home = Path(self.env.get("HOME") or "/nowhere")
+        own = [_text(home / name) for name in (".config/git/config", ".gitconfig")]
+        ignored = [value for data in own for value in _values(data, "core.excludesfile")]
+        place = home / (ignored[-1].removeprefix("~/") if ignored else ".config/git/ignore")
+        found = {
+            ".gitconfig": as_config(one for data in own for one in describing(data)),
+            ".config/git/ignore": _text(place),
+        }
+        return {str(_INSIDE / name): data for name, data in found.items() if data}
+
     def _named(self, text: str, home: Path) -> Path:
         path = home / text[2:] if text.startswith("~/") else Path(text)
         if not path.is_absolute() or not path.exists():
@@ -83,6 +100,21 @@ def _open_to_all(path: Path) -> bool:
     above = all(each.stat().st_mode & 0o001 for each in path.parents)
     mine = 0o005 if path.is_dir() else 0o004
     return above and path.stat().st_mode & mine == mine
+
+
+def _text(path: Path) -> bytes:
+    """A small file, or nothing."""
+    try:
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= _SMALL else b""
+    except OSError:
+        return b""
+
+
+def _values(data: bytes, name: str) -> list[str]:
+    try:
+        return [value for key, value in read_config(data) if key == name]
+    except ValueError:
+        return []
 
 
 def _within(path: Path, places: Sequence[Path]) -> bool:

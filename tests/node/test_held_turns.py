@@ -4,6 +4,7 @@ import pytest
 from house import House, call, calls, conversation_of, play, result_of
 
 from hermes.config import Sandbox
+from hermes.core.event import ApprovalAsked
 
 
 @pytest.fixture
@@ -59,3 +60,45 @@ async def test_hermes_own_state_in_the_project_is_not_there(standing, tmp_path):
     assert ".db" not in result_of(events)
     assert "made" in result_of(events)
     assert (tmp_path / "made").exists()
+
+
+async def test_a_denied_place_stays_as_it_is(standing, tmp_path):
+    rules = {"deny": ("FileEdit(locked/**)",), "ask": ("FileWrite(asked.*)",)}
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"), rules=rules)
+    model = house.script(
+        calls(
+            ("Bash", {"command": "mkdir locked; echo y > b; cp b locked/a"}),
+            ("Bash", {"command": "echo x > c"}),
+            ("Bash", {"command": "echo x > asked.txt"}),
+        ),
+        {"text": "ok"},
+    )
+    async with house.client() as client:
+        events = await play(client, house.request(model=model, yes=True))
+    told = [event.result for event in events if type(event).__name__ == "ToolFinished"]
+    assert "denied by policy: the user rule FileEdit(locked/**) denies" in told[0]
+    assert told[0].endswith("nothing that it did was kept")
+    assert sorted(path.name for path in house.project.iterdir()) == ["asked.txt", "c"]
+
+
+async def test_a_place_that_asks_is_asked_about_with_its_diff(standing, tmp_path):
+    rules = {"allow": ("Bash(sh make.sh)", "Bash(sh other.sh)"), "ask": ("FileWrite(asked.*)",)}
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"), rules=rules)
+    (house.project / "make.sh").write_text("echo made > asked.txt")
+    (house.project / "other.sh").write_text("echo made > plain.txt")
+    model = house.script(
+        calls(("Bash", {"command": "sh other.sh"}), ("Bash", {"command": "sh make.sh"})),
+        calls(("Bash", {"command": "sh make.sh"})),
+        {"text": "ok"},
+    )
+    answers, asked = ["no", "yes"], []
+    request = house.request(model=model, interactive=True)
+    async with house.client(interactive=True) as client, client.turn(request) as events:
+        async for event in events:
+            if isinstance(event, ApprovalAsked):
+                asked.append(event)
+                await client.approve(event.call_id, answers.pop(0))
+    assert ["+made" in event.diff for event in asked] == [True, True]
+    assert "FileWrite(asked.*)" in asked[0].reason
+    assert (house.project / "plain.txt").exists()
+    assert (house.project / "asked.txt").read_text() == "made\n"

@@ -175,6 +175,28 @@ def test_programs_are_shown_with_what_they_need_and_no_more(open_folder, entry, 
     assert {bind.source for bind in binds} == {home / shown}
 
 
+async def test_git_inside_knows_whose_it_is_and_no_more(standing, tmp_path):
+    home, root = tmp_path / "home", tmp_path / "root"
+    for place in (home / ".config/git", root):
+        place.mkdir(parents=True)
+    (home / ".gitconfig").write_text(
+        '[user]\n\tname = Jo \\"J\\" Doe # me\n\temail = jo@x\n[core]\n\tpager = ./x\n'
+        '[url "https://token@host/"]\n\tinsteadOf = h:\n[init]\n\tdefaultBranch = trunk\n'
+    )
+    (home / ".config/git/ignore").write_text("*.log\n")
+    env = clean_environment({"PATH": "/usr/bin:/bin", "HOME": str(home)})
+    text = (
+        "git init -q && touch a b.log && git add . && git commit -qm first && "
+        "git log --format='%an <%ae> %D' && git ls-files && git config --global --list"
+    )
+    async with Aside(View(env)) as aside:
+        done = await aside.change(Command(("bash", "-c", text), root, env), root)
+    assert done.finished.output.decode() == (
+        'Jo "J" Doe <jo@x> HEAD -> trunk\na\nuser.name=Jo "J" Doe\nuser.email=jo@x\n'
+        "init.defaultbranch=trunk\n"
+    )
+
+
 def test_hermes_own_places_in_a_project_are_hidden(tmp_path):
     view = View({}, own=(tmp_path / "state", Path("/elsewhere")))
     assert view.hidden(tmp_path) == (tmp_path / "state",)

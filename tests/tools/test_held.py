@@ -1,5 +1,6 @@
 """Bash in the sandbox: what it did is seen, checked, journaled and made, all of it or none."""
 
+import contextlib
 import os
 import socket
 
@@ -7,6 +8,7 @@ import anyio
 import pytest
 from processes import alive, until
 
+from hermes.errors import Usage
 from hermes.sandbox.view import View
 from hermes.tools.held import Terms, open_bash
 from hermes.tools.hooks import Admission
@@ -145,3 +147,76 @@ async def test_the_network_is_there_only_when_it_is_wanted(
             done = await bench.use(tool)("Bash", command=command.format(port))
     assert ("reached" in done.text) is network
     assert ("intent" in journal.of("1")) is network
+
+
+@pytest.fixture
+async def ask_with(bench, shell, env, standing):
+    """Opens the tool with patterns of what runs outside."""
+    record = bench.context.place.root.with_name("record")
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def use(*outside):
+            terms = Terms(record, outside=outside)
+            tool = await stack.enter_async_context(open_bash(shell, View(env), "bash", terms))
+            return bench.use(tool)
+
+        yield use
+
+
+async def test_what_the_person_names_runs_outside(ask_with, root, journal):
+    ask = await ask_with("touch made:*")
+    done = await ask("Bash", command="touch made ../beside; cat /proc/self/cgroup >/dev/null")
+    assert not (root.parent / "beside").exists()  # the rest of it is not named
+    done = await ask("Bash", command="touch made ../beside")
+    assert done.text == "exit code 0"
+    assert (root.parent / "beside").exists()
+    assert journal.of("2") == ["called", "admit", "started", "intent", "outcome", "finished"]
+    await ask("Bash", command="mkdir sub")
+    await ask("Bash", command="cd sub && touch made ../../too")
+    assert (root.parent / "too").exists()
+    await ask("Bash", command="touch made $(echo ../../never)")
+    assert not (root.parent / "never").exists()
+
+
+async def test_a_pattern_that_cannot_be_read_is_told_at_once(ask_with):
+    with pytest.raises(Usage, match=r"sandbox\.outside.*a \| b"):
+        await ask_with("a | b")
+
+
+async def test_a_lack_of_network_or_place_is_told_and_nothing_is_guessed(ask, env):
+    done = await ask("Bash", command="getent hosts a.example.org; false")
+    assert "sandbox.outside" not in done.text
+    done = await ask("Bash", command="python3 -c 'import urllib.request as r;"
+                     ' r.urlopen("http://a.example.org")\'')  # fmt: skip
+    assert done.text.count("sandbox.outside") == 1
+    assert "no network" in done.text
+    done = await ask("Bash", command="sh -c 'echo x > /usr/made'")
+    assert "only the project can be written here" in done.text
+    done = await ask("Bash", command="echo Network is unreachable > said; cat said")
+    assert "sandbox.outside" not in done.text  # it did not fail
+
+
+async def test_what_policy_does_not_let_out_is_not_made(ask, root, journal):
+    journal.last = Admission(allowed=False, text="error: denied by policy: the user rule x")
+    done = await ask("Bash", command="echo said; echo x > a; ln -s a l; mkdir d")
+    assert done.text == (
+        "said\nexit code 0\nerror: denied by policy: the user rule x; nothing that it did was kept"
+    )
+    assert list(root.iterdir()) == []
+    assert ("settle", "1", ["a", "d", "l"]) in journal.said
+    assert "intent" not in journal.of("1")
+
+
+async def test_too_much_is_refused_and_its_output_kept(ask, root):
+    done = await ask("Bash", command="truncate -s 300M big; echo said; exit 3")
+    assert done.text.startswith("said\nexit code 3\nerror: big: with it the command changed more")
+    assert list(root.iterdir()) == []
+
+
+async def test_earlier_contents_that_are_too_much_are_not_kept_and_named(ask, root, journal):
+    (root / "small").write_text("s")
+    (root / "large").write_bytes(bytes(70 << 20))
+    done = await ask("Bash", command="echo x > small; echo x > large; echo new > new")
+    assert done.text == "exit code 0\nnote: too large for /undo: large"
+    assert ("intent", "1", ["new", "small"]) in journal.said
+    assert (root / "large").read_text() == "x\n"

@@ -18,7 +18,8 @@ class Health(msgspec.Struct, frozen=True):
 
     def usable(self, now: int) -> bool:
         """Whether it is worth another try."""
-        return now >= self.wait_until
+        # It is never left alone for longer: then the clock was set back meanwhile.
+        return now >= self.wait_until or now < self.wait_until - MOST_MS
 
     def went(self, latency_ms: float) -> "Health":
         """It did what it was asked."""

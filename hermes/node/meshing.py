@@ -22,6 +22,7 @@ from hermes.mesh.nostr_direct import DirectLink
 from hermes.mesh.nostr_keys import NostrKeys
 from hermes.mesh.nostr_link import NostrLink
 from hermes.mesh.post import Post
+from hermes.mesh.steady import set_back
 from hermes.node.blob_house import BlobHouse
 from hermes.node.cosigning import Cosigning
 from hermes.node.department import Department, Ground
@@ -54,6 +55,7 @@ class Meshing:
         self._rooms = owner.rooms
         self._store = owner.rooms.store
         self._clock = clock
+        self._before: Presence | None = None
         self._roster = Roster(self._store, settings.data_dir / "identity", clock)
         self._places = Whereabouts(settings.mesh, self._store)
         self._embedded = Embedded(settings, self._store, self._roster, clock, self._moved)
@@ -105,6 +107,8 @@ class Meshing:
             ):
                 every_s, card = self._mesh.presence_s, self._gathering.card
                 presence = Presence(key, post, self._roster, self._clock, card, every_s)
+                presence.outlive(self._before.life if self._before else 0)
+                self._before = presence
                 presence.twin = partial(self._rooms.alarms.set, "twin", _TWIN)
                 fleet.post, fleet.met = post, partial(self._meet, wire, presence)
                 ground = Ground(
@@ -116,6 +120,7 @@ class Meshing:
                 presence.learnt = partial(self._learn, tasks, ground, departments)
                 self._gathering.mesh = Mesh(wire, post, fleet, presence)
                 bundles.post, bundles.fleet = post, fleet
+                tasks.start_soon(set_back, self._clock)
                 tasks.start_soon(fleet.run)
                 tasks.start_soon(presence.run)
                 for one in departments:

@@ -19,6 +19,7 @@ from hermes.identity.hot import HotKey
 from hermes.mesh import detector_values as seen
 from hermes.mesh import gossip_values as said
 from hermes.mesh import swarm
+from hermes.mesh.detector_view import renewed
 from hermes.mesh.envelope import Envelope, Letter
 from hermes.mesh.gossip_wire import (
     Message,
@@ -30,7 +31,7 @@ from hermes.mesh.gossip_wire import (
     decode_gossip,
     encode_gossip,
 )
-from hermes.mesh.members import Card, Member, Report, Standing
+from hermes.mesh.members import AHEAD_MS, Card, Member, Report, Standing
 from hermes.mesh.post import Post
 from hermes.mesh.proofs import card_holds, signed_card, signed_topic, topic_holds
 
@@ -96,6 +97,21 @@ class Presence:
         """Hears each item that somebody says to all."""
         self.twin: Callable[[], None] = lambda: None
         """Is called when another node lives under this key."""
+
+    @property
+    def life(self) -> int:
+        """The incarnation: when this life of the node began, or later."""
+        return self._state.detector.incarnation
+
+    def outlive(self, life: int) -> None:
+        """Begin later than an earlier life of this node, whatever the clock says.
+
+        It may have been set back: who is older than what others remember is taken for a twin.
+        """
+        now, watching = self._clock.now_ms(), self._state.detector
+        if self.life <= life < now + AHEAD_MS // 2:
+            watching = renewed(watching, now, life + 1, watching.card)
+            self._state = msgspec.structs.replace(self._state, detector=watching)
 
     def member(self, node: str) -> Member | None:
         """How a node stands; None: never heard of."""

@@ -22,6 +22,7 @@ from hermes.testing.mesh_sim.network import Faults, Network
 from hermes.testing.mesh_sim.peer import Peer
 from hermes.testing.mesh_sim.world import World
 
+HOUR = 3_600_000
 MACHINES = ("detector", "gossip", "swarm", "lease", "routing", "outbox", "inbox", "intents")
 LIVE = {
     "hermes.node.meshing": ("detector", "gossip", "swarm", "outbox", "inbox"),
@@ -189,6 +190,22 @@ def test_holders_never_overlap(seed):
                 assert max(until for _, until in fences[one]) <= min(s for s, _ in fences[other])
     assert max(len(fences) for fences in spans.values()) > 1
     assert cost(world, 240_000).messages > 0
+
+
+@pytest.mark.parametrize("seed", [1, 4, 6, 9])
+def test_clocks_that_are_set_double_nothing(seed):
+    """By an hour, either way, in mid-turn and in mid-lease, and back again."""
+    world = World(seed, 10, fleet=5)
+    world.say_often(400, 120_000, 10 * HOUR)
+    for at in range(7_000, 120_000, 9_000):
+        resident = world.residents[world.random.choice(world.names)]
+        by = world.random.choice((-HOUR, HOUR))
+        world.network.at(world.network.now + at, resident.leap, by)
+        world.network.at(world.network.now + at + 4_000, resident.leap, -by)
+    world.run(240_000)
+    assert (twice(world), answered(world)) == (0, 1.0)
+    assert len(world.sink.effects) + len(world.sink.interrupted) >= len(world.said)
+    assert len(world.sink.effects) >= 0.9 * len(world.said)
 
 
 @pytest.mark.slow

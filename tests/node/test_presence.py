@@ -128,3 +128,24 @@ async def test_nonsense_is_counted(town):
         await town.post.take(Received(write(envelope), "", "test", durable=False))
     await anyio.wait_all_tasks_blocked()
     assert town.presence.dropped["malformed"] == 3
+
+
+@pytest.mark.parametrize("back_ms", [60_000, 400_000])
+async def test_a_life_after_the_clock_was_set_back_is_no_twin_of_the_one_before(tmp_path, back_ms):
+    before = CLOCK.now_ms() + back_ms
+    async with living(tmp_path) as town:
+        twins = []
+        town.presence.twin = lambda: twins.append(1)
+        town.presence.outlive(before)
+        assert town.presence.life == before + 1
+        await town.hears(ALICE, Rumours((Report(ME.public, before, Standing.ALIVE),)))
+        assert twins == []
+        await town.hears(ALICE, Rumours((Report(ME.public, before + 2, Standing.ALIVE),)))
+        assert twins == [1]
+
+
+async def test_a_life_that_nobody_can_have_heard_of_is_not_outlived(town):
+    life = town.presence.life
+    for other in (life - 1, CLOCK.now_ms() + 3_600_000):
+        town.presence.outlive(other)
+        assert town.presence.life == life

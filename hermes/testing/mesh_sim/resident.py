@@ -78,10 +78,23 @@ class Resident:
         self.name, self.fleet, self.network, self.sink = name, fleet, network, sink
         self.terms, self.disk, self._life = terms, Disk(), 0
         self.up = False
+        self.skew = 0
+
+    @property
+    def now(self) -> int:
+        """The time as this node's clock shows it."""
+        return self.network.now + self.skew
+
+    def leap(self, ms: int) -> None:
+        """Its clock is set; one that is set back makes the live node's mesh begin anew."""
+        self.skew += ms
+        if ms < 0 and self.up:
+            self.die()
+            self.start()
 
     def start(self) -> None:
         """Begin a life with what the disk holds."""
-        now, disk = self.network.now, self.disk
+        now, disk = self.now, self.disk
         self._life += 1
         self.up = True
         promises = tuple(disk.promises.values())
@@ -131,17 +144,17 @@ class Resident:
         self._intend(intents.Tick())
         self._post(outbox.Tick())
         self._route(routing.Tick())
-        now = self.network.now
+        now = self.now
         if now >= self._again_at:
             self._again_at = now + _AGAIN_MS
             for parcel in tuple(self.disk.unanswered.values()):
                 self._route(routing.Came(parcel))
-        self.network.at(now + _TICK_MS, self._tick, life)
+        self.network.at(self.network.now + _TICK_MS, self._tick, life)
 
     def _open(self, sender: str, mail: Mail) -> None:
         expires = mail.parcel.expires_at + inbox.KEEP_MS
         arrived = inbox.Arrived(mail.id, sender, expires)
-        self.inbox, actions = inbox.step(self.inbox, self.network.now, arrived)
+        self.inbox, actions = inbox.step(self.inbox, self.now, arrived)
         for action in actions:
             match action:
                 case inbox.Note(seen):
@@ -151,7 +164,7 @@ class Resident:
                 case inbox.Effect():
                     self._read(mail)
                     done = inbox.Finished(mail.id)
-                    self.inbox, more = inbox.step(self.inbox, self.network.now, done)
+                    self.inbox, more = inbox.step(self.inbox, self.now, done)
                     self.network.send(self.name, sender, Receipt(mail.id))
                     self.disk.seen |= {
                         one.seen.id: one.seen for one in more if isinstance(one, inbox.Note)
@@ -164,7 +177,7 @@ class Resident:
             self.sink.answered.setdefault(mail.parcel.id, self.network.now)
 
     def _mail(self, to: str, parcel: routing.Parcel, *, answer: bool = False) -> None:
-        name = f"{parcel.id}/{'a' if answer else parcel.hops}/{self.name}/{self.network.now}"
+        name = f"{parcel.id}/{'a' if answer else parcel.hops}/{self.name}/{self.now}"
         mail = Mail(name, parcel, answer)
         if to == self.name:
             self._read(mail)
@@ -174,7 +187,7 @@ class Resident:
         self._post(outbox.Put(letter))
 
     def _post(self, event: outbox.Event) -> None:
-        self.outbox, actions = outbox.step(self.outbox, self.network.now, event)
+        self.outbox, actions = outbox.step(self.outbox, self.now, event)
         for action in actions:
             if isinstance(action, outbox.Transmit):
                 mail = self.disk.letters[action.letter.id][1]
@@ -183,7 +196,7 @@ class Resident:
                 self.disk.letters.pop(action.letter.id, None)
 
     def _route(self, event: routing.Event) -> None:
-        self.routes, actions = routing.step(self.routes, self.network.now, event)
+        self.routes, actions = routing.step(self.routes, self.now, event)
         for action in actions:
             match action:
                 case routing.Handle(parcel, epoch):
@@ -197,7 +210,7 @@ class Resident:
                     self.disk.unanswered.pop(parcel.id, None)
 
     def _lease(self, event: leasing.Event) -> None:
-        self.leases, actions = lease.step(self.leases, self.network.now, event)
+        self.leases, actions = lease.step(self.leases, self.now, event)
         for action in actions:
             match action:
                 case leasing.Store(promise):
@@ -205,7 +218,7 @@ class Resident:
                 case leasing.Send(to, message):
                     self.network.send(self.name, to, message)
                 case leasing.Gained(key, fence, until, renewed):
-                    self.sink.gained(key, fence, self.network.now, until)
+                    self.sink.gained(key, fence, self.network.now, until - self.skew)
                     self._settled(key, fence, until)
                     if not renewed:
                         self._intend(intents.Began(key, fence.epoch))
@@ -220,7 +233,7 @@ class Resident:
         self._route(routing.Settled(key, routing.Home(fence.holder, fence.epoch, until)))
 
     def _intend(self, event: intents.Event) -> None:
-        self.intents, actions = intents.step(self.intents, self.network.now, event)
+        self.intents, actions = intents.step(self.intents, self.now, event)
         for action in actions:
             match action:
                 case intents.Send(to, message):
@@ -229,7 +242,7 @@ class Resident:
                     self.disk.books[conversation] = book
                 case intents.Go(conversation, name):
                     tenure = self.leases.tenures.get(conversation)
-                    if tenure and self.network.now < tenure.until:
+                    if tenure and self.now < tenure.until:
                         self.sink.effects[name] += 1
                         self._answer(name)
                 case intents.Already(_, name):

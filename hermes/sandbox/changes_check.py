@@ -6,6 +6,7 @@ when a person runs it is for that person's eyes, who sees the list.
 """
 
 import posixpath
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,7 @@ from hermes.sandbox.changes import Changes, Delta, Node, Refusal
 from hermes.sandbox.changes_git import git_reason, is_bare
 
 _OURS = ".hermes-v2"
+_PROGRAM = re.compile(r"(?:/\w[\w.+-]*|/\.[\w-][\w.+-]*)*/bin/python(?:3(?:\.\d+)?)?")
 _SPECIAL_BITS = 0o6000
 
 
@@ -55,6 +57,8 @@ def _kind(path: str, node: Node) -> str:
 
 def _link(path: str, target: str) -> str:
     """Steps up may only come first: after a name they would follow where another link leads."""
+    if _PROGRAM.fullmatch(f"/{path}") and _PROGRAM.fullmatch(target):
+        return ""  # a virtual environment's way to its interpreter
     if target.startswith("/"):
         return f"a link out of the workspace, to {target}"
     steps = [step for step in target.split("/") if step not in {"", "."}]

@@ -178,6 +178,22 @@ async def test_a_commit_is_let_out(standing, work, record):
     assert git("-C", work, "fsck") == ""
 
 
+@pytest.mark.parametrize(
+    ("path", "target", "good"),
+    [
+        (".venv/bin/python3", "/usr/bin/python3.11", True),
+        ("bin/python", "/home/jo/.pyenv/versions/3.11.7/bin/python3", True),
+        (".venv/bin/python3", "/usr/bin/../../secret/bin/python3", False),
+        (".venv/bin/python3", "/usr/bin/perl", False),
+        (".venv/bin/other", "/usr/bin/python3", False),
+        ("python3", "/usr/bin/python3", False),
+    ],
+)
+def test_a_virtual_environment_finds_its_interpreter(path, target, good):
+    delta = Delta(path, None, Node("link", target.encode(), 0o777))
+    assert (not reason_of(delta, Path("/w"))) is good
+
+
 async def test_an_edit_in_the_meantime_refuses_all(standing, work, record):
     ended = await overlay(standing, work, "echo two >> a; echo new > b")
     (work / "a").write_text("somebody else's\n")

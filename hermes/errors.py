@@ -8,6 +8,7 @@ HermesError
 │   └── SkillInvalid
 ├── Refused               policy or a gate said no (exit 3)
 ├── NotAvailable          not on this machine (exit 4, with the remedy)
+│   └── NotLayable        no layer over this directory: its file system, or the kernel
 ├── StoreError
 │   ├── StoreOwned        another process owns the store and does not answer
 │   ├── StoreCorrupt
@@ -113,6 +114,10 @@ class NotAvailable(HermesError):
     """This machine lacks something; the remedy says what."""
 
     exit_code = 4
+
+
+class NotLayable(NotAvailable):
+    """The kernel lays nothing over this directory."""
 
 
 class StoreError(HermesError):

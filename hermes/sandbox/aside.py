@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from hermes.errors import HermesError, ToolFailure
+from hermes.errors import HermesError, NotLayable, ToolFailure
 from hermes.sandbox.box import Box, Limits, Wires
 from hermes.sandbox.boxing import Become, Boxed
 from hermes.sandbox.command import Command
@@ -63,6 +63,7 @@ class Aside:
         self._looked = 0.0
         self._waiting: _Waiting | None = None
         self._laying = False
+        self._laid: set[Path] = set()
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
 
@@ -93,18 +94,19 @@ class Aside:
         """Whether this machine's sandbox is whole; tried once, and again later where it was not."""
         return (await self._stand()).tier in _WHOLE
 
-    async def change(self, command: Command, root: Path) -> Overlaid:
+    async def change(self, command: Command, root: Path) -> Overlaid | None:
         """Run a command on a layer over the project; raises ToolFailure.
 
-        Nothing of it lives on when this returns or is cancelled, and nothing was changed.
+        Nothing of it lives on when this returns or is cancelled, and nothing was changed. None:
+        nothing can be laid over this project, and nothing ran.
         """
         return await self._answer(command, root, live=False)
 
-    async def look(self, command: Command, root: Path) -> Overlaid:
+    async def look(self, command: Command, root: Path) -> Overlaid | None:
         """Run a command that finds the project as it is and cannot change it; the same."""
         return await self._answer(command, root, live=True)
 
-    async def _answer(self, command: Command, root: Path, *, live: bool) -> Overlaid:
+    async def _answer(self, command: Command, root: Path, *, live: bool) -> Overlaid | None:
         if any("\0" in word for word in command.argv):
             raise ToolFailure(f"cannot run {command.argv[0]}: embedded null byte")
         if not command.cwd.is_relative_to(root):
@@ -114,10 +116,15 @@ class Aside:
             done = await self._run(standing, command, root, live=live)
         except ToolFailure:
             raise
+        except NotLayable as error:
+            if root not in self._laid:  # what held once is no guard's now
+                return None
+            raise ToolFailure(f"the sandbox: {error.message}{_REMEDY}") from error
         except HermesError as error:
             raise ToolFailure(f"the sandbox: {error.message}{_REMEDY}") from error
         except UnicodeEncodeError as error:
             raise ToolFailure(f"cannot run {command.argv[0]}: {error}") from error
+        self._laid.add(root)
         return done
 
     async def _run(

@@ -6,13 +6,14 @@ that lives keeps the directory after every process in it is gone, killed or not.
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 from anyio.abc import Process
 
-from hermes.errors import NotAvailable
+from hermes.errors import NotAvailable, NotLayable
 from hermes.sandbox.changes import Changes
 from hermes.sandbox.changes_check import checked
 from hermes.sandbox.changes_read import read_changes
@@ -20,6 +21,7 @@ from hermes.sandbox.inmate import kill_group
 from hermes.sandbox.launch import OUTER
 
 _LAYING_S = 10.0
+_NEVER = re.compile(r"\[Errno (?:1|19|22|38|95)\]")  # not permitted, known or supported
 
 
 class Laid:
@@ -62,17 +64,25 @@ class Wait:
         stack.callback(os.close, self._go)
 
     async def for_laying(self, process: Process) -> None:
-        """Wait until the overlay is there; raises NotAvailable where it cannot be."""
+        """Wait until the overlay is there.
+
+        Raises NotLayable where the kernel says no, and NotAvailable where nobody says anything.
+        """
         said = b""
         with anyio.move_on_after(_LAYING_S):
             await anyio.wait_readable(self._laid)
             said = os.read(self._laid, 16)
         if not said:
             kill_group(process)
-            heard = await process.stderr.receive() if process.stderr else b""
+            heard = b""
+            with contextlib.suppress(anyio.EndOfStream):
+                if (stream := process.stderr or process.stdout) is not None:
+                    heard = await stream.receive()
             lines = heard.decode(errors="replace").strip().splitlines()
-            raise NotAvailable(
-                f"a workspace cannot be laid over here: {lines[-1] if lines else 'no answer'}",
+            last = lines[-1] if lines else "no answer"
+            kind = NotLayable if _NEVER.search(last) else NotAvailable
+            raise kind(
+                f"a workspace cannot be laid over here: {last}",
                 "overlays need Linux 6.6 or newer, and a file system that allows them below",
             )
 

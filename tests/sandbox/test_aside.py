@@ -7,10 +7,12 @@ import anyio
 import pytest
 from processes import alive, until
 
-from hermes.errors import ToolFailure, Usage
+from hermes.errors import NotLayable, ToolFailure, Usage
 from hermes.sandbox.aside import Aside
+from hermes.sandbox.box import Box
 from hermes.sandbox.command import Command
 from hermes.sandbox.environment import clean_environment
+from hermes.sandbox.standing import run
 from hermes.sandbox.view import View
 
 ENV = clean_environment({"PATH": "/usr/bin:/bin"})
@@ -173,6 +175,21 @@ def test_programs_are_shown_with_what_they_need_and_no_more(open_folder, entry, 
     path = f"{home / entry}:{home / shown}"
     binds = View({"PATH": path, "HOME": str(home)}).binds(home / "root")
     assert {bind.source for bind in binds} == {home / shown}
+
+
+async def test_where_nothing_can_be_laid_over_nothing_runs_and_it_is_told(standing):
+    """What the kernel keeps there is no place for a layer, at least for root."""
+    root = Path("/sys/module")
+    try:
+        await run(standing, Box(workspace=root, cwd=str(root)), ["/bin/true"])
+        layable = True
+    except NotLayable:
+        layable = False
+    assert not (layable and os.geteuid() == 0)
+    async with Aside(View(ENV)) as aside:
+        for way in (aside.change, aside.look):
+            done = await way(Command(("echo", "ran"), root, ENV), root)
+            assert (done is not None) is layable
 
 
 async def test_git_inside_knows_whose_it_is_and_no_more(standing, tmp_path):

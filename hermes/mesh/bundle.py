@@ -16,7 +16,7 @@ import msgspec
 from hermes.core.canonical import encode
 from hermes.errors import BundleInvalid, EnvelopeRefused
 from hermes.identity.hot import HotKey, holds
-from hermes.mesh.envelope import read
+from hermes.mesh.envelope import Envelope, read, write
 from hermes.mesh.event import ENVELOPE, WRAP, NostrEvent
 from hermes.mesh.link import Received
 from hermes.mesh.nostr_keys import NostrKeys, genuine
@@ -57,6 +57,11 @@ class Enclosed(NamedTuple):
     to: str
     data: bytes
     expires_at: int
+
+
+def enclosed(to: str, envelope: Envelope) -> Enclosed:
+    """An envelope, for whoever gets the bundle."""
+    return Enclosed(to, write(envelope), envelope.expires_at)
 
 
 class Unpacked(NamedTuple):

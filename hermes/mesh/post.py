@@ -19,12 +19,13 @@ from hermes.errors import BlobRefused
 from hermes.identity.hot import HotKey
 from hermes.mesh import outbox
 from hermes.mesh.arrivals import Admits, Arrival, Arrivals
+from hermes.mesh.best_link import by_best
 from hermes.mesh.collecting import Hands
 from hermes.mesh.consignment import BLOB, MOST_WHOLE
 from hermes.mesh.departures import Departures, Outcome
 from hermes.mesh.envelope import MOST_PAYLOAD, Envelope, Letter, seal
 from hermes.mesh.freight import Freight
-from hermes.mesh.link import Delivery, Link, Received, by_best
+from hermes.mesh.link import Delivery, Link, Received
 from hermes.store.mesh import MeshBook, Refusal, Undelivered
 
 ACK = "ack"

@@ -175,12 +175,11 @@ class Bundles:
             if not readers or sender in readers:
                 by_sender.setdefault(sender, []).append(name)
         post = load("post")
-        made = []
-        for sender, names in by_sender.items():
-            for envelope in post.receipts(key, sender, names, now):
-                data = post.write(envelope)
-                made.append(bundle.Enclosed(sender, data, envelope.expires_at))
-        return made
+        return [
+            bundle.enclosed(sender, envelope)
+            for sender, names in by_sender.items()
+            for envelope in post.receipts(key, sender, names, now)
+        ]
 
     @asynccontextmanager
     async def _office(self) -> AsyncGenerator[tuple[PostOffice, Comings]]:

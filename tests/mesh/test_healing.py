@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from hermes.identity.hot import HotKey
 from hermes.mesh import detector, outbox
+from hermes.mesh.best_link import by_best
 from hermes.mesh.detector_values import Back, Detector, Pace, Send
 from hermes.mesh.envelope import Letter, seal
 from hermes.mesh.event import Filter
 from hermes.mesh.gossip_wire import Ping
 from hermes.mesh.health import FIRST_MS, Health
-from hermes.mesh.link import Delivery, by_best
+from hermes.mesh.link import Delivery
 from hermes.mesh.members import Member, Members, Standing, changed
 from hermes.mesh.nostr_adapter import Wire
 from hermes.testing.relays import switchboard

@@ -20,7 +20,7 @@ _URL = (
     rf"(?:https?|ssh|git)://{_HOST}(?::\d+)?(?:/[\w.~/@%+,=:?&-]*)?|file:///{_PATH}"
     rf"|(?:\w[\w.+-]*@)?[A-Za-z0-9][\w.-]*:(?!//)[\w./~]{_PATH}|[./]{_PATH}"
 )
-_SPEC = rf"[+^]?refs/[\w./*@#+-]+(?::refs/[\w./*@#+-]+)?|[+]?{_REF}(?::refs/[\w./*@#+-]+)?"
+_SPEC = r"[+^]?\w[\w./*@#+-]*(?::refs/(?:remotes|tags)/[\w./*@#+-]+)?"
 _TAME = [
     (re.compile(name), re.compile(value))
     for name, value in (

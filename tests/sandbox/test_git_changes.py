@@ -89,6 +89,7 @@ ACTS = {
     "remote.o.url": "git remote add o 'ext::sh -c ./x'",
     "remote.p.url": "git remote add p -- -u./x",
     "remote.q.url": "git remote add q ssh://-oProxyCommand=x/",
+    "remote.s.fetch": "git config remote.s.fetch '+refs/heads/*:refs/heads/*'",
     "remote.r.vcs": "git config remote.r.vcs x",
     "submodule.s.update": "git config submodule.s.update '!x'",
     "filter.f.smudge": "git config filter.f.smudge ./x",

@@ -17,6 +17,9 @@ from hypothesis import HealthCheck, settings
 
 from hermes.sandbox.standing import Standing, examine
 
+# argparse looks on the disk for a translation of each of its words, for every parser that is made.
+os.environ["LANGUAGE"] = "C"
+
 # Nothing is timed: on a loaded machine any example may take long. What CI has of its own stays.
 settings.register_profile(
     "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]

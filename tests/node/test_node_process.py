@@ -97,6 +97,9 @@ def test_it_ends_in_time_while_a_turn_runs_and_the_turn_goes_on_elsewhere(env):
     sleeps = {"name": "Bash", "arguments": {"command": "touch began; sleep 60"}}
     path = Path(env["HOME"], "script.jsonl")
     path.write_text(json.dumps({"tool_calls": [sleeps]}) + '\n{"text": "over"}\n')
+    config = Path(env["HERMES_V2_HOME"], "config", "config.toml")
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text('[sandbox]\nbash = "guard"\n')  # in the sandbox nothing is cut off
     with node(env) as running:
         guest = subprocess.Popen(
             [HERMES, "chat", "-m", "go", "--yes", "--json", "--model", f"scripted:{path}"],

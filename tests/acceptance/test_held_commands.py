@@ -43,3 +43,19 @@ def test_the_doctor_says_where_commands_run(held):
     assert "the chat's commands run in it, without the network" in held.run("doctor").out
     held.config('[sandbox]\nbash = "guard"\n')
     assert "run under the guard" in held.run("doctor").out
+
+
+def test_a_kill_while_changes_are_made_leaves_all_of_them_or_none(held):
+    command = "for i in $(seq 2000); do echo new > f$i; done"
+    live = held.start("go", *held.script(call("Bash", command=command), {"text": "no"}), "--yes")
+    live.until("tool_started")
+    record = held.state / "data" / "changes.record"
+    while not record.exists() and live.child.poll() is None:
+        pass
+    live.signal(signal.SIGKILL)
+    live.end()
+    done = held.ask("go", *held.script(call("Bash", command="ls | wc -l"), {"text": "ok"}))
+    assert done.code == 0
+    assert not record.exists()
+    assert len(list(held.project.iterdir())) == 2000
+    assert "2000" in done.of("tool_finished")[0]["result"]

@@ -83,7 +83,7 @@ LONG = {
     *("test_handoff.py", "test_watch_regtest.py", "test_gate_killed.py", "test_gate_probation.py"),
     *("test_adopting.py", "test_prefixes_served.py", "test_doctor_vectors.py", "test_signer.py"),
     *("test_serve_runner.py", "test_warrants.py", "test_relay_crash.py", "test_store_crash.py"),
-    *("test_merkle_log_crash.py",),
+    *("test_merkle_log_crash.py", "test_library.py"),
 }
 
 

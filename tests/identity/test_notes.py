@@ -1,6 +1,7 @@
 """Signed notes: whose key, which log, which text; witnesses beside it are left alone."""
 
 import base64
+import os
 from contextlib import suppress
 
 import msgspec
@@ -13,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.core.checkpoint import Checkpoint, Note, NoteSignature, note_of
+from hermes.core.checkpoint import Checkpoint, Note, NoteSignature, checkpoint_in, note_of
 from hermes.errors import ProofInvalid
 from hermes.identity.keys import Keys
 from hermes.identity.note import check_note, key_id, log_name, read_vkey, sign, vkey
+from hermes.identity.whole import read_note
 
 KEYS = Keys.from_secret(b"\x61" * 32, "regtest")
 OTHER = Keys.from_secret(b"\x62" * 32, "regtest")
@@ -144,3 +146,18 @@ def test_a_key_for_which_anybody_can_sign_is_none(form, sign_bit):
     line = NoteSignature(name, key_id(name, bytes(key)), forged)
     with pytest.raises(ProofInvalid, match="anybody can sign"):
         check_note(Note(text, (line,)), bytes(key), name)
+
+
+def test_a_note_in_a_file_is_read_or_refused_with_what_to_do(tmp_path):
+    path = tmp_path / "x.note"
+    assert read_note(path, "mend it") == ""
+    path.write_text(NOTE.format())
+    assert checkpoint_in(read_note(path, "mend it")) == CHECKPOINT
+    path.write_bytes(b"\xff")
+    with pytest.raises(ProofInvalid, match="cannot be read") as refused:
+        read_note(path, "mend it")
+    assert refused.value.remedy == "mend it"
+    path.unlink()
+    os.mkfifo(path)  # nobody ever writes to it
+    with pytest.raises(ProofInvalid, match="not a file"):
+        read_note(path, "mend it")

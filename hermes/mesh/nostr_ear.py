@@ -93,9 +93,12 @@ class Ear:
             raise RelayRefused(f"{url}: {words(error)}") from error
 
     async def doubt(self, url: str, silent_s: float) -> None:
-        """It does not answer others: if nothing came from there since, the line is made anew."""
+        """It does not answer another line: if nothing comes from there, either, ours is made anew.
+
+        What came soon after it was asked came perhaps before it fell silent.
+        """
         name, now = str(relay_url(url)), anyio.current_time()
-        lives = now - self._heard.get(name, -math.inf) < silent_s
+        lives = now - self._heard.get(name, -math.inf) < silent_s / 2
         if name in self._urls and name not in self._doubted and not lives:
             await self._anew(url, now)
 
@@ -134,7 +137,8 @@ class Ear:
         refusal comes after its proof; one in ten ears stayed deaf.
         """
         if message.is_closed() and message.subscription_id == _NAME:
-            self._doubted.pop(url, None)
+            if not message.message.startswith("auth-required"):  # that is but half an answer
+                self._doubted.pop(url, None)
             before = self._closed.get(url, _Closed(0, math.inf))
             pause = min(_FIRST_S * 2**before.times, _MOST_S)
             due = min(before.due, anyio.current_time() + pause)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -212,20 +213,27 @@ def test_rough_lines_change_nothing(stage):
     assert effects(stage, "rough") == ["0", "1", "2", "3"]
 
 
-def settled(home, text, talk):
-    """A turn just as the lines went may be told as lost; the next one is answered."""
-    done = home.ask(text, "--conversation", talk)
-    if done.last["type"] != "turn_finished":
-        assert done.last["kind"] == "HomeLost", done
-        assert home.say(text, talk) == f"Heard: {text}"
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_one_relay_of_two_is_enough(stage, sign):
+    anne, bert, _ = stage.homes
+    talk = begun(anne, others=(bert,))
+    for relay in stage.relays:
+        live = bert.start("slowly 40", "--conversation", talk)
+        live.until("text_delta")
+        relay.program.child.send_signal(sign)
+        assert live.end() == 0, live.events[-1]
+        assert bert.say("note two", talk) == "Heard: note two"
+        assert bert.home_of(talk) == anne.key
+        relay.program.stop()
+        stage.whole()
 
 
-def test_one_relay_dead_then_both_then_back(stage):
+def test_both_relays_dead_then_back(stage):
     anne, bert, _ = stage.homes
     talk = begun(anne, others=(bert,))
     first, second = stage.relays
     first.program.stop()
-    settled(bert, "note one", talk)
+    assert bert.say("note one", talk) == "Heard: note one"
     second.program.stop()
     live = bert.start("sh echo back >> relays", "--conversation", talk)
     time.sleep(3.0)
@@ -234,12 +242,13 @@ def test_one_relay_dead_then_both_then_back(stage):
         assert live.events[-1]["kind"] == "HomeLost", live.events
     stage.wait(lambda: effects(stage, "relays") == ["back"])
     stage.whole()
-    settled(bert, "note two", talk)
+    assert bert.say("note two", talk) == "Heard: note two"
     assert effects(stage, "relays") == ["back"]
 
 
-def test_who_falls_silent_is_missed_and_comes_back(stage):
-    stage.cut(stage.carl, "silent")
+@pytest.mark.parametrize("how", ["silent", "dead"])
+def test_who_falls_silent_is_missed_and_comes_back(stage, how):
+    stage.cut(stage.carl, how)
     for one in (stage.anne, stage.bert):
         one.sees(stage.carl, state="dead")
     stage.carl.sees(stage.anne, stage.bert, state="dead")

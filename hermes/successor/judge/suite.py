@@ -177,19 +177,17 @@ def options(plugins: list[str]) -> list[str]:
 def load(told: dict[str, Any]) -> None:
     """Everything that is not the candidate's: the runner, its plugins, libraries."""
     lay(told["stored"])
-    gc.disable()
+    gc.freeze()  # the runner looks through everything when it ends
+    _WARM.parent.mkdir()
+    _WARM.write_text(_PROPERTY if "_hypothesis_pytestplugin" in told["plugins"] else "")
+    pytest.main([*options(told["plugins"]), str(_WARM)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in told["modules"]:
             try:
                 importlib.import_module(name)
-            except Exception:  # noqa: BLE001, S112 - then the tests are told, or do without
+            except BaseException:  # noqa: BLE001, S112 - some are programs; the tests load theirs
                 continue
-    gc.freeze()  # the runner looks through everything when it ends
-    gc.enable()
-    _WARM.parent.mkdir()
-    _WARM.write_text(_PROPERTY if "_hypothesis_pytestplugin" in told["plugins"] else "")
-    pytest.main([*options(told["plugins"]), str(_WARM)])
     gc.freeze()
 
 
@@ -217,7 +215,8 @@ def libraries() -> list[str]:
     return [
         name
         for name, one in list(sys.modules.items())
-        if (getattr(one, "__file__", None) or REPO).startswith((sys.prefix, sys.base_prefix))
+        if "__main__" not in name.split(".")
+        and (getattr(one, "__file__", None) or REPO).startswith((sys.prefix, sys.base_prefix))
         and type(getattr(one, "__loader__", None)).__name__ != "AssertionRewritingHook"
     ]
 

@@ -64,7 +64,7 @@ HermesError
 │   ├── SyncStalled       too few workers answered for too long
 │   └── SyncUnreachable   the place where workers meet is not there
 └── SuccessorError        a trial of a change of this runtime
-    ├── PatchInvalid      a patch that is none, or does not apply
+    ├── PatchInvalid      a patch that is none, or does not apply (exit 2)
     ├── BuildFailed       a tree that cannot be built from it
     ├── BudgetSpent       the trial used up what it was given
     └── Halted            an emergency stop, a limit on trials, too many failures
@@ -374,6 +374,8 @@ class SuccessorError(HermesError):
 
 class PatchInvalid(SuccessorError):
     """A patch that is none, is too large, or does not apply."""
+
+    exit_code = 2
 
 
 class BuildFailed(SuccessorError):

@@ -22,8 +22,18 @@ def add(commands: Commands) -> None:
     )
     run.add_argument("patch", metavar="PATCH", help="a diff, Markdown with diffs, or branch:NAME")
     run.add_argument("--task", default="", metavar="TEXT", help="what is to be shown")
-    run.add_argument("--effort", choices=("micro", "fast", "full"), default="fast")
-    run.add_argument("--goal", choices=("same", "better"), default="same")
+    run.add_argument(
+        "--effort",
+        choices=("micro", "fast", "full"),
+        default="fast",
+        help="how much it may use: ci/budgets.json (unless given: fast)",
+    )
+    run.add_argument(
+        "--goal",
+        choices=("same", "better"),
+        default="same",
+        help="better: it must be faster in a benchmark; same: not slower (unless given)",
+    )
     run.add_argument("--seed", default="", metavar="HEX", help="the inputs of an earlier trial")
     trials = add_command(verbs, "list", "what was tried", "hermes successor list", _late("trials"))
     trials.add_argument("--limit", type=count, default=20, metavar="N", help="so many at most")
@@ -57,7 +67,12 @@ def add(commands: Commands) -> None:
         command.add_argument(
             "--diff", default="", metavar="SHA256", help="in a script: the difference you have seen"
         )
-    approve.add_argument("--step", choices=("major", "minor", "patch"), default="minor")
+    approve.add_argument(
+        "--step",
+        choices=("major", "minor", "patch"),
+        default="minor",
+        help="which number of the version grows (unless given: minor)",
+    )
     approve.add_argument(
         "--publish", action="store_true", help="bring tag and branch into the git checkout too"
     )

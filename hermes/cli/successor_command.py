@@ -59,7 +59,8 @@ async def run(args: argparse.Namespace, world: World) -> int:
         cut_short(partial(_follow, world, door)),
     ):
         told = await door.query("successor.run", wish=words)
-    await _print(args, world, told, shown_lines(told))
+    before = ["It was tried before, and is not again; what was found then:"]
+    await _print(args, world, told, before * bool(told.get("again")) + shown_lines(told))
     word = (told.get("verdict") or {}).get("word")
     return {"approve": 0, "reject": _REJECTED}.get(str(word), _OPEN)
 

@@ -67,7 +67,8 @@ class Successors:
                 seed=wish.seed,
             )
             judged = await run_trial(workshop, order)
-        return await self.show(judged.trial.candidate)
+        shown = await self.show(judged.trial.candidate)
+        return {**shown, "again": judged.again}
 
     async def list(self, most: int) -> Json:
         """The newest trials, newest first."""

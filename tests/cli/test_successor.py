@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hermes.errors import Halted, Refused
+from hermes.errors import Halted, PatchInvalid, Refused
 from hermes.testing.door import ScriptedDoor
 
 CID = "bafyreib" + "q" * 51
@@ -148,6 +148,14 @@ def test_a_trial_tells_its_word_by_the_exit_code(here, word, code):
     assert asked["wish"]["task"] == "faster"
     assert asked["wish"]["effort"] == "micro"
     assert asked["wish"]["patch"] == "LS0tIGEveAo="
+
+
+def test_what_was_tried_before_is_said_to_be(here):
+    here.door = ScriptedDoor(answers={"successor.run": SHOWN | {"again": True}})
+    assert here.run("successor", "run", "branch:faster") == 0
+    assert here.out.startswith("It was tried before")
+    here.door = ScriptedDoor(answers={"successor.run": PatchInvalid("there is no diff in it")})
+    assert here.run("successor", "run", "branch:faster") == 2
 
 
 def test_a_branch_is_no_file(here):

@@ -52,7 +52,8 @@ class Task:
                 word: Outcome = "inconclusive" if nobodys else "fail"
                 says += "; the machine is busy" if nobodys else ""
                 return Evidence(NAME, word, says, (command,), record=await _kept(bench, ended))
-        return Evidence(NAME, "pass", f"{len(commands)} commands ended well", tuple(commands))
+        many = "the command" if len(commands) == 1 else f"all {len(commands)} commands"
+        return Evidence(NAME, "pass", f"{many} ended well", tuple(commands))
 
     async def _turn(self, bench: Workbench) -> Evidence:
         assert bench.model is not None

@@ -136,12 +136,10 @@ class Trials:
         self._scope = anyio.CancelScope()
         self._began = 0.0
         self.colds: list[float] = []
-        self.warms: list[float] = []
 
-    def _hear(self, side: Side, asked: float, ended: float) -> None:
+    def _hear(self, side: Side, _: float, ended: float) -> None:
         if side == "candidate":
             self.colds.append((ended - self._began) * 1_000)
-            self.warms.append((ended - asked) * 1_000)
             self._scope.cancel()
 
     async def run(self) -> None:

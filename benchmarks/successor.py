@@ -2,9 +2,9 @@
 
 The checkout's own last commit is the parent, and `run_trial` is what `hermes successor run` calls.
 "Cold" is a trial from a patch's bytes to the candidate's first test that has ended, when no box
-waits: applied, compiled, looked at, tried to start. "Warm" is the part from the word to a box that
-waits. Figures that are compared were measured turn about, with the same niceness; the parent's
-own answers are known, as they are to an owner.
+waits: applied, compiled, and what runs beside that. "Warm" is the part from the word to a box that
+has loaded what tests need, and waits. Figures that are compared were measured turn about, with the
+same niceness; the parent's own answers are known, as they are to an owner.
 """
 
 import os
@@ -52,14 +52,22 @@ async def firsts(place: Path, some: Forks, times: int) -> list[Row]:
     trials = Trials(place, some, await ward_of(some.standing), source)
     await trials.run()  # the parent's answers are known from here on
     trials.colds.clear()
-    trials.warms.clear()
-    outside = list[float]()
+    warms, outside = list[float](), list[float]()
+    seats = Usher(lambda _, asked, ended: warms.append((ended - asked) * 1_000))
+    bench, asked = some.bench(some.parent), Asked((LAST,), 60.0)
+    await seats.run(bench, "parent", asked)
+    warms.clear()
     for _ in range(times):
         await trials.run()
+        async with anyio.create_task_group() as group:
+            group.start_soon(seats.ahead, bench)
+            await seats.loaded()
+            await seats.run(bench, "candidate", asked)
+            group.cancel_scope.cancel()
         outside.append(await first_outside(some))
     floor = f"; {median(outside):.0f} ms outside, from the interpreter's start"
     cold = at_most("fork to the first test, cold", median(trials.colds), "ms", 500)
-    warm = at_most("fork to the first test, warm", median(trials.warms), "ms", 150)
+    warm = at_most("fork to the first test, warm", median(warms), "ms", 150)
     return [cold._replace(limit=cold.limit + floor), warm]
 
 
@@ -111,7 +119,8 @@ async def suite(some: Forks, times: int) -> list[Row]:
         ended = await anyio.run_process(command, env=outer(some), cwd=some.parent.path, check=False)
         outside.append(time.perf_counter() - start)
         if len(told.passed) != len(asked.ids or ()) or ended.returncode:
-            raise RuntimeError(f"{told.end}: {ended.stdout.decode(errors='replace')[-3000:]}")
+            lost = [one for one in asked.ids or () if one not in told.passed][:5]
+            raise RuntimeError(f"inside {told.end}, lost {lost}; outside {ended.returncode}")
     ratios = [us / it for us, it in zip(inside, outside, strict=True)]
     row = at_most("suite in the box / outside", statistics.median(ratios), "x", 1.05)
     return [row._replace(limit=f"{row.limit}; {median(inside):.1f} s of {median(outside):.1f} s")]

@@ -46,6 +46,8 @@ class Seat:
         self._seen = False
         self.on_test: Callable[[], None] = lambda: None
         """Called when the first test has ended."""
+        self.loaded = anyio.Event()
+        """Set when it waits for nothing but the word."""
         self._begun = anyio.Event()
         self._over = anyio.Event()
         self._end: Ended | HermesError | None = None
@@ -119,6 +121,7 @@ class Seat:
         with suppress(BlockingIOError):
             while piece := os.read(self._answers, 1 << 16):
                 self._heard += piece[: max(0, _MOST - len(self._heard))]
+                self.loaded.set()
                 if not self._seen and _TEST in piece:
                     self._seen = True
                     self.on_test()

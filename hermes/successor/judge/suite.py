@@ -225,8 +225,9 @@ def main() -> None:
     """Load, wait, run once."""
     first = json.loads(sys.stdin.readline())
     load(first)
-    told = json.loads(sys.stdin.readline())
     said = Said(first["fd"], first["word"])
+    said.say(loaded=True)
+    told = json.loads(sys.stdin.readline())
     lay(told["stored"])
     lines = Lines(told["lines"])
     sys.path.append(REPO)

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from hermes.errors import HermesError
@@ -58,6 +59,14 @@ class Usher:
             ahead.opened.set()
         finally:
             self._ahead = None
+
+    async def loaded(self) -> None:
+        """Wait until the box that `ahead` holds waits for nothing but the word."""
+        while self._ahead is None:
+            await anyio.lowlevel.checkpoint()
+        await self._ahead.opened.wait()
+        if self._ahead.seat is not None:
+            await self._ahead.seat.loaded.wait()
 
     async def run(self, bench: Workbench, side: Side, asked: Asked) -> Told:
         """Run tests on one side's code; never raises for what the code does."""

@@ -450,6 +450,8 @@ def _config(model, relays):
             "search_servers = false",
             "[rules]",
             'allow = ["Bash"]',
+            "[sandbox]",
+            'bash = "guard"',  # what a command does is looked for while it runs
             "[mesh]",
             f"relays = {json.dumps(relays)}",
             f"presence_s = {PRESENCE_S}",

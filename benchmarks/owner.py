@@ -27,6 +27,7 @@ class Door:
     """A connection to an owner: newline-delimited JSON-RPC."""
 
     def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+        self._at, self._env = path, env
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
         self._file = self._socket.makefile("rwb")
@@ -82,6 +83,10 @@ class Door:
             if answer.get("id") == self._number:
                 return answer["result"]
         raise EOFError("the owner hung up")
+
+    def another(self) -> "Door":
+        """A second connection to the same owner."""
+        return Door(self._at, self._env)
 
     def close(self) -> None:
         """Hang up."""

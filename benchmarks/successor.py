@@ -37,8 +37,8 @@ from hermes.successor.workbench import NICE
 
 SUITE = ("tests/policy", "tests/memory", "tests/prompt", "tests/core/test_merkle.py")
 LAST = "tests/core/test_merkle.py"
-TURNS = 12
-PAUSE_S = 0.2  # a trial gives way to a turn: somebody who never pauses would starve it
+TURNS = 8
+PAUSE_S = 1.5  # a trial gives way to turns: beside somebody who never pauses it stands still
 PATCH = """--- /dev/null
 +++ b/hermes/core/tried.py
 @@ -0,0 +1 @@

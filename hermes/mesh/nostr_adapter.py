@@ -139,7 +139,10 @@ class Wire:
         async def give(url: str) -> None:
             why = ""
             try:
-                async with self._asked(url), self._station(url).mouth.relay() as relay:
+                mouth = self._station(url).mouth
+                if first and mouth.is_crowded:
+                    raise RelayRefused(f"{url}: too much waits for it")  # noqa: TRY301 - as below
+                async with self._asked(url), mouth.relay() as relay:
                     await relay.send_event(made, ok_timeout=timedelta(seconds=OK_S))
             except RelayRefused as error:
                 why = error.message

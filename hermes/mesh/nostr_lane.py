@@ -54,11 +54,14 @@ class Lane:
         self._renewing = anyio.Lock()
         self._places = anyio.Semaphore(AT_ONCE)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much waits for it that nobody should wait who has another way."""
+        return self._places.statistics().tasks_waiting >= _MOST_WAIT
+
     @asynccontextmanager
     async def relay(self, cost: int = 1) -> AsyncGenerator[Relay]:
         """A connected relay for so many messages; raises RelayRefused where there is none."""
-        if self._places.statistics().tasks_waiting >= _MOST_WAIT:
-            raise RelayRefused(f"{self._url}: too much waits for it")
         async with self._places:
             if not self._usable():  # it failed while others waited for their turn
                 raise RelayRefused(f"{self._url}: left alone")

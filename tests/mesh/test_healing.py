@@ -59,6 +59,19 @@ async def test_the_first_ok_is_enough_and_who_is_silent_is_told_of_alone(wire, b
         assert set(await wire.publish(made)) == {url, relay}
 
 
+async def test_what_another_relay_took_does_not_pile_up_before_a_silent_one(
+    wire, bob, relay, clock
+):
+    sleeper = Sleeper()
+    async with before(relay, sleeper) as url:
+        await wire.connect([url, relay])
+        sleeper.asleep = True
+        for number in range(400):
+            made = bob.sign(1, f"n{number}", (), clock.now_ms() // 1000)
+            assert (await wire.publish(made, first=True))[relay] == ""
+            assert wire._stations[url].mouth._places.statistics().tasks_waiting <= 256
+
+
 @pytest.mark.slow
 async def test_a_dead_line_is_made_anew_and_its_relay_trusted_again(relay, alice, bob, clock):
     sleeper, opened = Sleeper(), []

@@ -80,6 +80,19 @@ async def test_a_box_that_ends_for_the_time_is_nobodys_verdict(standing, parent)
     assert (told.finding, told.limit) == (None, "wall clock")
 
 
+async def test_a_round_begins_once_no_turn_runs(standing, parent):
+    waited = []
+
+    async def quiet():
+        waited.append(len(waited))
+
+    made = bench(standing, parent, parent)
+    made.quiet = quiet
+    async with pair(made, "1", ()) as duel:
+        told = await duel.run(60.0, 2)
+    assert (told.rounds, waited, told.finding) == (2, [0, 1], None)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_the_same_code_passes(standing, parent):

@@ -166,8 +166,6 @@ async def _stages(
     evidence = [_built(candidate)]
     if candidate.broken:
         return evidence
-    with anyio.move_on_after(_PATIENCE_S):
-        await workshop.quiet()
     async with begun(workshop.stages, bench) as stages:
         await _judged(workshop, bench, trial, stages, evidence)
     return evidence

@@ -253,3 +253,22 @@ def test_a_folder_that_others_can_change_holds_no_trees(open_data):
     (data / "successor").chmod(0o777)
     with pytest.raises(NotAvailable, match="changed by others"):
         Forest(data, None).prepare()
+
+
+async def test_a_file_takes_a_folders_place_and_the_other_way_round(built):
+    builder, parent = built
+    diff = (
+        b"diff --git a/hermes/b.py b/hermes/b.py\ndeleted file mode 100644\n"
+        b"--- a/hermes/b.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-value = 2\n"
+        b"diff --git a/notes.md b/notes.md\ndeleted file mode 100644\n"
+        b"--- a/notes.md\n+++ /dev/null\n@@ -1 +0,0 @@\n-one\n"
+        b"diff --git a/notes.md/one b/notes.md/one\nnew file mode 100644\n"
+        b"--- /dev/null\n+++ b/notes.md/one\n@@ -0,0 +1 @@\n+two\n"
+    )
+    found = await builder.patched(parent, diff)
+    assert (found.path / "notes.md/one").read_bytes() == b"two\n"
+    assert not (found.path / compiled("hermes/b.py")).exists()
+    assert found.deltas == await off(compare, parent.path, found.path)
+    assert await off(digest, found.path) == found.digest
+    folders = {one.name for one in found.path.iterdir() if one.is_dir()}
+    assert folders == {"hermes", "notes.md"}  # none is left over which something could be laid

@@ -1,0 +1,58 @@
+"""A box for tests that is opened before there is anything to test."""
+
+import shutil
+from dataclasses import replace
+
+import anyio
+import pytest
+from anyio import to_thread
+from small_trees import bench_of, plant
+
+from hermes.successor.judge.suite_run import Asked
+from hermes.successor.judge.usher import Usher
+from hermes.successor.trees import digest, digest_of, read
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+PARENT = {
+    "pyproject.toml": '[tool.pytest]\nmarkers = ["slow: slow"]\n',
+    "hermes/__init__.py": "",
+    "hermes/word.py": "WORD = 1\n",
+    "tests/test_word.py": "from hermes.word import WORD\n\ndef test_word():\n  assert WORD == 1\n",
+    "tests/test_z.py": "import graphlib\n\ndef test_z():\n    pass\n",
+}
+ALL = Asked(("tests/test_word.py", "tests/test_z.py"), 30.0)
+
+
+async def test_it_runs_what_was_built_later(standing, open_data):
+    bench = await bench_of(standing, open_data, PARENT, {"hermes/word.py": "WORD = 2\n"})
+    heard = []
+    usher = Usher(lambda side, asked, ended: heard.append((side, ended >= asked)))
+    parent = await usher.run(bench, "parent", ALL)
+    assert list(parent.passed) == ["tests/test_word.py::test_word", "tests/test_z.py::test_z"]
+    assert "graphlib" in parent.known.modules
+    assert not any(one.startswith(("hermes", "tests")) for one in parent.known.modules)
+    built = bench.candidate
+    empty = built.with_name("new")
+    await to_thread.run_sync(lambda: plant(empty, {"tests/.keep": ""}))
+    async with anyio.create_task_group() as group:
+        group.start_soon(usher.ahead, replace(bench, candidate=empty))
+        await usher.loaded()
+        await to_thread.run_sync(lambda: shutil.copytree(built, empty, dirs_exist_ok=True))
+        told = await usher.run(bench, "candidate", ALL)
+        group.cancel_scope.cancel()
+    assert {one: word for one, (word, _) in told.outcomes.items()} == {
+        "tests/test_word.py::test_word": "failed",
+        "tests/test_z.py::test_z": "passed",
+    }
+    assert heard == [("parent", True), ("candidate", True)]
+
+
+async def test_a_digest_is_the_same_of_a_tree_and_of_its_files(open_data):
+    names = ("a/b", "a.b", "a/a/a", "b", "A/z", "a/0")
+    tree = await to_thread.run_sync(
+        lambda: plant(open_data / "names", {one: f"{one}\n" for one in names})
+    )
+    files = await to_thread.run_sync(read, tree)
+    assert set(files) == set(names)
+    backwards = dict(reversed(files.items()))
+    assert digest_of(backwards) == await to_thread.run_sync(digest, tree)

@@ -66,9 +66,12 @@ class Intake:
 
     @route.setter
     def route(self, route: Route | None) -> None:
-        self._route = route
         if route is not None:
             self._came.set()
+        elif self._route is not None:  # what led there begins anew, as a rule
+            self._came = anyio.Event()
+            self.expect()
+        self._route = route
 
     def expect(self) -> None:
         """A route comes soon: turns wait a moment for it."""

@@ -35,7 +35,7 @@ from hermes.successor.source import find_source
 from hermes.successor.ward import ward_of
 from hermes.successor.workbench import NICE
 
-SUITE = ("tests/policy", "tests/memory", "tests/prompt", "tests/core/test_merkle.py")
+SUITE = ("tests/policy", "tests/memory", "tests/prompt")
 LAST = "tests/core/test_merkle.py"
 TURNS = 8
 PAUSE_S = 1.5  # a trial gives way to turns: beside somebody who never pauses it stands still
@@ -106,9 +106,11 @@ async def suite(some: Forks, times: int) -> list[Row]:
     """The same tests of the same tree in a new box and outside, turn about; the start counts."""
     bench = some.bench(some.parent)
     usher = Usher(unheard)
-    parent = await usher.run(bench, "parent", Asked(SUITE, 300.0))
+    rooms = [one for room in SUITE for one in sorted((some.parent.path / room).glob("test_*.py"))]
+    files = tuple(one.relative_to(some.parent.path).as_posix() for one in rooms)
+    parent = await usher.run(bench, "parent", Asked(files, 300.0))
     asked = Asked((), 0.0).of(tuple(parent.passed), 300.0)
-    command = [*(await plain(some, ["-q"])), *SUITE]
+    command = [*(await plain(some, ["-q"])), *files]
     await anyio.run_process(command, env=outer(some), cwd=some.parent.path, check=False)
     inside, outside = list[float](), list[float]()
     for _ in range(times):

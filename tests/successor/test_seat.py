@@ -18,7 +18,8 @@ PARENT = {
     "hermes/__init__.py": "",
     "hermes/word.py": "WORD = 1\n",
     "tests/test_word.py": "from hermes.word import WORD\n\ndef test_word():\n  assert WORD == 1\n",
-    "tests/test_z.py": "import graphlib\n\ndef test_z():\n    pass\n",
+    "tests/conftest.py": "import pytest\n\n@pytest.fixture\ndef one():\n    return 1\n",
+    "tests/test_z.py": "import graphlib\n\ndef test_z(one):\n    assert one == 1\n",
 }
 ALL = Asked(("tests/test_word.py", "tests/test_z.py"), 30.0)
 

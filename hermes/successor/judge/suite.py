@@ -61,11 +61,9 @@ class Reporter:
     and what is not reached costs nothing.
     """
 
-    def __init__(
-        self, said: Said, files: list[str], wanted: list[str] | None, seconds: float
-    ) -> None:
+    def __init__(self, said: Said, wanted: list[str] | None, seconds: float) -> None:
         self._said = said
-        self._files = files
+        self._files: list[pytest.Item | pytest.Collector] = []
         self._wanted = None if wanted is None else set(wanted)
         self._until = time.monotonic() + seconds
         self._phases: dict[str, str] = {}
@@ -73,9 +71,20 @@ class Reporter:
         self._place = ""
         self.stopped = False
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what is not wanted."""
-        if self._wanted is not None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let pytest find the files, and nothing in them."""
+        session.genitems = lambda node: iter((node,))  # type: ignore[method-assign,arg-type]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> None:
+        """Leave out what is not wanted; the first time these are files."""
+        if "genitems" in vars(session):
+            del session.genitems
+            self._files, items[:] = list(items), []
+        elif self._wanted is not None:
             items[:] = [one for one in items if one.nodeid in self._wanted]
 
     @pytest.hookimpl(tryfirst=True)
@@ -95,12 +104,14 @@ class Reporter:
         return True
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
-        yield from list(session.items)
-        for file in self._files[1:]:
+        for file in self._files:
             if time.monotonic() > self._until:
                 self.stopped = True
                 return
-            yield from list(session.perform_collect([file]))
+            items = list(session.genitems(file))
+            hook = session.config.hook
+            hook.pytest_collection_modifyitems(session=session, config=session.config, items=items)
+            yield from items
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember a phase."""
@@ -232,8 +243,8 @@ def main() -> None:
     lines = Lines(told["lines"])
     sys.path.append(REPO)
     lines.start()
-    reporter = Reporter(said, told["files"], told["ids"], told["seconds"])
-    status = pytest.main([*options(first["plugins"]), *told["files"][:1]], [reporter])
+    reporter = Reporter(said, told["ids"], told["seconds"])
+    status = pytest.main([*options(first["plugins"]), *told["files"]], [reporter])
     lines.stop()
     seen = {path: sorted(found) for path, found in lines.seen.items()}
     kept = {"stored": stored(), "modules": libraries()} if told["keep"] else {}

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from hermes.sandbox.changes import Changes, Delta, Node, Refusal
 from hermes.sandbox.changes_git import git_reason, is_bare
+from hermes.sandbox.changes_index import folded
 
 _OURS = ".hermes-v2"
 _PROGRAM = re.compile(r"(?:/\w[\w.+-]*|/\.[\w-][\w.+-]*)*/bin/python(?:3(?:\.\d+)?)?")
@@ -28,21 +29,15 @@ def checked(changes: Changes, root: Path) -> Changes:
 def reason_of(delta: Delta, root: Path) -> str:
     """Why a change is refused; empty when it is not."""
     parts = PurePosixPath(delta.path).parts
-    folded = [_fold(part) for part in parts]
-    if _OURS in folded:
+    names = [folded(part) for part in parts]
+    if _OURS in names:
         return "Hermes's own rules for this project"
-    if ".git" in folded:
-        if reason := git_reason(parts[folded.index(".git") + 1 :], delta, root):
+    if ".git" in names:
+        if reason := git_reason(parts[names.index(".git") + 1 :], delta, root):
             return reason
     elif is_bare(parts[-1], delta):
         return "it makes a directory a repository, on whose settings git would act"
     return _kind(delta.path, delta.after) if delta.after else ""
-
-
-def _fold(part: str) -> str:
-    """A name as file systems that ignore case, and git on them, read it."""
-    plain = part.casefold().rstrip(". ")
-    return ".git" if plain == "git~1" else plain
 
 
 def _kind(path: str, node: Node) -> str:

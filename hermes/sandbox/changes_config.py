@@ -31,7 +31,7 @@ _TAME = [
         (r"core\.logallrefupdates", rf"{_YES}|always"),
         (r"core\.autocrlf", rf"{_YES}|input"),
         (r"core\.eol", "lf|crlf|native"),
-        (r"extensions\.objectformat", "sha1|sha256"),
+        (r"extensions\.objectformat", "sha1"),
         (r"(user|author|committer)\.(name|email)|user\.signingkey", _TEXT),
         (r"branch\.\*\.remote", rf"\.|{_WORD}"),
         (r"branch\.\*\.merge|init\.defaultbranch", _REF),
@@ -44,6 +44,7 @@ _TAME = [
     )
 ]
 _LEADS = ("remote.*.url", "branch.*.remote")
+_STAYS = "remote.*.url"  # gone, it could come back as another with the next command
 _ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
 
 Entry = tuple[str, str]
@@ -61,7 +62,7 @@ def config_reason(before: bytes, after: bytes) -> str:
         return f"git's setting {odd[0][0] if odd else 'order'}: {_ACTS}"
     for name in dict.fromkeys(name for name, _ in old if _form(name) in _LEADS):
         now = [text for key, text in new if key == name]
-        if now and now != [text for key, text in old if key == name]:
+        if (now or _form(name) == _STAYS) and now != [text for key, text in old if key == name]:
             return f"git's setting {name}: it would lead elsewhere than it did"
     return ""
 
@@ -121,7 +122,7 @@ class _Reader:
         """Every setting."""
         while self._at < len(self._text):
             char = self._next()
-            if char in " \t\n\v\f\r":
+            if char in " \t\n\r":
                 continue
             if char in "#;":
                 self._comment()
@@ -164,7 +165,7 @@ class _Reader:
             if not quoted and char in "#;":
                 self._comment()
                 break
-            if not quoted and char in " \t\v\f\r":
+            if not quoted and char in " \t\r":
                 said += [char] if said else []
                 continue
             if char == '"':

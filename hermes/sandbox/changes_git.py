@@ -10,12 +10,14 @@ from pathlib import Path
 
 from hermes.sandbox.changes import Delta, Node
 from hermes.sandbox.changes_config import config_reason
+from hermes.sandbox.changes_index import conflicts_reason, folded, index_reason
 
 _FOLDERS = {"objects", "refs", "logs"}
 _FILES = re.compile(
     r"""index|packed-refs|shallow|description|gc\.log|info/(exclude|refs)|hooks/[^/]+\.sample
     |(ORIG_|FETCH_|MERGE_|CHERRY_PICK_|REVERT_|REBASE_)?HEAD|MERGE_(MODE|MSG|AUTOSTASH)
     |AUTO_MERGE|SQUASH_MSG|(COMMIT|TAG|NOTES)_EDITMSG
+    |MERGE_RR|rr-cache/[0-9a-f]{40}/(pre|post|this)image(\.\d+)?
     |BISECT_(START|LOG|NAMES|TERMS|EXPECTED_REV|ANCESTORS_OK)
     |rebase-merge/(amend|author-script|autostash|done|(drop_redundant|keep_redundant)_commits
       |end|git-rebase-todo(\.backup)?|head-name|interactive|message(-fixup|-squash)?|msgnum
@@ -23,15 +25,15 @@ _FILES = re.compile(
       |squash-onto|stopped-sha|update-refs|verbose)""",
     re.VERBOSE,
 )
+_CONFLICTS = re.compile(r"rr-cache(/[0-9a-f]{40})?")
 _EMPTY_FOLDERS = {"hooks", "info", "branches", "worktrees", "rebase-merge"}
-_STEPS = {f"rebase-merge/{name}" for name in ("done", "git-rebase-todo", "git-rebase-todo.backup")}
 _STEP = re.compile(
     rb"\s*(?:#.*|(?:pick|p|reword|r|edit|e|squash|s|fixup|f|drop|d|label|l|reset|t|merge|m"
     rb"|update-ref|u|break|b|noop)(?:\s.*)?)?"
 )
 _TREES = (".git", "worktrees")
 _NAME = re.compile(r"[\w][\w.+-]*")
-_HEAD = re.compile(rb"ref:|[0-9a-f]{40}(?:[0-9a-f]{24})?\s*\Z")
+_HEAD = re.compile(rb"ref:|[0-9a-fA-F]{40}")  # as git reads it: what follows may be anything
 _ACTS = "git's hooks, settings or inner files: they act whenever git runs"
 
 
@@ -42,6 +44,8 @@ def git_reason(rest: tuple[str, ...], delta: Delta, root: Path) -> str:
         return _itself(delta, root)
     if node is not None and node.kind == "link":
         return "a link inside .git"
+    if ".git" in map(folded, rest):
+        return "a repository inside another's .git"
     if rest[0] == "worktrees" and len(rest) > 1:
         return _worktree(rest, delta, root)
     return _inner(rest, delta, node)
@@ -58,13 +62,13 @@ def is_bare(name: str, delta: Delta) -> bool:
 def _inner(rest: tuple[str, ...], delta: Delta, node: Node | None) -> str:
     path = "/".join(rest)
     if rest[0] in _FOLDERS:
-        return "objects of another repository" if "alternates" in rest[-1] else ""
-    if path in _EMPTY_FOLDERS:
+        return "objects of another repository" if "alternates" in rest[-1].casefold() else ""
+    if path in _EMPTY_FOLDERS or _CONFLICTS.fullmatch(path):
         return "" if node is not None and node.kind == "directory" else _ACTS
     if path == "config":
         return _config(delta)
-    if path in _STEPS and delta.after is not None:
-        return _steps(delta.after)
+    if delta.after is not None and (read := _READ.get(path)) is not None:
+        return read(delta.after.data)
     return "" if _FILES.fullmatch(path) else _ACTS
 
 
@@ -119,6 +123,16 @@ def _config(delta: Delta) -> str:
     )
 
 
-def _steps(node: Node) -> str:
-    plain = all(_STEP.fullmatch(line) for line in node.data.split(b"\n"))
+def _steps(data: bytes) -> str:
+    plain = all(_STEP.fullmatch(line) for line in data.split(b"\n"))
     return "" if plain else "a rebase that would run commands when it goes on"
+
+
+_READ = {
+    "index": index_reason,
+    "MERGE_RR": conflicts_reason,
+    **{
+        f"rebase-merge/{name}": _steps
+        for name in ("done", "git-rebase-todo", "git-rebase-todo.backup")
+    },
+}

@@ -12,9 +12,11 @@ FIXED = {
     "GIT_EDITOR": "false",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",
-    "GIT_CONFIG_COUNT": "1",  # a bare repository hidden in a project brings its own hooks
+    "GIT_CONFIG_COUNT": "2",  # a bare repository hidden in a project brings its own hooks
     "GIT_CONFIG_KEY_0": "safe.bareRepository",
     "GIT_CONFIG_VALUE_0": "explicit",
+    "GIT_CONFIG_KEY_1": "maintenance.auto",  # it would live on, and end half done with the command
+    "GIT_CONFIG_VALUE_1": "false",
 }
 PATH = "/usr/local/bin:/usr/bin:/bin"
 

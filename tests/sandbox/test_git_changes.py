@@ -1,5 +1,6 @@
 """What git does to a repository: let out where it only describes, refused where it acts later."""
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hermes.sandbox.changes import Delta, Node
 from hermes.sandbox.changes_apply import apply_changes
 from hermes.sandbox.changes_check import reason_of
 from hermes.sandbox.changes_config import config_reason, read_config
+from hermes.sandbox.changes_index import index_reason
+from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.standing import run
 
 WHO = "git config user.name 'Jo Doe'; git config user.email jo@x"
@@ -30,7 +33,8 @@ def git_in(standing, work, tmp_path):
     """Runs a text on the workspace and makes its changes; what was refused."""
 
     async def run_in(text):
-        box = Box(workspace=work, cwd=str(work), limits=Limits())
+        env = clean_environment({"PATH": "/usr/bin:/bin"})
+        box = Box(workspace=work, cwd=str(work), limits=Limits(), env=env)
         ended = await run(standing, box, ["/bin/bash", "-ec", text])
         assert ended.ok, ended.stderr
         if not ended.changes.refused:
@@ -59,6 +63,11 @@ WAYS = {
     "stash": "echo more >> a; git stash -q; git stash pop -q",
     "tags": "git tag v1; git tag -am two v2; git pack-refs --all; git gc -q",
     "worktree": "git worktree add -q wt; cd wt; echo w > w; git add w; git commit -qm w",
+    "rerere": "mkdir .git/rr-cache; git checkout -qb t; echo t > a; git commit -qam t; "
+    "git checkout -q main; echo m > a; git commit -qam m; git merge t || echo j > a; "
+    "git commit -qam j",
+    "housekeeping": "for n in $(seq 600); do echo $n | git hash-object -w --stdin; done; "
+    "git -c gc.auto=1 commit -q --allow-empty -m more",
     "bisect": "git bisect start -q HEAD; git bisect good HEAD || true",
 }
 
@@ -122,8 +131,9 @@ async def test_what_the_person_set_stays_and_bars_nothing(git_in, work):
 
 
 PIECES = st.sampled_from(
-    ["[core]", '[remote "o"]', '[a "b\\"c"]', "[A.b]", "\n", "\r\n", " ", "\t", "url", "=", "x",
-     '"', "\\", "\\n", "\\\n", "#", ";", "ext::x", "fsmonitor", "é", "\ufeff", "]", "name = J"]
+    ["[core]", "\v", "\f", '[remote "o"]', '[a "b\\"c"]', "[A.b]", "\n", "\r\n", " ", "\t", "url",
+     "=", "x", '"', "\\", "\\n",
+     "\\\n", "#", ";", "ext::x", "fsmonitor", "é", "\ufeff", "]", "name = J"]
 )  # fmt: skip
 
 
@@ -151,7 +161,8 @@ def test_bytes_of_any_kind_are_read_or_refused(data):
     "path", [".git/hooks/pre-commit", ".git/config.worktree", ".git/modules/x/config",
              ".git/info/attributes", ".git/sequencer/opts", ".git/rebase-merge/strategy",
              ".git/worktrees/w/config", ".git/worktrees/w/config.worktree", ".git/hooks/a/b.sample",
-             ".git/branches/x", ".git/worktrees/w/hooks/update"],
+             ".git/branches/x", ".git/worktrees/w/hooks/update",
+             ".git/refs/heads/.git/config", ".git/objects/.GIT/hooks/update"],
 )  # fmt: skip
 def test_a_file_that_git_runs_or_reads_is_refused(path):
     assert reason_of(Delta(path, None, Node("file", b"x", 0o644)), Path("/w"))
@@ -167,3 +178,86 @@ def test_a_file_that_git_runs_or_reads_is_refused(path):
 def test_a_working_tree_beside_the_first_leads_inside(data, good):
     reason = reason_of(Delta("t/.git", None, Node("file", data, 0o644)), Path("/w"))
     assert (not reason) is good
+
+
+def stuffed(index, name):
+    """An index that names `name` where it named `aaaa/…` of the same length."""
+    data = index.read_bytes()[:-20]
+    data = data[: data.find(b"TREE") if b"TREE" in data else None]
+    data = data.replace(b"aaaa/hooks/pre-commit", name)
+    return data + hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+@pytest.mark.parametrize("version", ["2", "4"])
+@pytest.mark.parametrize("name", [b".git/hooks/pre-commit", b"../../../../../../x.p",
+                                  b".GIT/hooks/pre-commit", b"/aaa/hooks/pre-commit",
+                                  b"a/./hooks/pre-commitx", b"git~1/hooks/update.qq"])  # fmt: skip
+def test_an_index_that_names_what_git_would_never_write_is_refused(work, name, version):
+    assert len(name) == len("aaaa/hooks/pre-commit")
+    git(work, "init", "-q")
+    (work / "aaaa/hooks").mkdir(parents=True)
+    for path in ("aaaa/hooks/pre-commit", "b", "c"):
+        (work / path).write_text("touch pwned\n")
+    git(work, "add", ".")
+    git(work, "update-index", "--index-version", version)
+    good = (work / ".git/index").read_bytes()
+    assert reason_of(Delta(".git/index", None, Node("file", good, 0o644)), work) == ""
+    bad = stuffed(work / ".git/index", name)
+    assert "names a file" in reason_of(Delta(".git/index", None, Node("file", bad, 0o644)), work)
+    if name.startswith(b".git"):
+        (work / ".git/index").write_bytes(bad)
+        git(work, "restore", ".")
+        assert (work / ".git/hooks/pre-commit").exists()  # so git does act on it
+
+
+@pytest.mark.parametrize("kind", [b"IEOT", b"link", b"abcd"])
+def test_an_index_that_is_read_from_other_places_is_refused(work, kind):
+    git(work, "init", "-q")
+    (work / "a").write_text("")
+    git(work, "add", ".")
+    data = (work / ".git/index").read_bytes()
+    odd = data[:-20] + kind + bytes(4) + data[-20:]
+    assert "cannot be read" in index_reason(odd)
+    assert index_reason(data) == ""
+
+
+@given(st.binary(max_size=40), st.integers(0, 200))
+def test_an_index_of_any_bytes_is_read_or_refused(data, at):
+    head = b"DIRC\0\0\0\2\0\0\0\1" + bytes(60)
+    assert isinstance(index_reason(head[:at] + data), str)
+
+
+@pytest.mark.parametrize(("name", "good"), [("a/b", True), (".git/config", False), ("../a", False)])
+def test_remembered_conflicts_are_only_of_files_that_git_writes(name, good):
+    data = f"{'0' * 40}\ta\0{'1' * 40}\t{name}\0".encode()
+    reason = reason_of(Delta(".git/MERGE_RR", None, Node("file", data, 0o644)), Path("/w"))
+    assert (not reason) is good
+
+
+def test_a_name_of_any_length_is_read(work):
+    git(work, "init", "-q")
+    for size in (1, 9, 4094, 4095, 4096, 5000):
+        name = "/".join(["d" * 99] * 60)[-size:].strip("/")
+        blob = subprocess.check_output(
+            ["git", "-C", work, "hash-object", "-w", "/dev/null"]
+        ).strip()
+        git(work, "update-index", "--add", "--cacheinfo", f"100644,{blob.decode()},x{size}{name}")
+        for version in ("2", "4"):
+            git(work, "update-index", "--index-version", version)
+            assert index_reason((work / ".git/index").read_bytes()) == ""
+
+
+@pytest.mark.parametrize("head", [b"0" * 40 + b" and more", b"A" * 40, b"ref:refs/heads/x"])
+def test_what_git_takes_for_a_repository_is_taken_for_one(work, head):
+    (work / "b/refs").mkdir(parents=True)
+    (work / "b/objects").mkdir()
+    (work / "b/HEAD").write_bytes(head)
+    assert git(work / "b", "rev-parse", "--is-bare-repository")
+    assert reason_of(Delta("b/HEAD", None, Node("file", head, 0o644)), work)
+
+
+async def test_a_remote_does_not_go_to_come_back_as_another(git_in, work):
+    await git_in(f"{FIRST}; git remote add o https://example.org/mine.git")
+    gone = await git_in("git remote remove o")
+    assert "lead elsewhere" in gone[".git/config"]
+    assert git(work, "remote") == "o"

@@ -41,7 +41,7 @@ class View:
         """What is shown beside the project; blocking. Raises Usage for what cannot be."""
         home = Path(self.env.get("HOME") or "/nowhere")
         named = [self._named(text, home) for text in self.read]
-        found = [one for one in self._on_path(home) if os.access(one, os.R_OK)]
+        found = [one for one in self._programs(home, root) if os.access(one, os.R_OK)]
         shown: dict[Path, Path] = {}
         for path in [one for one in (*named, *found) if not _within(one, (*_THERE, root))]:
             if path in found and any(path.is_relative_to(one) for one in named):
@@ -80,8 +80,9 @@ class View:
             raise Usage(f"sandbox.read: {text} cannot be read", "name what you can read")
         return path
 
-    def _on_path(self, home: Path) -> list[Path]:
-        found = []
+    def _programs(self, home: Path, root: Path) -> list[Path]:
+        """What PATH names, and the interpreters of the project's virtual environments."""
+        found = [base for one in root.glob(f"*/{_VENV}") for base in _base(one.parent, home)]
         for text in self.env.get("PATH", "").split(":"):
             place = Path(os.path.normpath(text))
             if not place.is_absolute() or not place.is_dir() or home.is_relative_to(place):
@@ -127,7 +128,7 @@ def _whole(place: Path, home: Path) -> list[Path]:
     if home.is_relative_to(above):
         return [place]
     if _is_venv(above):
-        return [above, *_base(above)]
+        return [above, *_base(above, home)]
     built = (above / "lib").is_dir() and (above / "include").is_dir() and above.parent != home
     if place.name == "shims" or (above / "conda-meta").is_dir() or (place.name == "bin" and built):
         return [above]
@@ -138,15 +139,18 @@ def _is_venv(path: Path) -> bool:
     return (path / _VENV).is_file()
 
 
-def _base(venv: Path) -> list[Path]:
-    """Where a virtual environment's interpreter lies."""
-    try:
-        lines = (venv / _VENV).read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-    for line in lines:
+def _base(venv: Path, home: Path) -> list[Path]:
+    """Where a virtual environment's interpreter lies; its file may say anything."""
+    for line in _text(venv / _VENV).decode(errors="replace").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "home" and value.strip().startswith("/"):
             base = Path(os.path.normpath(value.strip())).parent
-            return [base] if base.is_dir() and base.parent != base else []
+            return [base] if _is_python(base, home) else []
     return []
+
+
+def _is_python(prefix: Path, home: Path) -> bool:
+    """Whether an interpreter was installed there, apart from what else a person has."""
+    real = Path(os.path.realpath(prefix))
+    apart = real.parent not in {real, home} and not home.is_relative_to(real)
+    return apart and any(real.glob("lib/*/os.py"))

@@ -148,13 +148,47 @@ async def test_what_only_its_owner_reads_is_shown_too(standing, tmp_path):
     assert (tools / "greet").stat().st_uid == os.geteuid()
 
 
-def test_a_virtual_environment_is_shown_whole_with_its_interpreter(open_folder):
-    venv, base = open_folder / "venv", open_folder / "python3"
-    for place in (venv / "bin", base / "bin"):
-        place.mkdir(parents=True)
-    (venv / "pyvenv.cfg").write_text(f"home = {base}/bin\nversion = 3\n")
+@pytest.fixture
+def python_in(open_folder):
+    """An interpreter that lies in a place of its own, and a virtual environment of it."""
+
+    def make(venv):
+        base = open_folder / "python3"
+        for place in (venv / "bin", base / "bin", base / "lib/python3.12"):
+            place.mkdir(parents=True)
+        (base / "lib/python3.12/os.py").write_text("")
+        (venv / "pyvenv.cfg").write_text(f"home = {base}/bin\nversion = 3\n")
+        return base
+
+    return make
+
+
+def test_a_virtual_environment_is_shown_whole_with_its_interpreter(open_folder, python_in):
+    venv = open_folder / "venv"
+    base = python_in(venv)
     shown = View({"PATH": f"{venv}/bin", "HOME": "/nowhere"}).binds(open_folder / "root")
     assert {bind.source for bind in shown} == {venv, base}
+
+
+def test_a_projects_own_environment_has_its_interpreter_without_path(open_folder, python_in):
+    root = open_folder / "root"
+    base = python_in(root / ".venv")
+    shown = View({"PATH": "/usr/bin", "HOME": "/nowhere"}).binds(root)
+    assert {bind.source for bind in shown} == {base}
+
+
+@pytest.mark.parametrize("said", ["home/.aws/x", "home/x", "home/.local/bin", "x", "x/y/z"])
+def test_what_an_environment_says_shows_nothing_but_an_interpreter(open_folder, said):
+    """A command could have written it."""
+    home, root = open_folder / "home", open_folder / "root"
+    (home / ".aws").mkdir(parents=True)
+    (root / ".venv/bin").mkdir(parents=True)
+    (home / ".local/lib/python3.12").mkdir(parents=True)
+    (home / ".local/lib/python3.12/os.py").write_text("")
+    for place in (open_folder / said, Path("/proc/self/root/x"), Path("/x")):
+        (root / ".venv/pyvenv.cfg").write_text(f"home = {place}\n")
+        for path in ("/usr/bin", f"{root}/.venv/bin:/usr/bin"):
+            assert View({"PATH": path, "HOME": str(home)}).binds(root) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What a command sees of the environment: a short list of names, so that no key leaks."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "TMPDIR")
 FIXED = {
@@ -28,3 +30,15 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """
     kept = {name: environ[name] for name in KEPT if name in environ}
     return {"PATH": PATH, "LANG": "C.UTF-8"} | kept | FIXED
+
+
+def apart_from(root: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The same without the programs of a project, which a command could have put there."""
+    places = [one for one in env.get("PATH", PATH).split(":") if one.startswith("/")]
+    kept = [one for one in places if not _is_below(one, root)]
+    return {**env, "PATH": ":".join(kept) or PATH}
+
+
+def _is_below(place: str, root: Path) -> bool:
+    ways = (os.path.normpath(place), os.path.realpath(place))
+    return any(Path(one).is_relative_to(root) for one in ways)

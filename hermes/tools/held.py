@@ -18,16 +18,17 @@ import anyio.to_thread
 from hermes.core.tool import Change, Outcome, Place, Tool, ToolContext, Tried
 from hermes.errors import Refused, ToolFailure
 from hermes.policy.outside import Outside, read_outside
-from hermes.policy.readonly import is_read_only
+from hermes.policy.readonly import bash_effect, is_read_only
 from hermes.sandbox.aside import Aside
 from hermes.sandbox.changes import Changes
 from hermes.sandbox.changes_apply import apply_changes, finish_changes
-from hermes.sandbox.command import Command
+from hermes.sandbox.command import Command, Finished
+from hermes.sandbox.environment import apart_from
 from hermes.sandbox.overlaid import Overlaid
 from hermes.sandbox.shell import Shell
 from hermes.sandbox.view import View
 from hermes.tools.execution import NOTHING_KEPT
-from hermes.tools.plain import shown
+from hermes.tools.plain import encodable, shown
 from hermes.tools.shell import Bash, bash, command_of, told
 
 _NAMED = 5
@@ -37,6 +38,7 @@ _NO_NETWORK = re.compile(
     rb"|Could not resolve host|EAI_AGAIN|ENETUNREACH|ENOTFOUND|dial tcp: lookup"
 )
 _NO_PLACE = b"Read-only file system"
+_NO_RENAME = b"Invalid cross-device link"
 _SAY = "the person can let it run outside of the sandbox with the setting sandbox.outside"
 
 
@@ -81,6 +83,14 @@ class Held:
             return None
         return await self.aside.look(command, place.root)
 
+    async def guarded(self, command: Command, place: Place) -> Finished:
+        """Run one under the guard; one that only reads, by programs that no project has."""
+        effect = await anyio.to_thread.run_sync(bash_effect, command.argv[-1], place)
+        if effect == "read" and await self.aside.holds():
+            env = await anyio.to_thread.run_sync(apart_from, place.root, command.env)
+            command = replace(command, env=env)
+        return await self.shell.run(command)
+
     async def change(self, command: Command, place: Place) -> Overlaid | None:
         """Run one that may write, aside; None: it is for the guard."""
         if not await self._holds(command, place):
@@ -103,6 +113,8 @@ class Held:
             return f"note: commands have no network here; {_SAY}"
         if _NO_PLACE in done.finished.output:
             return f"note: only the project can be written here; {_SAY}"
+        if _NO_RENAME in done.finished.output:
+            return "note: a directory of the project is not renamed in one step here; use mv"
         return ""
 
     async def _holds(self, command: Command, place: Place) -> bool:
@@ -119,7 +131,8 @@ def held_bash(held: Held) -> Tool:
         command = command_of(context, args, held.env, held.program)
         if (done := await held.look(command, context.place)) is not None:
             return _answer(done, command.timeout_s, context.result_chars, held.lacked(done))
-        return told(await held.shell.run(command), command.timeout_s, context.result_chars)
+        finished = await held.guarded(command, context.place)
+        return told(finished, command.timeout_s, context.result_chars)
 
     async def trial(context: ToolContext, args: Bash) -> Tried | None:
         command = command_of(context, args, held.env, held.program)
@@ -139,22 +152,25 @@ def _tried(held: Held, done: Overlaid, context: ToolContext, timeout: float) -> 
         return Tried(answer(NOTHING_KEPT))
     if changes.refused:
         return Tried(replace(answer(f"error: {_refusals(changes)}; {NOTHING_KEPT}"), ok=False))
-    files, large = _worth_keeping(changes.files(root))
-    if large:
-        more = "\n".join([*([more] if more else []), f"note: too large for /undo: {large}"])
+    files, lost = _worth_keeping(changes.files(root))
+    if lost:
+        more = "\n".join([*([more] if more else []), f"note: /undo does not bring back: {lost}"])
     touches = tuple(root / one.path for one in changes.deltas)
     return Tried(answer(more), files, touches, partial(held.settle, changes, root))
 
 
 def _worth_keeping(changes: Sequence[Change]) -> tuple[tuple[Change, ...], str]:
-    """What goes to the journal: all but the largest files, where all is too much; and those."""
-    room, large = _KEPT, set[Path]()
+    """What goes to the journal: all but the largest files, where all is too much; and those.
+
+    Nor does a file whose name is no text.
+    """
+    room, lost = _KEPT, set[Path]()
     for change in sorted(changes, key=lambda one: len(one.before or b"")):
         room -= len(change.before or b"")
-        if room < 0:
-            large.add(change.path)
-    kept = tuple(change for change in changes if change.path not in large)
-    return kept, _some([shown(path.name) for path in sorted(large)])
+        if room < 0 or str(change.path) != encodable(str(change.path)):
+            lost.add(change.path)
+    kept = tuple(change for change in changes if change.path not in lost)
+    return kept, _some([shown(path.name) for path in sorted(lost)])
 
 
 def _answer(done: Overlaid, timeout: float, room: int, more: str = "") -> Outcome:

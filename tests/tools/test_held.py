@@ -9,6 +9,7 @@ import pytest
 from processes import alive, until
 
 from hermes.errors import Usage
+from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.view import View
 from hermes.tools.held import Terms, open_bash
 from hermes.tools.hooks import Admission
@@ -128,6 +129,34 @@ async def test_a_look_outside_that_was_allowed_sees_what_is_there(ask, journal, 
     assert (await ask("Bash", command=f"cat {tmp_path}/key")).text == "shown\nexit code 0"
 
 
+async def test_a_program_that_the_project_has_runs_only_inside(bench, shell, standing, root):
+    """Put there by a command, it would else run with the next look outside that is allowed."""
+    env = clean_environment({"PATH": f"{root}/bin:relative:/usr/bin:/bin"})
+    terms = Terms(root.with_name("record"))
+    async with open_bash(shell, View(env), "bash", terms) as tool:
+        ask = bench.use(tool)
+        text = "mkdir bin; printf '#!/bin/sh\\necho planted' > bin/cat; chmod +x bin/cat"
+        await ask("Bash", command=text)
+        assert (await ask("Bash", command="cat bin/cat")).text.startswith("planted")
+        (root.parent / "key").write_text("mine\n")
+        assert (await ask("Bash", command=f"cat {root.parent}/key")).text == "mine\nexit code 0"
+
+
+async def test_a_name_that_is_no_text_is_made_and_not_kept(ask, root, journal):
+    done = await ask("Bash", command="echo x > $'\\xff'; echo y > b")
+    assert done.text == "exit code 0\nnote: /undo does not bring back: \\udcff"
+    assert (root / os.fsdecode(b"\xff")).read_text() == "x\n"
+    assert ("intent", "1", ["b"]) in journal.said
+
+
+async def test_a_directory_that_is_not_renamed_is_told(ask, root):
+    (root / "d").mkdir()
+    done = await ask("Bash", command='python3 -c \'import os; os.rename("d", "e")\'')
+    assert done.text.endswith("note: a directory of the project is not renamed in one step here; "
+                              "use mv")  # fmt: skip
+    assert (await ask("Bash", command="mv d e")).text == "exit code 0"
+
+
 async def test_reading_sees_each_edit_at_once(ask, root):
     for number in range(4):
         (root / "a").write_text(f"{number}\n")
@@ -217,6 +246,6 @@ async def test_earlier_contents_that_are_too_much_are_not_kept_and_named(ask, ro
     (root / "small").write_text("s")
     (root / "large").write_bytes(bytes(70 << 20))
     done = await ask("Bash", command="echo x > small; echo x > large; echo new > new")
-    assert done.text == "exit code 0\nnote: too large for /undo: large"
+    assert done.text == "exit code 0\nnote: /undo does not bring back: large"
     assert ("intent", "1", ["new", "small"]) in journal.said
     assert (root / "large").read_text() == "x\n"

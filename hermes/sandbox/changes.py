@@ -4,7 +4,7 @@ Nothing is done with them yet: `changes_check` says what may not be let out, and
 `changes_apply` does it to the real directory.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +15,15 @@ Kind = Literal["file", "directory", "link", "other"]
 
 @dataclass(frozen=True)
 class Node:
-    """What lies at a place: `data` is a file's content or where a link points."""
+    """What lies at a place: `data` is a file's content or where a link points.
+
+    `time`: when a file was last written, in ns; the same file at another time is the same.
+    """
 
     kind: Kind
     data: bytes
     mode: int
+    time: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

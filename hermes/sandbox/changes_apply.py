@@ -165,6 +165,9 @@ def _put(top: int, delta: Delta) -> None:
             _remove(folder, name, before)
         if after is None:
             return
+        if before == after:
+            os.utime(name, ns=(after.time, after.time), dir_fd=folder, follow_symlinks=False)
+            return
         if after.kind == "directory":
             if before is None or before.kind != "directory":
                 os.mkdir(name, after.mode, dir_fd=folder)
@@ -191,6 +194,7 @@ def _replace(folder: int, name: str, node: Node) -> None:
             with os.fdopen(os.open(_PASSING, _NEW, 0o600, dir_fd=folder), "wb") as file:
                 file.write(node.data)
                 os.fchmod(file.fileno(), node.mode & 0o777)
+            os.utime(_PASSING, ns=(node.time, node.time), dir_fd=folder, follow_symlinks=False)
         _own(folder, _PASSING, _owner(folder, name))
         os.rename(_PASSING, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:

@@ -76,7 +76,7 @@ class _Reader:
         if before is not None and before.kind == "directory" and after.kind != "directory":
             with _opened(lower, name) as below:
                 self._hidden(None, below, f"{path}/")
-        if before != after:
+        if before != after or before.time != after.time:
             self.deltas.append(Delta(path, before, after))
         if after.kind == "directory":
             with _opened(upper, name) as above:
@@ -120,7 +120,7 @@ def node_at(directory: int, name: str) -> Node | None:
             return Node("link", os.fsencode(os.readlink(name, dir_fd=directory)), 0o777)
         case stat.S_IFREG if seen.st_size <= _MOST_KEPT:
             with os.fdopen(os.open(name, _FILE, dir_fd=directory), "rb") as file:
-                return Node("file", file.read(_MOST_KEPT + 1), mode)
+                return Node("file", file.read(_MOST_KEPT + 1), mode, seen.st_mtime_ns)
     return Node("other", b"", mode)
 
 

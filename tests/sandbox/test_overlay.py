@@ -118,8 +118,23 @@ def plainly(text, folder):
 
 
 async def test_nothing_changed_is_nothing(standing, work):
-    ended = await overlay(standing, work, "touch a; grep -r one .")
+    ended = await overlay(standing, work, "grep -r one .; : >> a; chmod 644 a")
     assert not ended.changes
+
+
+async def test_what_was_built_stays_newer_than_its_source(standing, work, record):
+    (work / "stamp").write_text("")
+    os.utime(work / "stamp", (1, 1))
+    text = "echo new > source; sleep 0.02; cp source a.out; touch stamp; touch -d @1000 gone"
+    ended = await overlay(standing, work, text)
+    assert said(ended.changes) == {
+        "a.out": "added", "gone": "changed", "source": "added", "stamp": "changed",
+    }  # fmt: skip
+    assert {change.path.name for change in ended.changes.files(work)} == {"a.out", "source"}
+    await apply_changes(ended.changes, work, record)
+    at = {path.name: path.stat().st_mtime for path in work.iterdir()}
+    assert at["source"] < at["a.out"] <= at["stamp"]
+    assert at["gone"] == 1000
 
 
 ATTACKS = {

@@ -8,6 +8,7 @@ first: after an end in the midst the next who comes does the rest of it.
 import contextlib
 import ctypes
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -169,10 +170,12 @@ def _put(top: int, delta: Delta) -> None:
             os.utime(name, ns=(after.time, after.time), dir_fd=folder, follow_symlinks=False)
             return
         if after.kind == "directory":
+            mode = after.mode & ~stat.S_ISUID
             if before is None or before.kind != "directory":
                 os.mkdir(name, after.mode, dir_fd=folder)
+                mode |= os.stat(name, dir_fd=folder).st_mode & stat.S_ISGID  # as it comes by
                 _own(folder, name, os.fstat(folder))
-            os.chmod(name, after.mode & 0o777, dir_fd=folder)
+            os.chmod(name, mode, dir_fd=folder)
             return
         _replace(folder, name, after)
 

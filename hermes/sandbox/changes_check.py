@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from hermes.sandbox.changes import Changes, Delta, Node, Refusal
-from hermes.sandbox.changes_git import git_reason, is_bare
+from hermes.sandbox.changes_git import git_reason, is_bare, lies_bare
 from hermes.sandbox.changes_index import folded
 
 _OURS = ".hermes-v2"
@@ -37,7 +37,16 @@ def reason_of(delta: Delta, root: Path) -> str:
             return reason
     elif is_bare(parts[-1], delta):
         return "it makes a directory a repository, on whose settings git would act"
+    elif reason := _in_bare(parts, delta, root):
+        return reason
     return _kind(delta.path, delta.after) if delta.after else ""
+
+
+def _in_bare(parts: tuple[str, ...], delta: Delta, root: Path) -> str:
+    """Why a change in a repository without `.git`, which was there before, is refused."""
+    depths = (one for one in range(len(parts)) if lies_bare(root.joinpath(*parts[:one])))
+    depth = next(depths, None)
+    return "" if depth is None else git_reason(parts[depth:], delta, root)
 
 
 def _kind(path: str, node: Node) -> str:

@@ -59,6 +59,15 @@ def is_bare(name: str, delta: Delta) -> bool:
     return node.kind == "link" or bool(_HEAD.match(node.data))
 
 
+def lies_bare(folder: Path) -> bool:
+    """Whether git would take a directory that is there for a repository without `.git`."""
+    head = folder / "HEAD"
+    try:
+        return head.is_file() and bool(_HEAD.match(head.read_bytes()[:64]))
+    except OSError:
+        return False
+
+
 def _inner(rest: tuple[str, ...], delta: Delta, node: Node | None) -> str:
     path = "/".join(rest)
     if rest[0] in _FOLDERS:

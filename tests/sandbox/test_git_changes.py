@@ -256,6 +256,17 @@ def test_what_git_takes_for_a_repository_is_taken_for_one(work, head):
     assert reason_of(Delta("b/HEAD", None, Node("file", head, 0o644)), work)
 
 
+@pytest.mark.parametrize(
+    ("path", "good"),
+    [("b/hooks/post-receive", False), ("b/refs/heads/x", True), ("b/objects/11/22", True),
+     ("c/hooks/post-receive", True)],
+)  # fmt: skip
+def test_a_repository_without_a_name_is_held_where_it_was_there_before(work, path, good):
+    git(work, "init", "-q", "--bare", "b")
+    delta = Delta(path, None, Node("file", b"x", 0o755))
+    assert (not reason_of(delta, work)) is good
+
+
 async def test_a_remote_does_not_go_to_come_back_as_another(git_in, work):
     await git_in(f"{FIRST}; git remote add o https://example.org/mine.git")
     gone = await git_in("git remote remove o")

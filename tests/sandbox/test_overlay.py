@@ -137,6 +137,15 @@ async def test_what_was_built_stays_newer_than_its_source(standing, work, record
     assert at["gone"] == 1000
 
 
+async def test_directories_that_give_their_group_on_stay_so(standing, work, record):
+    for path in (work, work / "deep"):
+        path.chmod(0o2775)
+    ended = await overlay(standing, work, "mkdir a.d deep/n; chmod g-w deep")
+    await apply_changes(ended.changes, work, record)
+    for name in ("a.d", "deep", "deep/n"):
+        assert (work / name).stat().st_mode & stat.S_ISGID
+
+
 ATTACKS = {
     "mkdir -p .git/hooks; echo x > .git/hooks/pre-commit": ".git/hooks/pre-commit",
     "git init -q; echo x > .git/hooks/pre-commit": ".git/hooks/pre-commit",

@@ -43,6 +43,11 @@ _TAME = [
         (r"push\.default|merge\.conflictstyle|color\.ui", _WORD),
     )
 ]
+_WITHIN = [
+    (re.compile(r"safe\.directory"), re.compile(_TEXT)),
+    (re.compile(r"filter\.lfs\.(clean|smudge|process)"), re.compile(r"git-lfs [\w %-]+")),
+    (re.compile(r"filter\.lfs\.required"), re.compile(_YES)),
+]  # of a person's own, for a git that is held in: without them files look changed to it
 _LEADS = ("remote.*.url", "branch.*.remote")
 _STAYS = "remote.*.url"  # gone, it could come back as another with the next command
 _ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "\\": "\\", '"': '"'}
@@ -68,9 +73,9 @@ def config_reason(before: bytes, after: bytes) -> str:
 
 
 def describing(data: bytes) -> tuple[Entry, ...]:
-    """Of a person's settings those that only describe; of what cannot be read, nothing."""
+    """Of a person's settings what a git inside needs; of what cannot be read, nothing."""
     try:
-        return tuple(one for one in read_config(data) if _tame(one))
+        return tuple(one for one in read_config(data) if _tame(one) or _is_in(_WITHIN, *one))
     except ValueError:
         return ()
 
@@ -106,8 +111,11 @@ def _plain(middle: str) -> bool:
 
 
 def _tame(entry: Entry) -> bool:
-    form = _form(entry[0])
-    return any(name.fullmatch(form) and value.fullmatch(entry[1]) for name, value in _TAME)
+    return _is_in(_TAME, _form(entry[0]), entry[1])
+
+
+def _is_in(table: list[tuple[re.Pattern[str], re.Pattern[str]]], name: str, value: str) -> bool:
+    return any(one.fullmatch(name) and text.fullmatch(value) for one, text in table)
 
 
 class _Reader:

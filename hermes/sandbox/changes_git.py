@@ -26,7 +26,8 @@ _FILES = re.compile(
     re.VERBOSE,
 )
 _CONFLICTS = re.compile(r"rr-cache(/[0-9a-f]{40})?")
-_EMPTY_FOLDERS = {"hooks", "info", "branches", "worktrees", "rebase-merge"}
+_LARGE = (("objects",), ("tmp",), ("cache",))
+_EMPTY_FOLDERS = {"hooks", "lfs", "info", "branches", "worktrees", "rebase-merge"}
 _STEP = re.compile(
     rb"\s*(?:#.*|(?:pick|p|reword|r|edit|e|squash|s|fixup|f|drop|d|label|l|reset|t|merge|m"
     rb"|update-ref|u|break|b|noop)(?:\s.*)?)?"
@@ -72,6 +73,8 @@ def _inner(rest: tuple[str, ...], delta: Delta, node: Node | None) -> str:
     path = "/".join(rest)
     if rest[0] in _FOLDERS:
         return "objects of another repository" if "alternates" in rest[-1].casefold() else ""
+    if rest[0] == "lfs" and rest[1:2] in _LARGE:
+        return ""
     if path in _EMPTY_FOLDERS or _CONFLICTS.fullmatch(path):
         return "" if node is not None and node.kind == "directory" else _ACTS
     if path == "config":

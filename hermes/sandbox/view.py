@@ -17,6 +17,7 @@ from hermes.sandbox.changes_config import as_config, describing, read_config
 _THERE = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib64")))
 _SMALL = 1 << 20
 _VENV = "pyvenv.cfg"
+_GIT = ("/etc/gitconfig", ".config/git/config", ".gitconfig")
 _INSIDE = Path(HOME, "home")
 
 
@@ -55,12 +56,14 @@ class View:
         )
 
     def files(self) -> dict[str, bytes]:
-        """What the person's git says of them, for the git inside: names and ways, never programs.
+        """What the person's git says of them, for the git inside: names and ways, no programs.
+
+        But for git-lfs, without which its files would be committed whole.
 
         Blocking. Files that those include are not followed.
         """
         home = Path(self.env.get("HOME") or "/nowhere")
-        own = [_text(home / name) for name in (".config/git/config", ".gitconfig")]
+        own = [_text(home / name) for name in _GIT]
         ignored = [value for data in own for value in _values(data, "core.excludesfile")]
         place = home / (ignored[-1].removeprefix("~/") if ignored else ".config/git/ignore")
         found = {

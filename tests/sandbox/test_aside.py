@@ -238,14 +238,42 @@ async def test_git_inside_knows_whose_it_is_and_no_more(standing, tmp_path):
     env = clean_environment({"PATH": "/usr/bin:/bin", "HOME": str(home)})
     text = (
         "git init -q && touch a b.log && git add . && git commit -qm first && "
-        "git log --format='%an <%ae> %D' && git ls-files && git config --global --list"
+        "git log --format='%an <%ae> %D' && git ls-files && "
+        "git config --global --get-regexp '^(user|core|url|init)'"
     )
     async with Aside(View(env)) as aside:
         done = await aside.change(Command(("bash", "-c", text), root, env), root)
     assert done.finished.output.decode() == (
-        'Jo "J" Doe <jo@x> HEAD -> trunk\na\nuser.name=Jo "J" Doe\nuser.email=jo@x\n'
-        "init.defaultbranch=trunk\n"
+        'Jo "J" Doe <jo@x> HEAD -> trunk\na\nuser.name Jo "J" Doe\nuser.email jo@x\n'
+        "init.defaultbranch trunk\n"
     )
+
+
+async def test_large_files_are_committed_as_what_stands_for_them(standing, tmp_path):
+    home, root = tmp_path / "home", tmp_path / "root"
+    for place in (home / "bin", root):
+        place.mkdir(parents=True)
+    (home / "bin/git-lfs").write_text(
+        "#!/bin/sh\ncat >/dev/null; mkdir -p .git/lfs/objects/a .git/lfs/tmp\n"
+        "echo large >.git/lfs/objects/a/b; echo pointer\n"
+    )
+    (home / "bin/git-lfs").chmod(0o755)
+    (home / ".gitconfig").write_text(
+        '[user]\nname = J\nemail = j\n[safe]\ndirectory = *\n[filter "other"]\nclean = ./x\n'
+        '[filter "lfs"]\nclean = git-lfs clean -- %f\nrequired = true\nprocess = ./x\n'
+    )
+    env = clean_environment({"PATH": f"{home}/bin:/usr/bin:/bin", "HOME": str(home)})
+    text = (
+        "git init -q && echo '* filter=lfs' > .gitattributes && echo large > a && git add a && "
+        "git commit -qm first && git show HEAD:a && git config --global --get-regexp 's.*[.]'"
+    )
+    async with Aside(View(env)) as aside:
+        done = await aside.change(Command(("bash", "-c", text), root, env), root)
+    said = done.finished.output.decode()
+    assert said.startswith("pointer\n"), said
+    assert "safe.directory *\nfilter.lfs.clean git-lfs clean -- %f\nfilter.lfs.required" in said
+    assert "./x" not in said
+    assert done.changes.refused == ()
 
 
 def test_hermes_own_places_in_a_project_are_hidden(tmp_path):

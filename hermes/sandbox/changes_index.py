@@ -27,7 +27,7 @@ def folded(name: str) -> str:
 def index_reason(data: bytes) -> str:
     """Why an index is refused; empty when it is not."""
     try:
-        return "" if all(map(_is_plain, _names(data))) else f"git's index names {_NOWHERE}"
+        return "" if all(map(_is_plain, list(_names(data)))) else f"git's index names {_NOWHERE}"
     except (ValueError, struct.error, IndexError):
         return "git's index cannot be read here"
 

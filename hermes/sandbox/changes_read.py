@@ -16,6 +16,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPAQUE = "user.overlay.opaque"
 _MOST_KEPT = 256 << 20
+_LARGE = 1 << 20  # a larger file that only was touched is not read, nor a change
 _DEEPEST = 100
 _BITS = 0o7777
 
@@ -65,6 +66,8 @@ class _Reader:
     def _one(self, upper: int, lower: int | None, path: str, *, covered: bool) -> None:
         name = path.rpartition("/")[2]
         seen = os.stat(name, dir_fd=upper, follow_symlinks=False)
+        if lower is not None and _is_same(upper, lower, name):
+            return
         before = None if lower is None else self._node(lower, path)
         if stat.S_ISCHR(seen.st_mode) and seen.st_rdev == 0:
             if before is not None and lower is not None:
@@ -124,9 +127,22 @@ def node_at(directory: int, name: str) -> Node | None:
     return Node("other", b"", mode)
 
 
+def _is_same(upper: int, lower: int, name: str) -> bool:
+    """Whether a large file is as it was: git touches its packs whenever it has use for them."""
+    with suppress(FileNotFoundError):
+        above, below = (os.stat(name, dir_fd=one, follow_symlinks=False) for one in (upper, lower))
+        alike = (above.st_mode, above.st_size) == (below.st_mode, below.st_size)
+        if alike and stat.S_ISREG(above.st_mode) and above.st_size > _LARGE:
+            with _opened(upper, name, _FILE) as new, _opened(lower, name, _FILE) as old:
+                while (piece := os.read(new, _LARGE)) == os.read(old, _LARGE):
+                    if not piece:
+                        return True
+    return False
+
+
 @contextmanager
-def _opened(directory: int | None, name: str) -> Iterator[int]:
-    fd = os.open(name, _DIRECTORY, dir_fd=directory)
+def _opened(directory: int | None, name: str, flags: int = _DIRECTORY) -> Iterator[int]:
+    fd = os.open(name, flags, dir_fd=directory)
     try:
         yield fd
     finally:

@@ -146,6 +146,18 @@ async def test_directories_that_give_their_group_on_stay_so(standing, work, reco
         assert (work / name).stat().st_mode & stat.S_ISGID
 
 
+async def test_a_large_file_that_is_only_touched_is_not_read_nor_too_much(standing, work):
+    with (work / "pack").open("wb") as file:
+        file.truncate(200 << 20)
+    ended = await overlay(standing, work, "touch pack; echo x >> a", disk=1 << 30, file=1 << 30)
+    assert ended.ok, ended.stderr
+    assert (said(ended.changes), ended.changes.refused) == ({"a": "changed"}, ())
+    text = "printf x | dd of=pack conv=notrunc seek=1500000 bs=1 status=none; chmod 600 a"
+    os.truncate(work / "pack", 2 << 20)
+    ended = await overlay(standing, work, text)
+    assert said(ended.changes) == {"a": "changed", "pack": "changed"}
+
+
 ATTACKS = {
     "mkdir -p .git/hooks; echo x > .git/hooks/pre-commit": ".git/hooks/pre-commit",
     "git init -q; echo x > .git/hooks/pre-commit": ".git/hooks/pre-commit",

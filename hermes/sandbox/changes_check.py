@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from hermes.sandbox.changes import Changes, Delta, Node, Refusal
-from hermes.sandbox.changes_git import git_reason, is_bare, lies_bare
+from hermes.sandbox.changes_git import git_reason, hooks_of, is_bare, lies_bare
 from hermes.sandbox.changes_index import folded
 
 _OURS = ".hermes-v2"
@@ -21,7 +21,8 @@ _SPECIAL_BITS = 0o6000
 
 def checked(changes: Changes, root: Path) -> Changes:
     """The same changes with the refusals added; `root`: where they would be made."""
-    judged = [(one, reason_of(one, root)) for one in changes.deltas]
+    hooks = hooks_of(root)
+    judged = [(one, reason_of(one, root) or _hook(one.path, hooks)) for one in changes.deltas]
     found = [Refusal(one.path, reason) for one, reason in judged if reason]
     return replace(changes, refused=(*changes.refused, *found))
 
@@ -40,6 +41,12 @@ def reason_of(delta: Delta, root: Path) -> str:
     elif reason := _in_bare(parts, delta, root):
         return reason
     return _kind(delta.path, delta.after) if delta.after else ""
+
+
+def _hook(path: str, hooks: str) -> str:
+    """Why a change to what the project's own git runs for hooks is refused."""
+    within = hooks and PurePosixPath(path).is_relative_to(hooks)
+    return "git's hooks, by core.hooksPath: they act whenever git runs" if within else ""
 
 
 def _in_bare(parts: tuple[str, ...], delta: Delta, root: Path) -> str:

@@ -65,11 +65,20 @@ def config_reason(before: bytes, after: bytes) -> str:
     if kept != wild:
         odd = [one for one in wild if one not in kept] or [one for one in kept if one not in wild]
         return f"git's setting {odd[0][0] if odd else 'order'}: {_ACTS}"
-    for name in dict.fromkeys(name for name, _ in old if _form(name) in _LEADS):
-        now = [text for key, text in new if key == name]
-        if (now or _form(name) == _STAYS) and now != [text for key, text in old if key == name]:
+    was, now = _leading(old), _leading(new)
+    for name, texts in was.items():
+        if now.get(name) != texts and (name in now or _form(name) == _STAYS):
             return f"git's setting {name}: it would lead elsewhere than it did"
     return ""
+
+
+def _leading(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    """Where each remote and branch leads."""
+    found: dict[str, list[str]] = {}
+    for name, text in entries:
+        if _form(name) in _LEADS:
+            found.setdefault(name, []).append(text)
+    return found
 
 
 def describing(data: bytes) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from hermes.sandbox.changes import Delta, Node
-from hermes.sandbox.changes_config import config_reason
+from hermes.sandbox.changes_config import config_reason, read_config
 from hermes.sandbox.changes_index import conflicts_reason, folded, index_reason
 
 _FOLDERS = {"objects", "refs", "logs"}
@@ -67,6 +67,18 @@ def lies_bare(folder: Path) -> bool:
         return head.is_file() and bool(_HEAD.match(head.read_bytes()[:64]))
     except OSError:
         return False
+
+
+def hooks_of(root: Path) -> str:
+    """The directory of the workspace in which its git looks for hooks, where it was told of one."""
+    config = root / ".git/config"
+    try:
+        read = read_config(config.read_bytes()) if config.is_file() else ()
+    except (OSError, ValueError):
+        return ""
+    place = dict(read).get("core.hookspath", "")
+    path = posixpath.normpath(posixpath.join(root, place)).removesuffix("/_")  # husky's own
+    return "" if path == str(root) or not place else posixpath.relpath(path, root)
 
 
 def _inner(rest: tuple[str, ...], delta: Delta, node: Node | None) -> str:

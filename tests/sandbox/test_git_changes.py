@@ -267,6 +267,26 @@ def test_a_repository_without_a_name_is_held_where_it_was_there_before(work, pat
     assert (not reason_of(delta, work)) is good
 
 
+@pytest.mark.parametrize(("place", "refused"), [
+    ("my hooks", {"my hooks/pre-push"}), (".husky/_", {".husky/_/h", ".husky/pre-commit"}),
+    ("{work}/hooks", {"hooks/x"}), (".", set()), ("/elsewhere", set()), ("..", set()),
+])  # fmt: skip
+async def test_hooks_that_lie_elsewhere_are_hooks(git_in, work, place, refused):
+    await git_in(FIRST)
+    git(work, "config", "core.hooksPath", place.format(work=work))
+    text = "mkdir -p 'my hooks' .husky/_ hooks; for one in 'my hooks/pre-push' .husky/_/h "
+    found = await git_in(text + '.husky/pre-commit hooks/x; do echo x > "$one"; done')
+    assert refused <= set(found)
+    assert bool(found) is bool(refused)
+
+
+def test_many_remotes_take_no_time_for_each_pair():
+    lines = [f'[remote "r{n}"]\nurl=/r{n}\n' for n in range(12_000)]
+    before, after = "".join(lines).encode(), "".join([*lines, "[user]\nname=J\n"]).encode()
+    assert config_reason(before, after) == ""
+    assert "remote.r7.url" in config_reason(before, after.replace(b"url=/r7\n", b"url=/r8\n"))
+
+
 async def test_a_remote_does_not_go_to_come_back_as_another(git_in, work):
     await git_in(f"{FIRST}; git remote add o https://example.org/mine.git")
     gone = await git_in("git remote remove o")

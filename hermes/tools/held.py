@@ -162,13 +162,17 @@ def _tried(held: Held, done: Overlaid, context: ToolContext, timeout: float) -> 
 def _worth_keeping(changes: Sequence[Change]) -> tuple[tuple[Change, ...], str]:
     """What goes to the journal: all but the largest files, where all is too much; and those.
 
-    Nor does a file whose name is no text.
+    Nor does a file whose name is no text. A repository goes there whole or not at all: half of
+    it taken back, as a pack without the one that it replaced, would be none.
     """
     room, lost = _KEPT, set[Path]()
     for change in sorted(changes, key=lambda one: len(one.before or b"")):
         room -= len(change.before or b"")
         if room < 0 or str(change.path) != encodable(str(change.path)):
             lost.add(change.path)
+    inner = {change.path for change in changes if ".git" in change.path.parts}
+    if inner & lost:
+        lost |= inner
     kept = tuple(change for change in changes if change.path not in lost)
     return kept, _some([shown(path.name) for path in sorted(lost)])
 

@@ -142,6 +142,16 @@ async def test_a_program_that_the_project_has_runs_only_inside(bench, shell, sta
         assert (await ask("Bash", command=f"cat {root.parent}/key")).text == "mine\nexit code 0"
 
 
+async def test_a_repository_is_taken_back_whole_or_not(ask, root, journal):
+    pack = root / ".git/objects/pack/pack-1.pack"
+    pack.parent.mkdir(parents=True)
+    pack.write_bytes(bytes(70 << 20))
+    done = await ask("Bash", command="cd .git/objects/pack; mv pack-1.pack pack-2.pack; "
+                     "echo new > pack-3.pack; echo n > ../../../n")  # fmt: skip
+    assert done.text.startswith("exit code 0\nnote: /undo does not bring back: pack-1.pack, pack-2")
+    assert ("intent", "1", ["n"]) in journal.said
+
+
 async def test_a_name_that_is_no_text_is_made_and_not_kept(ask, root, journal):
     done = await ask("Bash", command="echo x > $'\\xff'; echo y > b")
     assert done.text == "exit code 0\nnote: /undo does not bring back: \\udcff"

@@ -1,5 +1,6 @@
 """What this machine offers, and the tools that need nothing but it: the first that is furnished."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -35,7 +36,7 @@ class Found:
 def find(settings: Settings, environ: Mapping[str, str]) -> Found:
     """Look up what lies on this machine; blocking."""
     env = clean_environment(environ)
-    path = env.get("PATH")
+    path = f"{os.defpath}:{env.get('PATH', '')}"  # the machine's first: PATH may name a project's
     return Found(
         soul=read_soul(soul_path(settings.config_dir)),
         skins=(settings.config_dir / "skins", shipped("skins")),

@@ -5,7 +5,9 @@ write elsewhere. Hooks of a commit are the person's own and do run; that is why 
 """
 
 import shlex
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import anyio.to_thread
 import msgspec
@@ -14,6 +16,7 @@ from hermes.core.tool import Effect, Outcome, Place, Subject, Tool, ToolContext
 from hermes.errors import ToolFailure
 from hermes.policy import paths
 from hermes.policy.readonly import git_effect
+from hermes.sandbox.environment import apart_from
 from hermes.sandbox.shell import Command, Shell
 from hermes.tools.disk import resolve
 from hermes.tools.shell import DEFAULT_S, told
@@ -87,10 +90,11 @@ def git(shell: Shell, env: Mapping[str, str]) -> Tool:
             quiet = _QUIET
         if words[0] in _DIFFS:
             words[1:1] = ["--no-ext-diff", "--no-textconv"]
+        program, apart = await anyio.to_thread.run_sync(_programs, env, context.place.root)
         command = Command(
-            ("git", *quiet, *words),
+            (program, *quiet, *words),
             context.place.cwd,
-            {**env, **_ENVIRONMENT},
+            {**(apart if quiet else env), **_ENVIRONMENT},
             timeout_s=DEFAULT_S,
             cap_bytes=context.result_chars * 4,
         )
@@ -104,6 +108,15 @@ def git(shell: Shell, env: Mapping[str, str]) -> Tool:
         subject=_subject,
         run=run,
     )
+
+
+def _programs(env: Mapping[str, str], root: Path) -> tuple[str, Mapping[str, str]]:
+    """Where git lies, and an environment for reads: a command may have put a git in the project.
+
+    A commit's hooks find what lies there, as the person's do.
+    """
+    apart = apart_from(root, env)
+    return shutil.which("git", path=apart["PATH"]) or "git", apart
 
 
 def _stay_inside(words: list[str], place: Place) -> None:

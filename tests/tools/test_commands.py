@@ -5,6 +5,7 @@ import anyio
 import pytest
 
 from hermes.errors import ToolFailure
+from hermes.sandbox.environment import clean_environment
 from hermes.tools.git import git, words_of
 from hermes.tools.shell import bash
 
@@ -183,3 +184,27 @@ def test_harmless_options_pass():
     assert words_of("git diff --text --no-ext-diff -- --output")[0] == "diff"
     with pytest.raises(ToolFailure):
         words_of("diff --tex --textc")
+
+
+@pytest.fixture
+def planted(root):
+    """A repository, and programs that a command inside could have put into the project."""
+    subprocess.run(["git", "init", "-q", root], check=True)
+    (root / "bin").mkdir()
+    for name in ("git", "uname"):
+        (root / "bin" / name).write_text("#!/bin/sh\necho planted\n")
+        (root / "bin" / name).chmod(0o755)
+    for name in ("name", "email"):
+        subprocess.run(["git", "-C", root, "config", f"user.{name}", "x"], check=True)
+    hook = root / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\nuname\nexit 1\n")
+    hook.chmod(0o755)
+    return clean_environment({"PATH": f"{root}/bin:/usr/bin:/bin"})
+
+
+async def test_git_is_never_one_that_the_project_has(bench, shell, planted):
+    ask = bench.use(git(shell, planted))
+    for command in ("status", "stash list", "branch"):
+        assert "planted" not in (await ask("Git", command=command)).text
+    done = await ask("Git", command="commit --allow-empty -m x")
+    assert "planted" in done.text  # by the person's hook, with the person's PATH

@@ -108,13 +108,14 @@ def _do(top: int, deltas: Sequence[Delta]) -> None:
     done: list[Delta] = []
     try:
         for delta in deltas:
-            _put(top, delta)
             done.append(delta)
+            _put(top, delta)
         _sync(top, deltas)
     except OSError:
         for delta in reversed(done):
             with contextlib.suppress(OSError):
-                _put(top, Delta(delta.path, delta.after, delta.before))
+                if (now := _now(top, delta.path)) != delta.before:
+                    _put(top, Delta(delta.path, now, delta.before))
         raise
 
 

@@ -73,6 +73,8 @@ def _link(path: str, target: str) -> str:
     if target.startswith("/"):
         return f"a link out of the workspace, to {target}"
     steps = [step for step in target.split("/") if step not in {"", "."}]
+    if {".git", _OURS} & set(map(folded, steps)):
+        return "a link to what acts whenever git or Hermes runs"
     down = [step for step in steps[_leading(steps) :] if step == ".."]
     landed = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if down or landed == ".." or landed.startswith("../"):

@@ -179,6 +179,8 @@ ATTACKS = {
     "ln -s ../../secret out": "out",
     "ln -s deep/er/../../.. out": "out",
     "mkdir x; ln -s ../.. x/out": "x/out",
+    "mkdir x; ln -s ../.git/hooks/post-merge x/notes": "x/notes",
+    "ln -s .Hermes-V2/policy.toml notes": "notes",
     "mkfifo pipe": "pipe",
     "cp /bin/true s; chmod u+s s": "s",
     "mkdir .hermes-v2; echo 'allow = [\"*\"]' > .hermes-v2/policy.toml": ".hermes-v2/policy.toml",
@@ -260,6 +262,17 @@ async def test_a_failure_half_way_undoes_the_rest(tmp_path, record):
     (folder / "a").chmod(0o644)
     with pytest.raises(ToolFailure):
         await apply_changes(Changes(deltas), folder, record)
+    assert tree(folder) == {"a": (stat.S_IFREG, 0o644, b"one")}
+
+
+async def test_a_change_of_kind_that_fails_leaves_what_was_there(tmp_path, record):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "a").write_text("one")
+    (folder / "a").chmod(0o644)
+    link = Delta("a", Node("file", b"one", 0o644), Node("link", b"n" * 5000, 0o777))
+    with pytest.raises(ToolFailure):
+        await apply_changes(Changes((link,)), folder, record)
     assert tree(folder) == {"a": (stat.S_IFREG, 0o644, b"one")}
 
 

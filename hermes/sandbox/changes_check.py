@@ -40,7 +40,7 @@ def reason_of(delta: Delta, root: Path) -> str:
         return "it makes a directory a repository, on whose settings git would act"
     elif reason := _in_bare(parts, delta, root):
         return reason
-    return _kind(delta.path, delta.after) if delta.after else ""
+    return _kind(delta.path, delta.after, root) if delta.after else ""
 
 
 def _hook(path: str, hooks: str) -> str:
@@ -56,20 +56,22 @@ def _in_bare(parts: tuple[str, ...], delta: Delta, root: Path) -> str:
     return "" if depth is None else git_reason(parts[depth:], delta, root)
 
 
-def _kind(path: str, node: Node) -> str:
+def _kind(path: str, node: Node, root: Path) -> str:
     if node.kind == "other":
         return "a device, pipe or socket"
     if node.mode & _SPECIAL_BITS and node.kind == "file":
         return "runs as another user (setuid)"
     if node.kind == "link":
-        return _link(path, node.data.decode(errors="surrogateescape"))
+        return _link(path, node.data.decode(errors="surrogateescape"), root)
     return ""
 
 
-def _link(path: str, target: str) -> str:
+def _link(path: str, target: str, root: Path) -> str:
     """Steps up may only come first: after a name they would follow where another link leads."""
     if _PROGRAM.fullmatch(f"/{path}") and _PROGRAM.fullmatch(target):
         return ""  # a virtual environment's way to its interpreter
+    if target.startswith(f"{root}/"):
+        path, target = "", target.removeprefix(f"{root}/").lstrip("/")
     if target.startswith("/"):
         return f"a link out of the workspace, to {target}"
     steps = [step for step in target.split("/") if step not in {"", "."}]

@@ -91,6 +91,9 @@ class View:
             if not place.is_absolute() or not place.is_dir() or home.is_relative_to(place):
                 continue
             found += _whole(place, home)
+            own = place.is_relative_to(home) and not place.is_relative_to(root)
+            if own and os.access(place, os.R_OK):
+                found += _led_to(place, home)
         good = [one for one in found if not self._shows_own(one)]
         return [one for one in good if not any(one != each and one.is_relative_to(each)
                                                for each in good)]  # fmt: skip
@@ -138,8 +141,22 @@ def _whole(place: Path, home: Path) -> list[Path]:
     return [place]
 
 
+def _led_to(place: Path, home: Path) -> list[Path]:
+    """Where the links of a person's own directory of programs lead, as pipx, uv and npm lay them.
+
+    Only what is theirs: a virtual environment, or a directory of packages.
+    """
+    found: dict[Path, None] = {}
+    for link in sorted(one for one in place.iterdir() if one.is_symlink()):
+        real = Path(os.path.realpath(link))
+        packages = [one for one in real.parents if one.name == "node_modules"]
+        venvs = [one for one in real.parents[1:2] if _is_venv(one)]
+        found |= dict.fromkeys([*packages[-1:], *venvs, *(_base(venvs[0], home) if venvs else ())])
+    return list(found)
+
+
 def _is_venv(path: Path) -> bool:
-    return (path / _VENV).is_file()
+    return os.access(path / _VENV, os.R_OK)  # who may not look is told no, and not more
 
 
 def _base(venv: Path, home: Path) -> list[Path]:

@@ -211,6 +211,22 @@ def test_programs_are_shown_with_what_they_need_and_no_more(open_folder, entry, 
     assert {bind.source for bind in binds} == {home / shown}
 
 
+def test_what_links_on_the_path_lead_to_is_shown(open_folder, python_in):
+    home, root = open_folder / "home", open_folder / "root"
+    tools = home / ".local/bin"
+    tools.mkdir(parents=True)
+    venv, packages = home / ".local/share/pipx/venvs/ruff", home / ".npm/lib/node_modules"
+    base = python_in(venv)
+    (packages / "eslint/node_modules/x").mkdir(parents=True)
+    (home / ".ssh").mkdir()
+    for name, led in {"ruff": venv / "bin/ruff", "eslint": packages / "eslint/node_modules/x/js",
+                      "key": home / ".ssh/id"}.items():  # fmt: skip
+        led.write_text("")
+        (tools / name).symlink_to(led)
+    binds = View({"PATH": f"{tools}:/usr/bin", "HOME": str(home)}).binds(root)
+    assert {bind.source for bind in binds} == {tools, venv, base, packages}
+
+
 async def test_where_nothing_can_be_laid_over_nothing_runs_and_it_is_told(standing):
     """What the kernel keeps there is no place for a layer, at least for root."""
     root = Path("/sys/module")

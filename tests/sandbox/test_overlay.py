@@ -219,6 +219,13 @@ async def test_a_commit_is_let_out(standing, work, record):
 @pytest.mark.parametrize(
     ("path", "target", "good"),
     [
+        ("x/y", "/w/a", True),
+        ("x/y", "/w//a/./b", True),
+        ("x/y", "/w/../a", False),
+        ("x/y", "/w/a/../../b", False),
+        ("x/y", "/w/.git/hooks/x", False),
+        ("x/y", "/w", False),
+        ("x/y", "/ww/a", False),
         (".venv/bin/python3", "/usr/bin/python3.11", True),
         ("bin/python", "/home/jo/.pyenv/versions/3.11.7/bin/python3", True),
         (".venv/bin/python3", "/usr/bin/../../secret/bin/python3", False),
@@ -227,7 +234,7 @@ async def test_a_commit_is_let_out(standing, work, record):
         ("python3", "/usr/bin/python3", False),
     ],
 )
-def test_a_virtual_environment_finds_its_interpreter(path, target, good):
+def test_a_link_leads_inside_or_to_an_interpreter(path, target, good):
     delta = Delta(path, None, Node("link", target.encode(), 0o777))
     assert (not reason_of(delta, Path("/w"))) is good
 

@@ -151,6 +151,6 @@ def _opened(directory: int | None, name: str, flags: int = _DIRECTORY) -> Iterat
 
 def _is_opaque(directory: int) -> bool:
     try:
-        return os.getxattr(directory, _OPAQUE) in {b"y", b"x"}
+        return os.getxattr(directory, _OPAQUE) == b"y"
     except OSError:
         return False

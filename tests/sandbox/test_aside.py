@@ -40,6 +40,23 @@ async def test_one_waits_after_the_first_look_and_serves_the_next(aside, tmp_pat
     assert (tmp_path / "a").read_text() == "2"
 
 
+async def test_the_shell_tools_own_words(aside, tmp_path):
+    text = "echo out; echo err >&2; echo two >> a; cat; pwd"
+    done = await aside.change(bash(tmp_path, text, stdin="in\n"), tmp_path)
+    assert done.finished.output == f"out\nerr\nin\n{tmp_path}\n".encode()
+    assert (done.finished.status, done.why) == (0, "exit")
+    assert [one.path for one in done.changes.deltas] == ["a"]
+
+
+async def test_a_long_output_loses_its_middle_and_a_late_one_its_end(aside, tmp_path):
+    ask = bash(tmp_path, "seq 100000; sleep 30", cap_bytes=1000, timeout_s=1.5)
+    done = await aside.change(ask, tmp_path)
+    assert done.finished.timed_out
+    assert done.finished.lines == 100_000
+    assert done.finished.truncated
+    assert done.finished.tail.endswith(b"100000\n")
+
+
 async def test_one_that_waits_keeps_the_time_of_its_command(aside, tmp_path, mark):
     await aside.look(bash(tmp_path, "true"), tmp_path)
     await until(lambda: aside.waits)

@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from hermes.sandbox.box import Box, Limits
 from hermes.sandbox.changes import Changes, Delta, Node
 from hermes.sandbox.changes_apply import apply_changes
 from hermes.sandbox.changes_check import checked, reason_of
-from hermes.sandbox.overlaid import run_overlaid
 from hermes.sandbox.standing import run
 
 
@@ -294,26 +292,6 @@ async def test_its_room_is_bounded(standing, work):
         standing, work, "head -c 20000000 /dev/zero > big; ls -l big | wc -l", disk=4 << 20
     )
     assert sum(len(one.after.data) for one in ended.changes.deltas) <= 4 << 20
-
-
-async def test_the_shell_tools_own_words(standing, work, command):
-    ask = replace(
-        command("echo out; echo err >&2; echo two >> a; cat; pwd", stdin="in\n"), cwd=work
-    )
-    told = []
-    done = await run_overlaid(standing, ask, work, on_output=told.append)
-    assert done.finished.output == f"out\nerr\nin\n{work}\n".encode() == b"".join(told)
-    assert (done.finished.status, done.why) == (0, "exit")
-    assert said(done.changes) == {"a": "changed"}
-
-
-async def test_a_long_output_loses_its_middle_and_a_late_one_its_end(standing, work, command):
-    ask = replace(command("seq 100000; sleep 30", cap_bytes=1000, timeout_s=1.5), cwd=work)
-    done = await run_overlaid(standing, ask, work)
-    assert done.finished.timed_out
-    assert done.finished.lines == 100_000
-    assert done.finished.truncated
-    assert done.finished.tail.endswith(b"100000\n")
 
 
 async def test_what_is_hidden_is_empty_inside(standing, work):

@@ -116,6 +116,7 @@ class TurnHooks:
         self, call: ToolCall, tool: Tool, decision: Decision, changes: Sequence[Change]
     ) -> Admission:
         self._asked.add(call.id)
+        diff = await anyio.to_thread.run_sync(diff_of, changes)
         with self._meter.waiting():
             answered = await self._kit.approvals.ask(
                 ApprovalAsked(
@@ -125,7 +126,7 @@ class TurnHooks:
                     arguments=plain_arguments(call.arguments),
                     rule=decision.always,
                     reason=decision.reason or decision.rule,
-                    diff=diff_of(changes),
+                    diff=diff,
                 ),
                 expected=self._request.interactive,
             )

@@ -9,14 +9,17 @@ from hermes.tools.plain import cut_line, shown
 
 DIFF_CHARS = 20_000
 MAX_LINES = 5_000
+_MOST_FILES = 100
 _NO_END = "\\ no newline at end of file"
 
 
 def diff_of(changes: Sequence[Change], room: int = DIFF_CHARS) -> str:
     """The changes as one diff; binary files and whole rewrites of long ones are counted only."""
     lines: list[str] = []
-    for change in changes:
+    for change in changes[:_MOST_FILES]:
         lines += _one(change)
+    if (more := len(changes) - _MOST_FILES) > 0:
+        lines.append(f"[{more} more files]")
     kept: list[str] = []
     for number, line in enumerate(lines):
         room -= len(line) + 1

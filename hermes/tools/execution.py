@@ -23,7 +23,6 @@ from hermes.tools.plain import encodable, ends
 
 _NAME_CHARS = 64
 NOTHING_KEPT = "nothing that it did was kept"
-_MOST_SHOWN = 100  # files of one command in its diff
 
 
 class _None(msgspec.Struct, frozen=True):
@@ -121,7 +120,7 @@ class Execution:
                 outcome = await self._answer(_settled(tried, tried.settle))
             for token in tokens:
                 await self._journal(token, outcome)
-        shown = tried.changes[:_MOST_SHOWN] if outcome.ok else ()
+        shown = tried.changes if outcome.ok else ()
         return outcome, await anyio.to_thread.run_sync(diff_of, shown)
 
     async def _let(self, tool: Tool, tried: Tried) -> Tried:

@@ -142,6 +142,12 @@ async def test_a_program_that_the_project_has_runs_only_inside(bench, shell, sta
         assert (await ask("Bash", command=f"cat {root.parent}/key")).text == "mine\nexit code 0"
 
 
+async def test_of_many_files_the_first_are_shown(ask, journal):
+    await ask("Bash", command="for n in $(seq 150); do : > f$n; done")
+    assert journal.diffs["1"].endswith("[50 more files]")
+    assert journal.diffs["1"].count("+++") == 100
+
+
 async def test_a_repository_is_taken_back_whole_or_not(ask, root, journal):
     pack = root / ".git/objects/pack/pack-1.pack"
     pack.parent.mkdir(parents=True)

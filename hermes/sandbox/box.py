@@ -44,6 +44,7 @@ class Box:
     (`inet` False: not even that). A `workspace` can be changed inside at its own path; outside
     it stays as it is, and the changes come back as a list; what lies at `hidden` in it is empty
     inside. `live`: it is the workspace itself, as it is at each moment, and cannot be changed.
+    `idle`: it runs when nobody else wants the processor, where the machine has `chrt`.
     `env` is added to a bare environment. `network`: the machine's own, all of it. `metered`: the
     kernel's own account is asked for, a few ms.
     """
@@ -59,6 +60,7 @@ class Box:
     live: bool = False
     network: bool = False
     nice: int = 0
+    idle: bool = False
     metered: bool = False
 
 

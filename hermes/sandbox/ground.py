@@ -44,6 +44,7 @@ class Ground:
 
     bwrap: str
     unshare: str
+    chrt: str
     python: str
     prefix: str
     kernel: str
@@ -65,6 +66,7 @@ def find_ground() -> Ground:
     return Ground(
         bwrap=_program("bwrap"),
         unshare=_program("unshare"),
+        chrt=_program("chrt"),
         python=python,
         prefix=prefix,
         kernel=platform.release(),

@@ -114,7 +114,8 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
             # With a workspace its first step drops to the account, after what only root can do.
             account = None if box.workspace else ground.account
             fds = (*made.fds, theirs.fileno(), *(meter.fds if meter else ()))
-            argv = [*(meter.argv if meter else ()), *made.argv]
+            idle = [ground.chrt, "--idle", "0"] if box.idle and ground.chrt else []
+            argv = [*idle, *(meter.argv if meter else ()), *made.argv]
             process = await _spawn(account, wires, argv, fds)
         try:
             made.close()

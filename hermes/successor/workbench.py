@@ -118,6 +118,7 @@ class Workbench:
             env={"PYTHONPATH": REPO, "HERMES_V2_HOME": f"{HOME}/hermes", **view.env},
             cwd=view.cwd,
             nice=NICE,
+            idle=self.quiet is not never_waits,  # somebody takes turns here
         )
 
     async def run(

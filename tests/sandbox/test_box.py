@@ -234,3 +234,9 @@ async def test_a_nice_box_gives_way_between_sessions_too(standing):
     own, group = ended.stdout.decode().splitlines()
     assert int(own) == min(19, os.nice(0) + 7)
     assert group.endswith("nice 7")
+
+
+async def test_an_idle_box_runs_when_nobody_else_does(standing):
+    text = "import os; print(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    ended = await run(standing, Box(idle=True), ["/usr/bin/python3", "-c", text])
+    assert ended.stdout == b"True\n"

@@ -131,9 +131,7 @@ def test_a_chat_that_is_killed_leaves_nothing(stranger, number):
         screen.type("go\r")
         wait_for(f"sleep {number}")
         running = descendants(screen.child.pid)
-        assert (
-            len(running) == 3
-        )  # guard and keeper, or bubblewrap twice; the shell
+        assert len(running) == 3  # guard and keeper, or bubblewrap twice; the shell
         kill(screen.child.pid)
         wait_gone(running)
 

@@ -39,6 +39,7 @@ SUITE = ("tests/policy", "tests/memory", "tests/prompt")
 LAST = "tests/core/test_merkle.py"
 TURNS = 8
 PAUSE_S = 1.5  # a trial gives way to turns: beside somebody who never pauses it stands still
+PEER = ["chrt", "--idle", "0", sys.executable, "-c", "while True: pass"]
 PATCH = """--- /dev/null
 +++ b/hermes/core/tried.py
 @@ -0,0 +1 @@
@@ -152,10 +153,13 @@ async def beside_a_store(some: Forks, place: Path, size: int, times: int) -> lis
 
 
 async def turns(door: Door, laps: int) -> list[Row]:
-    """Turns of an owner while it tries a change of itself, and while it tries none, turn about."""
-    taken: dict[bool, list[float]] = {True: [], False: []}
+    """Turns of an owner while it tries a change of itself, and while it tries none, turn about.
 
-    async def talk(beside: bool, count: int) -> None:  # noqa: FBT001 - which of the two
+    The peer is a plain program, outside of any box, that computes only what nobody else wants.
+    """
+    taken: dict[str, list[float]] = {"trial": [], "alone": [], "peer": []}
+
+    async def talk(beside: str, count: int) -> None:
         for _ in range(count):
             start = time.perf_counter()
             await anyio.to_thread.run_sync(door.turn, "hello")
@@ -168,21 +172,28 @@ async def turns(door: Door, laps: int) -> list[Row]:
         await anyio.to_thread.run_sync(partial(other.query, "successor.run", wish=wish))
         ended.set()
 
-    await talk(beside=False, count=TURNS)
-    taken[False].clear()
+    await talk("alone", count=TURNS)
+    taken["alone"].clear()
     for _ in range(laps):
-        await talk(beside=False, count=TURNS)
+        await talk("alone", count=TURNS)
+        peers = [await anyio.open_process(PEER, stdout=None, stderr=None) for _ in range(2)]
+        await talk("peer", count=TURNS)
+        for peer in peers:
+            peer.kill()
+            await peer.aclose()
         ended, other = anyio.Event(), door.another()
         async with anyio.create_task_group() as group:
             group.start_soon(trial, other, ended)
             while not ended.is_set():
-                await talk(beside=True, count=1)
+                await talk("trial", count=1)
         other.close()
-        await talk(beside=False, count=TURNS)
-    slower = 100 * (median(taken[True]) / median(taken[False]) - 1)
-    row = at_most("turns while a change is tried: slower by", slower, "%", 10)
-    alone = f"{median(taken[False]):.0f} ms alone, {len(taken[True])} turns beside {laps} trials"
-    return [row._replace(limit=f"{row.limit}; {alone}")]
+        await talk("alone", count=TURNS)
+    alone = median(taken["alone"])
+    slower = {name: 100 * (median(times) / alone - 1) for name, times in taken.items()}
+    row = at_most("turns while a change is tried: slower by", slower["trial"], "%", 10)
+    seen = f"{alone:.0f} ms alone, {len(taken['trial'])} turns beside {laps} trials"
+    peer = told("turns beside two idle programs outside: slower by", slower["peer"], "%")
+    return [peer, row._replace(limit=f"{row.limit}; {seen}")]
 
 
 async def measure(place: Path, door: Door, quick: bool) -> list[Row]:  # noqa: FBT001 - as given

@@ -17,6 +17,7 @@ import anyio
 
 from hermes.core.candidate import Goal
 from hermes.core.verdict import Evidence
+from hermes.errors import BudgetSpent
 from hermes.models.model import Model
 from hermes.sandbox.box import HOME, Bind, Box, Ended, Limits, Wires
 from hermes.sandbox.boxing import Boxed
@@ -33,6 +34,8 @@ STATE = f"{HOME}/state.json"
 NICE = 15
 """Beside a turn that computes, a box gets a thirtieth of a core."""
 _WAITS_S = 2.0
+NOBODYS = frozenset({"wall clock", "machine memory"})
+"""Limits of a box that say nothing of the candidate."""
 Side = Literal["parent", "candidate"]
 OpenModel = Callable[[], Awaitable[Model]]
 """Opens what a task may ask; raises ModelError."""
@@ -172,6 +175,13 @@ class Stage(Protocol):
     async def judge(self, bench: Workbench) -> Evidence:
         """Look at the candidate; raises only where the machine, not the candidate, is at fault."""
         ...
+
+
+def not_starved(ended: Ended, what: str) -> Ended:
+    """The same; raises BudgetSpent where it got too little of the machine to come to its end."""
+    if ended.why in NOBODYS:
+        raise BudgetSpent(f"{what} ended by {ended.why}: the machine is busy", "try it again")
+    return ended
 
 
 def interpreter() -> tuple[Bind, ...]:

@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from hermes.sandbox.box import HOME, Bind, Limits
 from hermes.successor.judge.remark import Remark, plain
-from hermes.successor.workbench import REPO, Side, View, Workbench
+from hermes.successor.workbench import REPO, Side, View, Workbench, not_starved
 
 _CONTRACTS = f"{HOME}/judge/pyproject.toml"
 _LIMITS = Limits(cpu_s=30, wall_s=45.0, processes=16, disk=32 << 20, inodes=500)
@@ -24,7 +24,7 @@ _MOST = 20
 
 
 async def look_at_layers(bench: Workbench) -> list[Remark]:
-    """Contracts that the parent keeps and the candidate breaks."""
+    """Contracts that the parent keeps and the candidate breaks; raises as `not_starved`."""
     if not any(one.path.startswith(_TOPS) and one.path.endswith(".py") for one in bench.deltas):
         return []
     contracts = bench.parent / "pyproject.toml"
@@ -57,7 +57,7 @@ def _can_be_checked(contracts: Path) -> bool:
 async def _checked(bench: Workbench, side: Side, contracts: Path) -> tuple[int, str]:
     view = View(limits=_LIMITS, read=(Bind(contracts, Path(_CONTRACTS)),), cwd=REPO)
     argv = bench.python("-I", "-c", _RUN, "--config", _CONTRACTS, "--no-cache")
-    ended = await bench.run(side, argv, view)
+    ended = not_starved(await bench.run(side, argv, view), "looking at the layers")
     said = ended.stdout if ended.stdout.strip() else ended.stderr
     status = ended.status if ended.why == "exit" else -1
     return status, said.decode(errors="replace")

@@ -9,7 +9,7 @@ import msgspec
 
 from hermes.sandbox.box import HOME, Bind, Limits, Wires
 from hermes.successor.judge.remark import Remark, Weight, plain
-from hermes.successor.workbench import View, Workbench
+from hermes.successor.workbench import View, Workbench, not_starved
 
 PARENT = f"{HOME}/parent"
 """Where the parent's tree lies inside, beside the candidate's."""
@@ -44,7 +44,8 @@ class Module(msgspec.Struct, frozen=True):
 async def read_modules(bench: Workbench) -> dict[str, Module]:
     """Every changed module that is there afterwards, by path.
 
-    One that broke the reader says so in `error`.
+    One that broke the reader says so in `error`. Raises BudgetSpent as `not_starved` does: the
+    reader runs nothing of the candidate, so that it can only have waited for the processor.
     """
     paths = [one.path for one in bench.deltas if one.after and one.path.endswith(".py")]
     if not paths:
@@ -53,6 +54,7 @@ async def read_modules(bench: Workbench) -> dict[str, Module]:
     view = View(limits=_LIMITS, read=(Bind(bench.parent, Path(PARENT)), Bind(here, Path(_SCRIPT))))
     argv = bench.python("-I", "-S", _SCRIPT)
     ended = await bench.run("candidate", argv, view, Wires(stdin=json.dumps(paths).encode()))
+    not_starved(ended, "reading the changed modules")
     read = await anyio.to_thread.run_sync(_heard, ended.stdout, paths)
     lost = "the reader ended before it" if ended.ok else f"the reader was ended: {ended.why}"
     return {path: read.get(path, Module(path, error=lost)) for path in paths}

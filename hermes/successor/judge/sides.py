@@ -13,10 +13,9 @@ import anyio
 from hermes.successor.judge.drive import ANSWER_S, Answer, Driven
 from hermes.successor.judge.inputs import Op, script_text
 from hermes.successor.judge.lines import Broken
+from hermes.successor.workbench import NOBODYS
 
 Json = Any
-NOBODYS = {"wall clock", "machine memory"}
-"""Limits of a box that say nothing of the candidate."""
 _SLOW_S = ANSWER_S / 4  # a parent that takes this long is on a machine with too much to do
 
 

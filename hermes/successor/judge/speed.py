@@ -17,7 +17,7 @@ import msgspec
 from hermes.core.verdict import Evidence, Outcome, Ratio
 from hermes.successor.judge.paired import Compared, Goal, Run, Side, Word, compare
 from hermes.successor.judge.workloads import answer_of, listed, metered, named, runs_on
-from hermes.successor.workbench import Workbench
+from hermes.successor.workbench import NOBODYS, Workbench
 
 _MOST_S = 90.0
 _LEAST_S = 2.0
@@ -140,7 +140,9 @@ async def _run(
     said = answer_of(ended)
     if not said or ended.used is None:
         says = f"{one.name} does not run on the {side}: {_why(ended.why, ended.status)}"
-        if ended.why == "wall clock" and _slow(one, ended.wall_ms):
+        if ended.why == "wall clock" and (
+            _slow(one, ended.wall_ms) or await _starved(bench, one.name, seed)
+        ):
             raise _Broken(f"{says}; the machine is busy", theirs=False)
         theirs = side == "candidate" and ended.why != "machine memory"
         raise _Broken(says, theirs=theirs)
@@ -154,6 +156,12 @@ async def _run(
     found = Run(cpu_s, ended.wall_ms / 1_000, ended.used.peak)
     one.took_s += found.took_s
     return found
+
+
+async def _starved(bench: Workbench, name: str, seed: int) -> bool:
+    """Whether the parent, asked now, does not come to its end either; raises BudgetSpent."""
+    bench.spend.check()
+    return (await metered(bench, "parent", name, seed)).why in NOBODYS
 
 
 def _slow(one: Measured, wall_ms: int) -> bool:

@@ -5,12 +5,13 @@ Cheap, so that it comes first: what does not start needs no benchmark.
 
 import json
 import re
+from collections.abc import Sequence
 
 import msgspec
 
 from hermes.core.verdict import Evidence
 from hermes.sandbox.box import Ended, Wires
-from hermes.successor.workbench import REPO, Side, View, Workbench
+from hermes.successor.workbench import REPO, Side, View, Workbench, not_starved
 
 NAME = "starts"
 _MAIN = ("-m", "hermes.cli.main")
@@ -42,11 +43,11 @@ class Starts:
     decides = True
 
     async def judge(self, bench: Workbench) -> Evidence:
-        """Start it in three ways."""
-        version = await bench.run("candidate", bench.python(*_MAIN, "--version"))
+        """Start it in three ways; raises BudgetSpent where the machine lets nothing start."""
+        version = await _run(bench, "candidate", bench.python(*_MAIN, "--version"))
         if not (version.ok and _VERSION.fullmatch(version.stdout)):
             return self._fails("hermes --version", version)
-        usage = await bench.run("candidate", bench.python(*_MAIN, "--help"))
+        usage = await _run(bench, "candidate", bench.python(*_MAIN, "--help"))
         if not usage.ok:
             return self._fails("hermes --help", usage)
         return await self._imports(bench)
@@ -86,7 +87,8 @@ def _modules(bench: Workbench) -> dict[str, str]:
 async def _broken(bench: Workbench, side: Side, names: set[str]) -> set[str]:
     """Those that cannot be imported, and those of which nothing was heard."""
     words = json.dumps(sorted(names)).encode()
-    ended = await bench.run(side, bench.python("-c", _IMPORTS), View(cwd=REPO), Wires(stdin=words))
+    argv = bench.python("-c", _IMPORTS)
+    ended = await _run(bench, side, argv, View(cwd=REPO), Wires(stdin=words))
     heard: set[str] = set()
     for line in ended.stdout.splitlines():
         try:
@@ -96,3 +98,19 @@ async def _broken(bench: Workbench, side: Side, names: set[str]) -> set[str]:
         if status == 0:
             heard.add(name)
     return names - heard
+
+
+async def _run(
+    bench: Workbench,
+    side: Side,
+    argv: Sequence[str],
+    view: View | None = None,
+    wires: Wires | None = None,
+) -> Ended:
+    """Run it; where the candidate does not end, the parent is asked, who may not either."""
+    ended = await bench.run(side, argv, view, wires)
+    if side == "candidate" and ended.why == "wall clock":
+        bench.spend.check()
+        not_starved(await bench.run("parent", argv, view, wires), "the parent, too,")
+        return ended
+    return not_starved(ended, "starting it")

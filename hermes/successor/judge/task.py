@@ -46,6 +46,8 @@ class Task:
             view = View(cwd=REPO, state=True, env={"PYTHON": python, "PATH": path})
             ended = await bench.run("candidate", ["sh", "-c", command], view)
             if not ended.ok:
+                if ended.why == "wall clock":
+                    bench.spend.check()  # the trial's time, not the command's
                 why = f"exit code {ended.status}" if ended.why == "exit" else ended.why
                 says = f"command {number} of {len(commands)} ends by {why}: {command[:100]}"
                 nobodys = ended.why == "machine memory" or (ended.why == "wall clock" and _busy())

@@ -123,17 +123,21 @@ class Trials:
             block.cid, candidate.parent, candidate.patch, candidate.tree, candidate.shape,
             candidate.task, candidate.by, candidate.goal, digest_of(patch), digest_of(diff), now,
         )  # fmt: skip
-        await self._database.write(
-            self._buried(),
-            blob_statement(patch),
-            blob_statement(diff),
-            block_statement(CANDIDATE_KIND, block),
-            kept,
-            Statement(_CANDIDATE, about),
-            Statement(_TRIAL, (trial, intent, block.cid, new.tier, new.seed, new.judge, now)),
-        )
-        self.live[trial] = ""
-        return (await self._rows("WHERE t.id = ?", (trial,)))[0]
+        self.live[trial] = ""  # before it is written: whoever buries meanwhile spares it
+        try:
+            await self._database.write(
+                self._buried(),
+                blob_statement(patch),
+                blob_statement(diff),
+                block_statement(CANDIDATE_KIND, block),
+                kept,
+                Statement(_CANDIDATE, about),
+                Statement(_TRIAL, (trial, intent, block.cid, new.tier, new.seed, new.judge, now)),
+            )
+            return (await self._rows("WHERE t.id = ?", (trial,)))[0]
+        except BaseException:
+            self.live.pop(trial)  # nobody was told of it: the next one to bury ends it
+            raise
 
     async def judge(self, trial: TrialRow, verdict: "VerdictAct", *records: bytes) -> None:
         """Keep a verdict with its records, in one write; raises Refused when there is one."""

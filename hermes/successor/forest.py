@@ -61,6 +61,8 @@ class Forest:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return False
+                for one in self.root.parent.glob(f"{_NEW}*"):  # of those who died over a trial
+                    one.unlink()
                 return True
 
             yield lock

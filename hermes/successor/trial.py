@@ -95,12 +95,12 @@ async def _tried(workshop: Workshop, order: Order, ground: _Ground) -> Judged:
         async with _stoppable(workshop.stops), _bench(order, made, trial) as bench:
             evidence = await _stages(workshop, bench, trial, made.built)
             verdict = _verdict(workshop, trial, bench, evidence)
+        await workshop.book.verdict(trial.id, verdict, bench.records)
     except BaseException as error:
         why = error.message if isinstance(error, HermesError) else "it was broken off"
         with anyio.CancelScope(shield=True):
             await workshop.book.fail(trial.id, why)
         raise
-    await workshop.book.verdict(trial.id, verdict, bench.records)
     return Judged(trial, verdict)
 
 
@@ -227,7 +227,7 @@ async def _alone(forest: Forest, stops: Stops) -> AsyncGenerator[None]:
     """Wait until no other trial runs on this machine: two would measure each other."""
     async with off_loop(forest.opened()) as lock:
         async with _stoppable(stops):
-            while not lock():  # noqa: ASYNC110 - a file's lock tells nobody that it is free
+            while not await anyio.to_thread.run_sync(lock):  # noqa: ASYNC110 - a lock tells nobody
                 await anyio.sleep(_LOOK_S)
         yield
 

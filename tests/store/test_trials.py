@@ -1,6 +1,8 @@
 import hashlib
 import sqlite3
 
+import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
@@ -80,6 +82,29 @@ async def test_what_a_dead_process_tried_is_ended_and_what_this_one_tries_is_not
         assert await store.trials.last_words(9) == ("failed", "approve")
         await store.trials.fail(mine.id, "")
         assert store.trials.live == {}
+
+
+async def test_who_buries_while_a_trial_begins_spares_it(store):
+    begun = []
+
+    async def begin():
+        begun.append(await store.trials.begin(CANDIDATE, PATCH, b"", NEW))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(begin)
+        await anyio.lowlevel.checkpoint()
+        group.start_soon(store.trials.bury)
+    assert (await store.trials.get(begun[0].id)).state == "intent"
+
+
+async def test_a_beginning_that_is_broken_off_is_no_live_trial(store):
+    async with anyio.create_task_group() as group:
+        group.start_soon(store.trials.begin, CANDIDATE, PATCH, b"", NEW)
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert store.trials.live == {}
+    await store.trials.bury()
+    assert all(one.state == "failed" for one in await store.trials.list(9))
 
 
 async def test_a_verdict_is_final(store):

@@ -272,3 +272,16 @@ async def test_a_file_takes_a_folders_place_and_the_other_way_round(built):
     assert await off(digest, found.path) == found.digest
     folders = {one.name for one in found.path.iterdir() if one.is_dir()}
     assert folders == {"hermes", "notes.md"}  # none is left over which something could be laid
+
+
+def test_the_export_of_a_trial_that_was_killed_is_swept(forest):
+    forest.prepare()
+    left = forest.root.parent / ".new-export"
+    left.write_bytes(b"what was said")
+    with forest.opened() as lock, forest.opened() as other:
+        assert left.exists()  # whose it is may run yet
+        assert lock()
+        assert not left.exists()
+        with forest.shown(b"{}") as mine:
+            assert not other()
+            assert mine.exists()

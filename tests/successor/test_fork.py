@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from hermes.core.verdict import Evidence
-from hermes.errors import Halted, PatchInvalid, Usage
+from hermes.errors import Halted, PatchInvalid, Refused, Usage
 from hermes.sandbox.limits import Limits
 from hermes.store.blobs import digest_of
 from hermes.successor.fork import fork_successor
@@ -77,6 +77,23 @@ async def test_a_good_patch_is_approved_and_a_broken_one_rejected(workshop_with,
     assert "hermes --version ends by exit code 7" in broken.reasons[0]
     assert book.told == ["intent", "approve", "intent", "reject"]
     assert (Path(__file__).parents[2] / MAIN).read_text().count("raise SystemExit(7)") == 0
+
+
+async def test_a_verdict_that_nobody_can_keep_ends_its_trial(workshop_with, book, good):
+    async def refuse(*_):
+        raise Refused("the verdict is too large to be signed")
+
+    book.verdict = refuse
+    successor = fork_successor(
+        current_state=b"{}",
+        architecture_patch=good,
+        evaluation_task="it still starts",
+        workshop=workshop_with(),
+        terms=Terms(effort="micro"),
+    )
+    with pytest.raises(Refused, match="too large"):
+        await successor.complete()
+    assert book.told == ["intent", "failed: the verdict is too large to be signed"]
 
 
 class Says:

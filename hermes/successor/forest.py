@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -104,7 +105,7 @@ class Forest:
     def plant(self, new: Path, name: str) -> Path:
         """Give a filled folder its place and name: its digest."""
         for one in OVER:
-            _clear(new / one, new)
+            _clear(new / one, {new})
         place = self.root / name
         if place.exists() and digest(place) != name:  # a disk that lost something, or a hand
             aside = self.root / f"{_NEW}{name}"
@@ -161,12 +162,14 @@ def link(base: Path, new: Path) -> None:
 def change(new: Path, changed: Mapping[str, tuple[bytes, bool] | None]) -> None:
     """Make what became of a tree's places; None: nothing is there now.
 
-    Raises OSError where a file stands in another one's way.
+    Folders of `OVER` stay the same ones, even when all in them is new: an open box has laid
+    something over them. Raises OSError where a file stands in another one's way.
     """
+    kept = {new, *(new / one for one in OVER if one not in changed)}
     for path in (*changed, *_stale(changed)):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             (new / path).unlink()
-        _clear((new / path).parent, new)
+        _clear((new / path).parent, kept)
     for path, found in changed.items():
         if found is not None:
             put(new / path, found[0], 0o555 if found[1] else 0o444)
@@ -214,10 +217,10 @@ def _stale(changed: Mapping[str, object]) -> Iterator[str]:
     return (compiled(path) for path in changed if path.endswith(".py"))
 
 
-def _clear(folder: Path, top: Path) -> None:
-    """Remove a folder that is empty, and so on up to the top."""
+def _clear(folder: Path, kept: AbstractSet[Path]) -> None:
+    """Remove a folder that is empty, and so on up to one that is kept."""
     with contextlib.suppress(OSError):
-        while folder != top:
+        while folder not in kept:
             folder.rmdir()
             folder = folder.parent
 

@@ -8,8 +8,9 @@ import pytest
 from anyio import to_thread
 from small_trees import bench_of, plant
 
+from hermes.successor.forest import OVER, change, link
 from hermes.successor.judge.suite_run import Asked
-from hermes.successor.judge.usher import Usher
+from hermes.successor.judge.usher import Usher, unheard
 from hermes.successor.trees import digest, digest_of, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -46,6 +47,26 @@ async def test_it_runs_what_was_built_later(standing, open_data):
         "tests/test_z.py::test_z": "passed",
     }
     assert heard == [("parent", True), ("candidate", True)]
+
+
+async def test_a_patch_of_every_test_lays_nothing_off(standing, open_data):
+    bench = await bench_of(standing, open_data, PARENT, {})
+    usher = Usher(unheard)
+    parent = await usher.run(bench, "parent", ALL)
+    new = bench.candidate.with_name("new")
+    await to_thread.run_sync(lambda: [(new / one).mkdir(parents=True) for one in OVER])
+    own = b"def test_word():\n    pass\n\n\ndef test_z():\n    pass\n"
+    its = {name: (own, False) for name in PARENT if name.startswith("tests/")}
+    word = {"hermes/word.py": (b"WORD = 2\n", False)}
+    tree = replace(bench, candidate=new)
+    async with anyio.create_task_group() as group:
+        group.start_soon(usher.ahead, tree)
+        await usher.loaded()
+        await to_thread.run_sync(link, bench.parent, new)
+        await to_thread.run_sync(change, new, its | word)
+        told = await usher.run(tree, "candidate", ALL.of(list(parent.passed), 30.0))
+        group.cancel_scope.cancel()
+    assert told.outcomes["tests/test_word.py::test_word"][0] == "failed"
 
 
 async def test_a_digest_is_the_same_of_a_tree_and_of_its_files(open_data):

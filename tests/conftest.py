@@ -88,6 +88,7 @@ LONG = {
 
 
 # Their deadlines are those of the product.
+BARE = {"bare", "inside_b"}
 ALONE = {"test_homes_lost.py", "test_homes_killed.py", "test_node_shutdown.py", "test_regtest.py"}
 
 
@@ -118,6 +119,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if private and _runs_it(item):
             item.add_marker(pytest.mark.skip(reason="another user cannot run this checkout"))
         if item.path.name in ALONE and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.alone)
+        if BARE & {*item.fixturenames}:  # others' boxes count as the same user's processes
+            item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.alone)
         boxed = "standing" in item.fixturenames and item.path.name != "test_escapes.py"
         if boxed or item.path.name in LONG:

@@ -13,7 +13,7 @@ import msgspec
 from anyio import CancelScope
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
-from wsproto import ConnectionType, WSConnection
+from wsproto import ConnectionState, ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,
@@ -44,6 +44,8 @@ class _End(NamedTuple):
 
     async def send(self, event: Event) -> None:
         async with self.lock:
+            if self.wire.state is not ConnectionState.OPEN:  # nobody hears it any more
+                raise anyio.BrokenResourceError
             await self.stream.send(self.wire.send(event))
 
 

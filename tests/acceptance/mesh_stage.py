@@ -114,12 +114,15 @@ class Line:
         self.lines, self.hang_up = lines, hang_up
         self.key = ""
         self.held = []
+        self.listens = False
         self.dead = False  # nothing comes through, and nobody is told, even when others do
         lines.up.append(self)
 
     def meddle(self, way, frame):
         if way == "up" and frame[0] == "AUTH" and isinstance(frame[1], dict):
             self.key = frame[1].get("pubkey", "")
+        if way == "down" and frame[:2] == ["EOSE", "ear"]:
+            self.listens = True
         match self.lines.treat.get(self.key, self.lines.treat.get("")):
             case "cut":
                 return [None]
@@ -205,9 +208,20 @@ class Relay:
         self.front = front
 
     def start(self):
+        self.lines.up.clear()
         listen = f"127.0.0.1:{self.port}"
         self.program = Program(self.env, "relay", "--listen", listen, *self.words)
         self.program.until("relay at")
+
+    def listened(self, homes, limit_s=HEALED_S):
+        """Wait until it works for all again: for the fleet, and for direct messages."""
+        end = time.monotonic() + limit_s
+        while any(self._ears(one) < 2 for one in homes):
+            assert time.monotonic() < end, [(one.name, self._ears(one)) for one in homes]
+            time.sleep(0.05)
+
+    def _ears(self, home):
+        return sum(one.listens and one.key == home.key for one in self.lines.up[:])
 
     @contextlib.contextmanager
     def serving(self):

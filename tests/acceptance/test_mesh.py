@@ -226,6 +226,7 @@ def test_one_relay_of_two_is_enough(stage, sign):
         assert bert.home_of(talk) == anne.key
         relay.program.stop()
         stage.whole()
+        relay.listened(stage.homes)
 
 
 def test_both_relays_dead_then_back(stage):

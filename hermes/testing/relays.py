@@ -13,7 +13,8 @@ import msgspec
 from anyio import CancelScope
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from nostr_sdk import LocalRelay, LocalRelayBuilder, RateLimit
-from wsproto import ConnectionState, ConnectionType, WSConnection
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     CloseConnection,

@@ -22,6 +22,8 @@ from hermes.successor.judge.lines import Broken, Lines, patience
 from hermes.successor.workbench import Side, View, Workbench
 
 Json = Any
+_CONFIG = f"{HOME}/hermes/config"
+_SETTINGS = '[sandbox]\nbash = "guard"\n'  # no box in a box: looking for one takes till a stop
 Reaction = Literal["yes", "no", "stop"]
 LAUNCHES = 10
 _EVENTS_MOST = 20_000
@@ -195,6 +197,7 @@ async def drive(bench: Workbench, side: Side) -> AsyncGenerator[Driven, None]:
                 for _, theirs in pairs:
                     theirs.close()
                 await driven.order("put", files={"model": '{"text": "ok"}\n'})
+                await driven.order("put", files={"config.toml": _SETTINGS}, folder=_CONFIG)
                 yield driven
                 pairs[0][0].close()  # the warden ends, and with it the box, which says what it used
                 await driven.leave()

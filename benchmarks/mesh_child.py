@@ -75,12 +75,12 @@ class Scale(Wire):
     sealed = 0
 
     async def publish(
-        self, event: NostrEvent, urls: Iterable[str] | None = None
+        self, event: NostrEvent, urls: Iterable[str] | None = None, *, first: bool = False
     ) -> Mapping[str, str]:
         """Publish."""
         self.messages += 1
         self.sealed += len(event.json)
-        return await super().publish(event, urls)
+        return await super().publish(event, urls, first=first)
 
 
 class People:

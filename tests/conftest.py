@@ -6,6 +6,7 @@ And for CI: a test skipped for a reason that allowed_skips.txt does not know fai
 import ipaddress
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,11 @@ def _others_can_read() -> bool:
 def _runs_it(item: pytest.Item) -> bool:
     trial = item.path.parent.name == "successor" and item.path.name not in PURE
     return trial or item.path.name in RUNS_IT or "docs/successor.md-0" in item.nodeid
+
+
+def pytest_configure() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: inherited
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -97,7 +97,7 @@ async def test_its_verdict(line, laboratory, standing, open_data, book, lever):
         evaluation_task=line.promise,
         workshop=opened,
         terms=Terms(
-            effort="micro" if line.verdict == "approve" else "fast",
+            effort="micro" if line.stage == "benchmarks" else "fast",
             goal="same" if line.promise == "none" else "better",
         ),
     )

@@ -4,21 +4,29 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
+from anyio.abc import TaskGroup
 
 
 @asynccontextmanager
-async def cut_short(by: Callable[[], Awaitable[object]]) -> AsyncGenerator[None]:
-    """Cancel the body once `by` returns; what the body raises comes out as it is."""
+async def tasks_beside() -> AsyncGenerator[TaskGroup]:
+    """Tasks that end with the body; what the body raises comes out as it is."""
     failed: list[Exception] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_end, by, tasks.cancel_scope)
         try:
-            yield
+            yield tasks
         except Exception as error:  # noqa: BLE001 - raised again, outside of the group
             failed.append(error)
         tasks.cancel_scope.cancel()
     if failed:
         raise failed[0]
+
+
+@asynccontextmanager
+async def cut_short(by: Callable[[], Awaitable[object]]) -> AsyncGenerator[None]:
+    """Cancel the body once `by` returns; what the body raises comes out as it is."""
+    async with tasks_beside() as tasks:
+        tasks.start_soon(_end, by, tasks.cancel_scope)
+        yield
 
 
 async def _end(by: Callable[[], Awaitable[object]], work: anyio.CancelScope) -> None:

@@ -1,6 +1,7 @@
 """Where the parts of a sandbox lie on this machine, and as whom it is started.
 
-It only looks; whether they hold is shown by trying them (`selftest`). bubblewrap is taken from
+It only looks, but for `chrt`, which is tried; whether the rest holds is shown by trying it
+(`selftest`). bubblewrap is taken from
 the system's own directories by its absolute path, never from PATH: a workspace could bring
 its own.
 """
@@ -57,7 +58,7 @@ class Ground:
 def find_ground() -> Ground:
     """Look at this machine; raises NotAvailable where no sandbox of any kind can start.
 
-    Blocking, in the time of a few file look-ups.
+    Blocking, in the time of a few file look-ups and the start of one program.
     """
     if sys.platform != "linux":
         raise NotAvailable(

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from hermes.core.task_groups import tasks_beside
 from hermes.sandbox.box import Box, Ended, Wires
 from hermes.sandbox.standing import Standing, run
 
@@ -30,13 +31,10 @@ async def waiting(standing: Standing, box: Box, argv: Sequence[str]) -> AsyncGen
             over.set()
 
         async def write(data: bytes) -> None:
-            view = memoryview(data)
-            while view:
-                await anyio.wait_writable(writer)
-                view = view[pipe.write(view) or 0 :]
+            await write_all(writer, data)
             pipe.close()
 
-        async with anyio.create_task_group() as group:
+        async with tasks_beside() as group:
 
             async def tell(data: bytes) -> Ended:
                 group.start_soon(write, data)  # it may have ended, and never read
@@ -46,11 +44,14 @@ async def waiting(standing: Standing, box: Box, argv: Sequence[str]) -> AsyncGen
                 return ends[0]
 
             group.start_soon(live)
-            failed: Exception | None = None
-            try:
-                yield tell
-            except Exception as error:  # noqa: BLE001 - raised again, outside of the group
-                failed = error
-            group.cancel_scope.cancel()
-        if failed is not None:
-            raise failed
+            yield tell
+
+
+async def write_all(pipe: int, data: bytes) -> None:
+    """Write to a pipe that does not block; raises BrokenPipeError where nobody reads."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(pipe, view) :]
+        except BlockingIOError:
+            await anyio.wait_writable(pipe)

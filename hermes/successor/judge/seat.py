@@ -16,10 +16,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from hermes.core.task_groups import tasks_beside
 from hermes.errors import HermesError
 from hermes.sandbox.box import HOME, Bind, Ended, Wires
 from hermes.sandbox.boxing import Boxed
 from hermes.successor.judge.suite_run import NOTHING, Asked, Known, Told, believed
+from hermes.successor.told import write_all
 from hermes.successor.workbench import REPO, Side, View, Workbench
 
 OVER = ("tests", "benchmarks")
@@ -102,13 +104,8 @@ class Seat:
         await self._write(words)
 
     async def _write(self, words: dict[str, object]) -> None:
-        view = memoryview(json.dumps(words).encode() + b"\n")
         with suppress(OSError):  # it ended: its end is waited for elsewhere
-            while view:
-                try:
-                    view = view[os.write(self._orders, view) :]
-                except BlockingIOError:
-                    await anyio.wait_writable(self._orders)
+            await write_all(self._orders, json.dumps(words).encode() + b"\n")
 
     async def _listen(self) -> None:
         while True:
@@ -158,16 +155,9 @@ async def seated(
                 "modules": known.modules,
                 "stored": known.stored,
             }
-            async with anyio.create_task_group() as group:
+            async with tasks_beside() as group:
                 group.start_soon(seat.live, bench.python("-I", _SCRIPT), first)
-                failed: Exception | None = None
-                try:
-                    yield seat
-                except Exception as error:  # noqa: BLE001 - raised again, outside of the group
-                    failed = error
-                group.cancel_scope.cancel()
-            if failed:
-                raise failed
+                yield seat
 
 
 def _pipe(reads: ExitStack, writes: ExitStack) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class Reading:
 
 def bash_effect(command: str, place: Place) -> Effect:
     """`read` when the command is known only to read, wherever its operands lie."""
-    return "write" if reading(_parse(command), place) is None else "read"
+    return "write" if bash_reading(command, place) is None else "read"
 
 
 def git_effect(command: str, place: Place) -> Effect:
@@ -59,10 +59,10 @@ def git_effect(command: str, place: Place) -> Effect:
     return bash_effect(f"git {command}", place)
 
 
-def is_read_only(command: str, place: Place) -> bool:
-    """Whether the command is known only to read, and only inside the project root."""
-    found = reading(_parse(command), place)
-    return found is not None and not found.outside
+def bash_reading(command: str, place: Place) -> Reading | None:
+    """What a command reads, when it is known only to read; None otherwise."""
+    parsed: Parsed = load("shell_grammar").parse(command)
+    return reading(parsed, place)
 
 
 def reading(parsed: Parsed, place: Place) -> Reading | None:
@@ -107,11 +107,6 @@ def part_reads(part: Part, cwds: tuple[Path, ...], place: Place) -> tuple[Path, 
     if any(text.startswith(("/dev/tcp", "/dev/udp")) for text in operands):
         return None
     return _resolved(operands, cwds, place, no_directories=no_directories)
-
-
-def _parse(command: str) -> Parsed:
-    parsed: Parsed = load("shell_grammar").parse(command)
-    return parsed
 
 
 def _after_cd(part: Part, cwds: list[Path], place: Place) -> list[Path] | None:

@@ -2,8 +2,8 @@
 
 A command that ran out of time or over a limit changes nothing; one that ended by itself, with
 whatever exit code, changes what it did. What policy let look outside of the project, and what
-the person wants outside, runs as it would without the sandbox, and so does everything on a
-machine that has none.
+the person wants outside, always or this once, runs as it would without the sandbox, and so does
+everything on a machine that has none. Whether they were asked is not looked at here.
 """
 
 import re
@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import anyio.to_thread
+import msgspec
 
 from hermes.core.tool import Change, Outcome, Place, Tool, ToolContext, Tried
 from hermes.errors import Refused, ToolFailure
 from hermes.policy.outside import Outside, read_outside
-from hermes.policy.readonly import bash_effect, is_read_only
+from hermes.policy.readonly import bash_reading
 from hermes.sandbox.aside import Aside
 from hermes.sandbox.changes import Changes
 from hermes.sandbox.changes_apply import apply_changes, finish_changes
@@ -39,7 +41,27 @@ _NO_NETWORK = re.compile(
 )
 _NO_PLACE = b"Read-only file system"
 _NO_RENAME = b"Invalid cross-device link"
-_SAY = "the person can let it run outside of the sandbox with the setting sandbox.outside"
+_SAY = (
+    "the person can let it run outside of the sandbox: say why in `outside`, and they are asked; "
+    "with the setting sandbox.outside they are not"
+)
+
+
+class HeldBash(Bash, frozen=True):
+    """Arguments of Bash in the sandbox."""
+
+    outside: Annotated[
+        str,
+        msgspec.Meta(
+            description="why it must run outside of the sandbox, when it failed in there for want "
+            "of network or place; a person is asked each time"
+        ),
+    ] = ""
+
+    @property
+    def why(self) -> str:
+        """Why it is to run outside; empty: it is not."""
+        return self.outside.strip()
 
 
 @dataclass(frozen=True)
@@ -76,17 +98,22 @@ class Held:
     terms: Terms
     outside: Outside
 
-    async def look(self, command: Command, place: Place) -> Overlaid | None:
-        """Run one that only reads; None: it is for the guard."""
-        looks = await anyio.to_thread.run_sync(is_read_only, command.argv[-1], place)
-        if not looks or not await self._holds(command, place):
-            return None
-        return await self.aside.look(command, place.root)
+    def leaves(self, args: HeldBash, place: Place) -> str:
+        """Why it asks to run outside; empty: it does not, or is let out already. Blocking."""
+        return "" if args.why and self.outside.means(args.command, place) else args.why
 
-    async def guarded(self, command: Command, place: Place) -> Finished:
-        """Run one under the guard; one that only reads, by programs that no project has."""
-        effect = await anyio.to_thread.run_sync(bash_effect, command.argv[-1], place)
-        if effect == "read" and await self.aside.holds():
+    async def run(self, command: Command, place: Place, *, out: bool) -> Overlaid | Finished:
+        """Run one aside where it only reads the project, else under the guard.
+
+        There one that only reads has programs that no project brings.
+        """
+        found = await anyio.to_thread.run_sync(bash_reading, command.argv[-1], place)
+        looks = found is not None and not found.outside and not out
+        if looks and await self._holds(command, place):
+            done = await self.aside.look(command, place.root)
+            if done is not None:
+                return done
+        if found is not None and await self.aside.holds():
             env = await anyio.to_thread.run_sync(apart_from, place.root, command.env)
             command = replace(command, env=env)
         return await self.shell.run(command)
@@ -127,19 +154,26 @@ def held_bash(held: Held) -> Tool:
     """The shell tool, with its writes done aside first."""
     plain = bash(held.shell, held.env, held.program)
 
-    async def run(context: ToolContext, args: Bash) -> Outcome:
+    async def run(context: ToolContext, args: HeldBash) -> Outcome:
         command = command_of(context, args, held.env, held.program)
-        if (done := await held.look(command, context.place)) is not None:
-            return _answer(done, command.timeout_s, context.result_chars, held.lacked(done))
-        finished = await held.guarded(command, context.place)
-        return told(finished, command.timeout_s, context.result_chars)
+        done = await held.run(command, context.place, out=bool(args.why))
+        if isinstance(done, Finished):
+            return told(done, command.timeout_s, context.result_chars)
+        return _answer(done, command.timeout_s, context.result_chars, held.lacked(done))
 
-    async def trial(context: ToolContext, args: Bash) -> Tried | None:
+    async def trial(context: ToolContext, args: HeldBash) -> Tried | None:
         command = command_of(context, args, held.env, held.program)
-        done = await held.change(command, context.place)
+        done = None if args.why else await held.change(command, context.place)
         return None if done is None else _tried(held, done, context, command.timeout_s)
 
-    return replace(plain, run=run, trial=trial, reaches=held.terms.network)
+    return replace(
+        plain,
+        arguments=HeldBash,
+        run=run,
+        trial=trial,
+        reaches=held.terms.network,
+        outside=held.leaves,
+    )
 
 
 def _tried(held: Held, done: Overlaid, context: ToolContext, timeout: float) -> Tried:

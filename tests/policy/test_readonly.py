@@ -8,7 +8,7 @@ from nasty import NASTY
 
 from hermes.core.tool import Place
 from hermes.load import load
-from hermes.policy.readonly import bash_effect, git_effect, is_read_only
+from hermes.policy.readonly import bash_effect, bash_reading, git_effect
 
 READS = """
 ls
@@ -64,6 +64,12 @@ sha256sum README.md
 stat -c %s README.md
 ! grep -q x README.md
 """.strip().splitlines()
+
+
+def is_read_only(command: str, place: Place) -> bool:
+    """Whether it only reads, and only inside the project root."""
+    found = bash_reading(command, place)
+    return found is not None and not found.outside
 
 
 @pytest.mark.parametrize("command", READS)

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hermes.core.request import TurnRequest
 from hermes.errors import Usage
+from hermes.gateway.runner import Runner
 from hermes.successor.judge.alike import Intended, Plain, differences, read_intended, undeclared
 from hermes.successor.judge.drive import Answer
 from hermes.successor.judge.growth import Growth
-from hermes.successor.judge.inputs import Inputs, script_text
-from hermes.successor.judge.invariants import stream
+from hermes.successor.judge.inputs import Inputs, Known, script_text
+from hermes.successor.judge.invariants import kept, pages, stream
+from hermes.testing.door import ScriptedDoor
 
 A, B = ({"hits": [{"snippet": text}]} for text in "ab")
 IDS = (
@@ -20,6 +23,7 @@ IDS = (
     "0189c000-0000-7000-8000-00000000000c", "0189d000-0000-7000-8000-00000000000d",
 )  # fmt: skip
 RAN = ("tool_started", "tool_finished")
+ORDER = TurnRequest(turn_id="", text="", cwd="/p", root="/p", model="ember", typed=0)
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -133,6 +137,51 @@ def test_the_grammar_of_a_turn(answer, says):
     found = stream(answer)
     assert says in found
     assert bool(found) == bool(says)
+
+
+class Served:
+    """The real runner's pages of one conversation; `spoil` changes a page as a fault would."""
+
+    def __init__(self, texts, spoil=lambda page, offset, limit: page):
+        messages = [{"role": "user", "parts": [{"text": text}]} for text in texts]
+        told = {
+            "conversations.show": lambda **asked: {"messages": list(messages)},
+            "conversations.search": lambda **asked: [asked["query"]],
+        }
+        self.names = {}
+        self._runner, self._spoil = Runner(ScriptedDoor(answers=told), ORDER), spoil
+
+    async def calls(self, calls):
+        answers = []
+        for one in calls:
+            result = await self._runner.call(one.tool, one.arguments, None)
+            if "messages" in result:
+                asked = (one.arguments["offset"], one.arguments["limit"])
+                result["messages"] = self._spoil(result["messages"], *asked)
+            answers.append(Answer(result))
+        return answers
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 499, 500, 501, 503, 504, 532, 1_700])
+async def test_a_conversation_of_any_size_is_read_whole_and_in_pages(size):
+    texts = [f"n{number}w" for number in range(size)]
+    known = Known({"c1": texts} if size else {}, {"c1": size})
+    assert await pages(Served(texts), known) == ""
+    assert await kept(Served(texts), known) == ""
+
+
+FAULTS = {
+    "the last of a page is missing": lambda page, offset, limit: page[:-1] if offset else page,
+    "a page is one too long": lambda page, offset, limit: [*page, *page[-1:]] if offset else page,
+    "a page is turned round": lambda page, offset, limit: page[::-1] if offset == 7 else page,
+}
+
+
+@pytest.mark.parametrize("size", [15, 500, 600])
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_pages_that_do_not_join_up_are_found(fault, size):
+    served = Served([f"n{number}w" for number in range(size)], FAULTS[fault])
+    assert await pages(served, Known({}, {"c1": size})) == "pages do not join up"
 
 
 def test_the_same_seed_asks_the_same():

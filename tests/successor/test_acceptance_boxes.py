@@ -106,6 +106,14 @@ async def test_the_same_code_passes(standing, parent):
 
 
 @pytest.mark.slow
+async def test_both_sides_are_asked_the_same_so_that_neither_weighs_more(standing, parent):
+    async with pair(bench(standing, parent, parent), "1", ()) as duel:
+        told = await duel.run(60.0, 5)  # with a kill, what is kept, pages and policy
+    assert (told.rounds, told.kills, told.finding) == (5, 1, None)
+    assert duel._parent._number == duel._candidate._number
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_finding_is_replayed_and_told_without_its_input(standing, parent):
     candidate = planted(parent, "an error swallowed")

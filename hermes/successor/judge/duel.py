@@ -4,7 +4,7 @@ Rounds, kills and checks follow from the seed alone; the clock only says how man
 """
 
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,9 +120,13 @@ class Duel:
         if number in KILLS and self._candidate.left:
             await self._kill()
         if number % _PAGES_EVERY == 0:
-            self._broken(await invariants.pages(self._candidate, known), "runner.history")
+            await self._holds(lambda side: invariants.pages(side, known), "runner.history")
         if number % _POLICY_EVERY == 1:
-            await self._policy(number)
+            seed = self._chance.getrandbits(64)
+            await self._holds(
+                lambda side: invariants.policy(side, random.Random(seed), number),  # noqa: S311 - inputs
+                "runner.chat",
+            )
         if number % _WEIGHED_EVERY == 0:
             await self._weigh()
 
@@ -137,18 +141,18 @@ class Duel:
         self.told.weighed.append(both)
         self._broken(self._growth.take(*both), "")
 
-    async def _policy(self, number: int) -> None:
-        """Of both, since it leaves conversations behind."""
-        seed, broken = self._chance.getrandbits(64), ""
+    async def _holds(
+        self, check: Callable[[Driven], Awaitable[str]], tool: str, when: str = ""
+    ) -> None:
+        """Of both, since it leaves conversations and spent time behind; one is found guilty."""
+        broken: dict[Driven, str] = {}
 
         async def ask(driven: Driven) -> None:
-            nonlocal broken
-            chance = random.Random(seed)  # noqa: S311 - inputs
-            found = await invariants.policy(driven, chance, number)
-            broken = found if driven is self._candidate else broken
+            broken[driven] = await check(driven)
 
         await self._sides.together(ask)
-        self._broken(broken, "runner.chat")
+        if found := broken[self._candidate]:
+            self._found(f"{when}{found}", tool)
 
     def _compare(self, op: Op, parent: Answer, candidate: Answer) -> None:
         plain = [side.of(one) for side, one in zip(self._plain, (parent, candidate), strict=True)]
@@ -183,11 +187,14 @@ class Duel:
         await self._start()
         self.told.kills += 1
         self._growth = Growth()
-        broken = await invariants.kept(self._candidate, self._inputs.known)
-        self._broken(broken and f"after kill -9: {broken}", "runner.history")
+        await self._kept("after kill -9: ")
+
+    async def _kept(self, when: str = "") -> None:
+        known = self._inputs.known
+        await self._holds(lambda side: invariants.kept(side, known), "runner.history", when)
 
     async def _end(self) -> None:
-        self._broken(await invariants.kept(self._candidate, self._inputs.known), "runner.history")
+        await self._kept()
         await self._candidate.order("kill")
         found = await verify_log(self._bench, self._candidate)
         self.told.log = str(found.get("stdout") or found.get("stderr"))[-1_000:]

@@ -67,8 +67,8 @@ async def pages(driven: Driven, known: Known) -> str:
         return ""
     whole = await _history(driven, name, 0, _SHOWN)
     joined = []
-    for offset in range(0, len(whole), _PAGE):
-        joined += await _history(driven, name, offset, _PAGE)
+    for offset in range(0, len(whole), _PAGE):  # there may be more behind what is shown
+        joined += await _history(driven, name, offset, min(_PAGE, len(whole) - offset))
     return "" if joined == whole else "pages do not join up"
 
 

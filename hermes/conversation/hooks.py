@@ -1,6 +1,7 @@
 """What happens to one call around its run: events, policy, approval, journal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -88,7 +89,7 @@ class TurnHooks:
             mode=self._request.mode,
             changes=tuple(change.path for change in changes),
         )
-        decision = await anyio.to_thread.run_sync(self._gate.decide, asked)
+        decision = await anyio.to_thread.run_sync(self._decide, asked, tool, args)
         if self._request.yes:
             decision = with_yes(decision)
         match decision.verdict:
@@ -100,6 +101,10 @@ class TurnHooks:
                 return await self._ask(call, tool, decision, changes)
             case _:
                 assert_never(decision.verdict)
+
+    def _decide(self, asked: Call, tool: Tool, args: msgspec.Struct) -> Decision:
+        why = tool.outside(args, self._place) if tool.outside else ""
+        return self._gate.decide(replace(asked, outside=why))
 
     async def settle(self, call: ToolCall, tool: Tool, tried: Tried) -> Admission:
         """Let policy decide about what a call did aside; nobody is asked about a call twice."""
@@ -134,7 +139,10 @@ class TurnHooks:
             self._gate.add_session(decision.always)
             self._session.rules.append(decision.always)
         if answered.answer == "no":
-            return self._refuse(f"not approved: {answered.reason or 'the person said no'}")
+            what = (
+                "not approved to run outside of the sandbox" if decision.outside else "not approved"
+            )
+            return self._refuse(f"{what}: {answered.reason or 'the person said no'}")
         return Admission(allowed=True)
 
     def _refuse(self, why: str) -> Admission:

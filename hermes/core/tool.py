@@ -117,6 +117,7 @@ class Tool:
     ToolFailure, and `run` is then not used: the router applies the plan and says
     `summary(changes)`. `trial` does a write aside first; None from it: `run` has to.
     `reaches`: a trial can act beyond what it gives back, so that it is journaled before too.
+    `outside`: why a call asks to run outside of the sandbox; empty: it does not. Blocking.
     """
 
     name: str
@@ -128,5 +129,6 @@ class Tool:
     plan: Callable[[ToolContext, Any], Awaitable[tuple[Change, ...]]] | None = None
     trial: Callable[[ToolContext, Any], Awaitable[Tried | None]] | None = None
     reaches: bool = False
+    outside: Callable[[Any, Place], str] | None = None
     summary: Callable[[Any, tuple[Change, ...]], str] | None = None
     core: bool = True  # named in the lean prompt; the others on demand

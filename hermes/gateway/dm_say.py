@@ -46,10 +46,9 @@ def question(asked: ApprovalAsked, number: int) -> tuple[list[str], bool]:
     if asked.diff:
         lines += ["```diff", *(reveal(line) for line in asked.diff.rstrip("\n").split("\n")), "```"]
     told = "\n".join(lines)
-    ways = (
-        f"Answer: yes {number}, no {number} (a reason may follow), or always {number} "
-        f"(from now on: {reveal(asked.rule)})"
-    )
+    ways = f"Answer: yes {number}, no {number} (a reason may follow)"
+    if asked.rule:
+        ways += f", or always {number} (from now on: {reveal(asked.rule)})"
     if len(told) > _QUESTION_MOST or len(ways) > _QUESTION_MOST:
         head = one_part(f"{lines[0]}\n\nIt is too long to be shown here.")
         return [f"{head}\nAnswer no {number}, or look at it in the terminal."], False

@@ -100,7 +100,8 @@ def approval_lines(event: ApprovalAsked, marks: Marks) -> list[str]:
             )
     else:
         lines += [f"    {line}" for line in _all_lines(str(event.arguments))]
-    return [*lines, f"  y once   n [reason] no   d diff   a always: {reveal(event.rule)}"]
+    always = f"   a always: {reveal(event.rule)}" if event.rule else ""
+    return [*lines, f"  y once   n [reason] no   d diff{always}"]
 
 
 def compacted_line(event: Compacted, marks: Marks) -> str:

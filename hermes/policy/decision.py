@@ -12,7 +12,10 @@ _ORDER: dict[Verdict, int] = {"allow": 0, "ask": 1, "deny": 2}
 
 @dataclass(frozen=True)
 class Call:
-    """One call to judge; `changes` are the resolved files that its plan touches."""
+    """One call to judge; `changes` are the resolved files that its plan touches.
+
+    `outside`: why it asks to run outside of the sandbox; empty: it does not.
+    """
 
     tool: str
     effect: Effect
@@ -20,19 +23,22 @@ class Call:
     place: Place
     mode: Mode
     changes: tuple[Path, ...] = ()
+    outside: str = ""
 
 
 @dataclass(frozen=True)
 class Decision:
     """The answer: `rule` decided (a rule's text or a default in words), `reason` says why.
 
-    `always` is the rule that an "always" answer adds; empty when none is safe.
+    `always` is the rule that an "always" answer adds; empty when none is safe. `outside`: it
+    asks to run outside of the sandbox, which only a person's answer to this very call lets it.
     """
 
     verdict: Verdict
     rule: str
     always: str = ""
     reason: str = ""
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def worst(decisions: Iterable[Decision]) -> Decision:
 
 
 def with_yes(decision: Decision) -> Decision:
-    """What `--yes` makes of it: it answers what asks, never what is denied."""
-    if decision.verdict != "ask":
+    """What `--yes` makes of it: it answers what asks, not what is denied or goes outside."""
+    if decision.verdict != "ask" or decision.outside:
         return decision
     return replace(decision, verdict="allow", rule=f"--yes ({decision.rule})")

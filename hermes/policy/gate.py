@@ -13,6 +13,7 @@ from hermes.errors import Refused, Usage
 from hermes.policy.decision import Call, Decision, Rulebook, by_rule, with_yes, worst
 from hermes.policy.files import ALLOWED, Access, forbids, judge_change, judge_path
 from hermes.policy.narrow import Narrow, narrow_to, tightened
+from hermes.policy.outside import asks_outside
 from hermes.policy.paths import resolve
 from hermes.policy.project import ProjectPolicy
 from hermes.policy.rules import NO_RULES, Malformed, Rule, RuleSet, parse_rule
@@ -66,7 +67,8 @@ class Gate:
         for path in call.changes:
             access = Access(call.tool, "write", str(path), call.place, call.mode)
             judged.append(judge_path(access, book))
-        return tightened(worst(judged), call, self._narrows)
+        decision = tightened(worst(judged), call, self._narrows)
+        return asks_outside(decision, call.outside)
 
     def decide_changes(self, paths: Iterable[Path], place: Place) -> Decision:
         """Decide about the places that an allowed command changed."""

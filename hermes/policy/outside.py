@@ -1,7 +1,7 @@
-"""Which commands the person lets run outside of the sandbox: the patterns of `sandbox.outside`.
+"""What runs outside of the sandbox: what `sandbox.outside` names, or a person lets out this once.
 
-Only what they surely mean, every part of it: one that cannot be read, or that holds anything
-else that writes, stays inside.
+The patterns mean only what they surely mean, every part of it: a command that cannot be read, or
+that holds anything else that writes, stays inside.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ from hermes.core.tool import Place
 from hermes.errors import Usage
 from hermes.load import load
 from hermes.policy.command import Parsed, ParsedCommand
-from hermes.policy.decision import Rulebook
+from hermes.policy.decision import Decision, Rulebook
 from hermes.policy.match import surely
 from hermes.policy.rules import Malformed, Rule, parse_rule
 from hermes.policy.shell import Shell, judge_command
+
+_WHY_CHARS = 100  # front ends show 200 of the whole reason
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,18 @@ class Outside:
 def read_outside(patterns: Sequence[str]) -> Outside:
     """Read patterns such as `npm install:*`; raises Usage."""
     return Outside(tuple(map(_rule, patterns)))
+
+
+def asks_outside(decision: Decision, why: str) -> Decision:
+    """What is not denied is a question when it asks to leave, whatever allows it inside."""
+    if not why or decision.verdict == "deny":
+        return decision
+    shown = " ".join("".join(c if c.isprintable() else " " for c in why).split())
+    shown = shown.replace('"', "'")
+    if len(shown) > _WHY_CHARS:
+        shown = f"{shown[:_WHY_CHARS]}..."
+    reason = f'runs OUTSIDE the sandbox, with all of your rights. The model says why: "{shown}"'
+    return Decision("ask", "outside of the sandbox", reason=reason, outside=True)
 
 
 def _rule(pattern: str) -> Rule:

@@ -119,6 +119,8 @@ def test_a_question_hides_nothing():
     assert told.endswith(
         "yes 4, no 4 (a reason may follow), or always 4 (from now on: Bash(make:*))"
     )
+    parts, _ = dm_say.question(ask(arguments={"command": command}, rule=""), 4)
+    assert parts[-1].endswith("yes 4, no 4 (a reason may follow)")
 
 
 def test_a_change_is_shown_as_its_difference():

@@ -90,6 +90,8 @@ def test_an_approval_shows_all_of_what_is_asked():
             "  y once   n [reason] no   d diff   a always: Bash(ls:*)",
         ]
     )
+    once = approval_lines(msgspec.structs.replace(asked, rule=""), ASCII)
+    assert once[-1] == "  y once   n [reason] no   d diff"
 
 
 def test_other_lines():

@@ -1,5 +1,7 @@
 """Turns whose commands run in the sandbox: taken back by undo, and nothing left by a crash."""
 
+import socket
+
 import pytest
 from house import House, call, calls, conversation_of, play, result_of
 
@@ -102,3 +104,99 @@ async def test_a_place_that_asks_is_asked_about_with_its_diff(standing, tmp_path
     assert "FileWrite(asked.*)" in asked[0].reason
     assert (house.project / "plain.txt").exists()
     assert (house.project / "asked.txt").read_text() == "made\n"
+
+
+OUT = {"command": "touch ../beside made", "outside": "it needs the directory above"}
+WAYS = [
+    {"yes": True},
+    {"yes": True, "mode": "auto"},
+    {"yes": False, "mode": "auto"},
+]
+
+
+async def answered(house, request, *answers):
+    """Play a turn, giving each question the next answer; the questions and the results."""
+    asked, told, left = [], [], list(answers)
+    async with house.client(interactive=True) as client, client.turn(request) as events:
+        async for event in events:
+            if isinstance(event, ApprovalAsked):
+                asked.append(event)
+                await client.approve(event.call_id, left.pop(0))
+            elif type(event).__name__ == "ToolFinished":
+                told.append(event.result)
+    assert left == []
+    return asked, told
+
+
+async def test_outside_is_asked_each_time_whatever_allows_it(standing, tmp_path):
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"), rules={"allow": ("Bash",)})
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reach = f"exec 3<>/dev/tcp/127.0.0.1/{server.getsockname()[1]} && echo reached"
+        out = {"command": reach, "outside": "the test's server"}
+        model = house.script(
+            calls(("Bash", {"command": reach})),
+            calls(("Bash", out)),
+            calls(("Bash", out), ("Bash", {"command": reach})),
+            calls(("Bash", OUT)),
+            {"text": "ok"},
+        )
+        request = house.request(model=model, interactive=True, yes=True)
+        asked, told = await answered(house, request, "always", "yes", "yes")
+    assert ["reached" in text for text in told] == [False, True, True, False, False]
+    assert {event.rule for event in asked} == {""}
+    assert asked[0].reason.startswith("runs OUTSIDE the sandbox")
+    assert "the test's server" in asked[0].reason
+    assert (tmp_path / "beside").exists()
+    assert (house.project / "made").exists()
+
+
+async def test_outside_a_no_runs_nothing(held):
+    model = held.script(call("Bash", **OUT), {"text": "ok"})
+    request = held.request(model=model, interactive=True)
+    asked, (told,) = await answered(held, request, "no")
+    assert len(asked) == 1
+    assert told == "error: not approved to run outside of the sandbox: the person said no"
+    assert not (held.base / "beside").exists()
+    assert list(held.project.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_outside_with_nobody_there_is_refused(standing, tmp_path, way):
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"), rules={"allow": ("Bash",)})
+    model = house.script(call("Bash", **OUT), {"text": "ok"})
+    async with house.client() as client:
+        events = await play(client, house.request(model=model, **way))
+    why = "nobody is here to ask"
+    assert result_of(events) == f"error: not approved to run outside of the sandbox: {why}"
+    assert not (tmp_path / "beside").exists()
+    assert list(house.project.iterdir()) == []
+
+
+async def test_outside_a_deny_is_no_question(standing, tmp_path):
+    rules = {"allow": ("Bash",), "deny": ("Bash(touch:*)",)}
+    house = House(tmp_path, sandbox=Sandbox(bash="overlay"), rules=rules)
+    model = house.script(call("Bash", **OUT), {"text": "ok"})
+    asked, (told,) = await answered(house, house.request(model=model, interactive=True))
+    assert asked == []
+    assert told == "error: denied by policy: the user rule Bash(touch:*) denies it"
+    assert not (tmp_path / "beside").exists()
+
+
+async def test_outside_what_the_person_named_is_not_asked_again(standing, tmp_path):
+    sandbox = Sandbox(bash="overlay", outside=("touch:*",))
+    house = House(tmp_path, sandbox=sandbox, rules={"allow": ("Bash(touch:*)",)})
+    model = house.script(call("Bash", **OUT), {"text": "ok"})
+    async with house.client() as client:
+        events = await play(client, house.request(model=model))
+    assert result_of(events) == "exit code 0"
+    assert (tmp_path / "beside").exists()
+
+
+async def test_outside_for_no_reason_is_inside(held):
+    out = OUT | {"outside": " \n"}
+    model = held.script(call("Bash", **out), {"text": "ok"})
+    async with held.client() as client:
+        events = await play(client, held.request(model=model, yes=True))
+    assert result_of(events) == "exit code 0"
+    assert not (held.base / "beside").exists()
+    assert (held.project / "made").exists()

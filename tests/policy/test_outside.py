@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hermes.core.tool import Place
+from hermes.core.tool import Place, Subject
 from hermes.errors import Usage
-from hermes.policy.gate import Gate
+from hermes.policy.gate import Call, Gate, with_yes
 from hermes.policy.outside import Outside, read_outside
 from hermes.policy.project import ProjectPolicy
 from hermes.policy.rules import read_rules
@@ -85,3 +85,46 @@ def test_a_link_that_goes_is_judged_where_it_lay(place):
     (place.root / "l").symlink_to("/etc/passwd")
     gate = Gate(read_rules({}, "user"), ProjectPolicy())
     assert gate.decide_changes([place.root / "l"], place).verdict == "allow"
+
+
+def judged(place, command, why, *, mode="ask", **lists):
+    gate = Gate(read_rules(lists, "user"), ProjectPolicy())
+    return gate.decide(Call("Bash", "write", Subject("command", command), place, mode, (), why))
+
+
+@pytest.mark.parametrize("command", ["make", "ls", "for a in b; do make; done"])
+def test_whoever_asks_to_leave_is_a_question_that_only_a_person_answers(place, command):
+    decision = judged(place, command, "the network", mode="auto", allow=["Bash"])
+    assert (decision.verdict, decision.always) == ("ask", "")
+    assert with_yes(decision) == decision
+    assert with_yes(judged(place, command, "", allow=["Bash"])).verdict == "allow"
+
+
+@pytest.mark.parametrize(
+    ("command", "mode", "lists"),
+    [
+        ("make", "ask", {"allow": ["Bash"], "deny": ["Bash(make:*)"]}),
+        ("make", "read-only", {"allow": ["Bash"]}),
+        ("make", "ask", {"allow": ["Bash(make"]}),
+        ("make 'x", "ask", {}),
+    ],
+)
+def test_what_is_denied_inside_is_denied_outside(place, command, mode, lists):
+    assert judged(place, command, "please", mode=mode, **lists).verdict == "deny"
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"),
+    [
+        ("it  needs\nthe network", "it needs the network"),
+        ('x". It was approved before. "', "x'. It was approved before. '"),
+        ("a\x1b[2K\u202eb\u200b\x9bc\U000e0041\ud800", "a [2K b c"),
+        ("\u200b", ""),
+        ("y" * 5_000, "y" * 100 + "..."),
+    ],
+)
+def test_a_reason_is_shown_on_one_line_behind_what_happens(place, why, shown):
+    reason = judged(place, "make", why).reason
+    assert reason.startswith("runs OUTSIDE the sandbox, with all of your rights.")
+    assert reason.endswith(f': "{shown}"')
+    assert len(reason) <= 200

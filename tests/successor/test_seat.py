@@ -69,6 +69,35 @@ async def test_a_patch_of_every_test_lays_nothing_off(standing, open_data):
     assert told.outcomes["tests/test_word.py::test_word"][0] == "failed"
 
 
+FLOOD = """
+import contextlib, os, stat
+pipes = []
+for one in range(3, 64):
+    with contextlib.suppress(OSError):
+        if stat.S_ISFIFO(os.fstat(one).st_mode):
+            pipes.append(one)
+while True:
+    os.write(pipes[-1], b"x" * 65536)  # those before are its output, kept by pytest
+"""
+
+
+async def test_one_that_never_ends_to_talk_is_ended(standing, open_data):
+    bench = await bench_of(standing, open_data, PARENT, {"hermes/word.py": FLOOD})
+    told = await Usher(unheard).run(bench, "candidate", replace(ALL, seconds=60.0))
+    assert (told.outcomes, told.end) == (
+        {}, "it did not end as tests end: it told more than 8 MiB",
+    )  # fmt: skip
+
+
+async def test_what_the_tree_has_comes_before_what_is_installed(standing, open_data):
+    tree = PARENT | {"tabnanny.py": "WORD = 1\n"}  # as `hermes` is after `pip install .`
+    tree["tests/test_word.py"] = tree["tests/test_word.py"].replace("hermes.word", "tabnanny")
+    bench = await bench_of(standing, open_data, tree, {})
+    parent = await Usher(unheard).run(bench, "parent", ALL)
+    assert list(parent.passed) == ["tests/test_word.py::test_word", "tests/test_z.py::test_z"]
+    assert "tabnanny" not in parent.known.modules
+
+
 async def test_a_digest_is_the_same_of_a_tree_and_of_its_files(open_data):
     names = ("a/b", "a.b", "a/a/a", "b", "A/z", "a/0")
     tree = await to_thread.run_sync(

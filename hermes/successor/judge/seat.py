@@ -64,7 +64,9 @@ class Seat:
             except HermesError as error:
                 self._end = error
             group.cancel_scope.cancel()
-        self._take()
+        with suppress(BlockingIOError):
+            while self._take():
+                pass
         self._over.set()
 
     async def run(
@@ -93,7 +95,10 @@ class Seat:
             raise self._end or RuntimeError("a box ended without a word")
         bench.spend.add(self._end)
         why = self._end.why if self._end.why != "exit" else f"exit code {self._end.status}"
-        return await anyio.to_thread.run_sync(believed, bytes(self._heard), self._word, why)
+        heard = bytes(self._heard)
+        if len(heard) > _MOST:
+            heard, why = b"", f"it told more than {_MOST >> 20} MiB"
+        return await anyio.to_thread.run_sync(believed, heard, self._word, why)
 
     async def _begin(self, words: dict[str, object]) -> None:
         await self._write(words)
@@ -108,22 +113,24 @@ class Seat:
             await write_all(self._orders, json.dumps(words).encode() + b"\n")
 
     async def _listen(self) -> None:
-        while True:
+        more = True
+        while more:
             await anyio.wait_readable(self._answers)
-            if not self._take():
-                return
+            more = self._take()
 
     def _take(self) -> bool:
-        """Everything up to a bound; what comes after it is read and dropped."""
-        with suppress(BlockingIOError):
-            while piece := os.read(self._answers, 1 << 16):
-                self._heard += piece[: max(0, _MOST - len(self._heard))]
-                self.loaded.set()
-                if not self._seen and _TEST in piece:
-                    self._seen = True
-                    self.on_test()
+        """One piece; False: there is no more, or too much."""
+        piece = os.read(self._answers, 1 << 16)
+        self._heard += piece
+        if len(self._heard) > _MOST:
+            self._boxed.end("output")
             return False
-        return True
+        if piece:
+            self.loaded.set()
+        if not self._seen and _TEST in piece:
+            self._seen = True
+            self.on_test()
+        return bool(piece)
 
 
 @asynccontextmanager

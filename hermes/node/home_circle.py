@@ -17,8 +17,10 @@ _START_MS = 3_000
 """For so long after its start a node takes everybody for there, until it heard of them."""
 _SILENT_MS = 60_000
 _SPOKE_MS = 30_000
+_LATELY_MS = 3_000
 _PATIENCE_MS = 15_000
-"""For so long a node without a majority waits for it to come back, before it gives a turn up."""
+"""For so long a node without a majority waits for it to come back, before it gives a turn up; and
+for so long after, for those of whom it has not heard again."""
 _LEFT_MS = 2 * TTL_MS
 """For so long who was let go counts among those who may have noted what was begun."""
 
@@ -44,6 +46,7 @@ class Circle:
         self._silent: dict[str, int] = {}
         self._spoke: dict[str, int] = {}
         self._parted_at: int | None = None
+        self._whole_at = 0
         self._member_at: dict[str, int] = {}
 
     @property
@@ -71,11 +74,20 @@ class Circle:
 
     @property
     def is_patient(self) -> bool:
-        """Whether the majority is gone for a short time only: relays are restarted, lines cut."""
-        if self.is_quorate:
-            return False
+        """Whether a node that is not there may be so for a short time only.
+
+        Relays are restarted, lines cut: then all are gone, and come back one after the other.
+        """
         now = self._clock.now_ms()
-        return now < (self._parted_at or now) + _PATIENCE_MS  # None: since the last look
+        if self._parted_at is None and self.is_quorate:
+            return now < self._whole_at + _PATIENCE_MS
+        # Whole or parted since the last look.
+        return self.is_quorate or now < (self._parted_at or now) + _PATIENCE_MS
+
+    def may_tell(self, node: str) -> bool:
+        """Whether a node is there, or may be so soon; doubts about it outlive its first words."""
+        lately = self._clock.now_ms() < self._spoke.get(node, 0) + _LATELY_MS
+        return bool(node) and (node in self.live or lately or self.is_patient)
 
     def may_begin(self, row: ParcelRow) -> bool:
         """See `hermes.mesh.quorum.may_begin`; without a majority all count who may have noted."""
@@ -105,9 +117,9 @@ class Circle:
         """See which holders let a lease lapse; whether any is new. To be asked often."""
         now = self._clock.now_ms()
         self._member_at |= dict.fromkeys(self.voters, now)
-        if self.is_quorate:
-            self._parted_at = None
-        elif self._parted_at is None:
+        if self.is_quorate and self._parted_at is not None:
+            self._parted_at, self._whole_at = None, now
+        elif not self.is_quorate and self._parted_at is None:
             self._parted_at = now
         lapsed = {
             one.holder

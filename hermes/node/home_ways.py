@@ -49,17 +49,18 @@ class Ways:
         """This node is home, and a turn was begun before."""
         begun_here = await self._hosting.is_begun(row.turn)
         if not begun_here and await self._is_told(row):
-            for node in self._circle.live:  # who was home before is there, and tells its end
+            # Who was home before is there, and tells its end.
+            for node in {*self._circle.live, row.forwarded}:
                 self._again(row, parcel_of(row), node, begun=True)
         else:
             await self._hosting.look(row, since)
 
     async def _is_told(self, row: ParcelRow) -> bool:
-        """Whether the node where a turn was sent is there to tell of it.
+        """Whether the node where a turn was sent is there to tell of it, or may be so soon.
 
         Its end alone may come faster, with the record; that serves who waited in vain.
         """
-        if row.origin != self._me or row.forwarded not in self._circle.live:
+        if row.origin != self._me or not self._circle.may_tell(row.forwarded):
             return False
         known = await self._hosting.is_known(row.turn)
         now = self._clock.now_ms()
@@ -98,8 +99,7 @@ class Ways:
                 body = Carried(parcel, self._words(row), alone)
                 await self._mail.send(to, PARCEL, body, row.conversation, row.turn)
             case Way.NEVER:
-                gone = row.forwarded not in self._circle.live and not self._circle.is_patient
-                if mine and gone:
+                if mine and not self._circle.may_tell(row.forwarded):
                     await self._hosting.lost(row)
 
     def _again(
@@ -123,7 +123,7 @@ class Ways:
             return
         if await self._hosting.is_known(row.turn):
             await self._hosting.answer(row)
-        elif row.forwarded and row.forwarded in self._circle.live:
+        elif self._circle.may_tell(row.forwarded):
             self._again(row, parcel, row.forwarded)
         elif row.forwarded or row.origin != self._me:
             await self._hosting.lost(row)

@@ -87,11 +87,7 @@ class Relief:
                     await next_.give()
                     await next_.up(_UP_S)
                 except SuccessorError as error:
-                    self._say(f"{error.message}: this version goes on")
-                    self._failed = tag, error.message
-                    if deaths:
-                        self._failed = None
-                        await anyio.to_thread.run_sync(self._pointer.leave, error.message)
+                    await self._unfit(tag, error, deaths)
                     return None
                 if not deaths:
                     await anyio.to_thread.run_sync(self._settle, tag)
@@ -101,7 +97,19 @@ class Relief:
             if (end := await anyio.to_thread.run_sync(self._ended, tag, code, deaths)) is not None:
                 return None if end == AGAIN else end
             self._say(f"version {tag} ended with {code}: it is started again")
-            next_ = await self._start(tag)
+            try:
+                next_ = await self._start(tag)
+            except SuccessorError as error:
+                await self._unfit(tag, error, deaths)
+                return None
+
+    async def _unfit(self, tag: str, error: SuccessorError, deaths: int) -> None:
+        """It does not come up, or not again: it is left, where it ever ran."""
+        self._say(f"{error.message}: this version goes on")
+        if deaths:
+            await anyio.to_thread.run_sync(self._pointer.leave, error.message)
+        else:
+            self._failed = tag, error.message
 
     async def _start(self, tag: str) -> Next:
         command = command_of(self._pointer.place(tag), "node")

@@ -48,3 +48,29 @@ def test_who_is_let_go_may_still_have_noted_what_a_home_began():
     fleet.now += 2 * TTL_MS + 1
     circle.missed(Leases("a"))
     assert circle.may_begin(row("b"))  # of a fleet of two each knows what was noted
+
+
+def test_who_spoke_a_moment_ago_may_tell_though_it_is_doubted():
+    fleet = Fleet("b", "c")
+    circle = Circle("a", fleet, fleet.member, fleet)
+    fleet.now += 10_000
+    fleet.alive = {"c"}
+    assert not circle.may_tell("b")
+    circle.heard("b")
+    assert circle.may_tell("b")
+    fleet.now += 4_000
+    assert not circle.may_tell("b")
+    assert not circle.may_tell("")
+
+
+def test_after_a_cut_those_who_come_back_last_are_waited_for():
+    fleet = Fleet("b", "c")
+    circle = Circle("a", fleet, fleet.member, fleet)
+    fleet.now += 10_000
+    for there in (set(), {"c"}):
+        fleet.alive = there
+        assert circle.may_tell("b")
+        circle.missed(Leases("a"))
+        assert circle.may_tell("b")
+    fleet.now += 20_000
+    assert not circle.may_tell("b")

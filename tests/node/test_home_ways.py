@@ -43,7 +43,7 @@ async def test_of_turns_that_ended_nothing_is_remembered(tmp_path):
         ground = SimpleNamespace(
             me=ME,
             parcels=parcels,
-            circle=SimpleNamespace(live=(ME, HER)),
+            circle=SimpleNamespace(live=(ME,), may_tell=lambda node: node == HER),
             mail=SimpleNamespace(say=lambda to, *_: said.append(to)),
             intake=SimpleNamespace(left={}, heard={}),
             clock=time,

@@ -65,8 +65,15 @@ def test_ids_are_their_order_and_times_their_form():
     there = {"id": IDS[2], "beside": [IDS[3], IDS[2]], "at": "2027-01-01T00:00:00Z", "salt": "b2"}
     assert plain(result=here) == plain(result=there)
     assert plain(result=here) != plain(result=there | {"beside": [IDS[2], IDS[3]]})
-    assert plain(result=here) != plain(result=there | {"at": "yesterday"})
+    for other in ("yesterday", "2027-01-01"):
+        assert plain(result=here) != plain(result=there | {"at": other})
     assert plain(result=here) != plain(result=there | {"salt": 5})
+
+
+def test_midnight_may_lie_between_two_answers():
+    found = [plain(result=f"2026-{day} user: quiet river") for day in ("12-31", "11-01")]
+    assert found[0] == found[1]
+    assert found[0] != plain(result="12026-12-31 user: quiet river")
 
 
 def test_an_id_stays_itself_from_one_answer_to_the_next():

@@ -20,6 +20,7 @@ _ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|baf[a-z2-7]{50,60}|[0-9a-f]{64}"
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 _CALL = re.compile(r"[a-z0-9]{9}")
 _CALLS = {"call_id", "id"}
 _FREE = {"salt", "wall_ms", "model_ms", "pid", "tokens_per_s"}
@@ -99,7 +100,7 @@ class Plain:
             case str() if key in _CALLS and _CALL.fullmatch(value):
                 return self._id(value)
             case str():
-                text = _TIME.sub("TIME", value)
+                text = _DAY.sub("DAY", _TIME.sub("TIME", value))  # midnight may lie between
                 return _ID.sub(lambda found: self._id(found[0]), text)
         return value
 

@@ -110,6 +110,22 @@ def test_a_version_that_dies_again_and_again_is_left(machine):
         assert adopted["outcome"] == "rolled back"
 
 
+def test_a_version_that_does_not_come_up_again_costs_no_node(machine):
+    dead = "import os, pathlib\nif pathlib.Path(os.environ['HERMES_V2_HOME'], 'dead').exists():\n"
+    changes = broken(
+        machine.checkout, "hermes/node/nodekeeper.py", dead + "    raise SystemExit(9)"
+    )
+    name, diff = machine.candidate(changes, "a node that starts once")
+    with machine.node() as node:
+        machine.told("approve", name, "--diff", diff, "--wait")
+        new = int(node.hear("runs: process").split()[-1])
+        (machine.home / "dead").touch()
+        os.kill(new, signal.SIGKILL)
+        node.hear("this version goes on")
+        node.hear(f"runs: process {node.process.pid}")
+        assert machine.pointer.current() == ""
+
+
 def test_the_new_one_outlives_the_old_ones_kill(machine):
     name, diff = machine.candidate({"hermes/more.py": "X = 3\n"}, "one more")
     with machine.node() as node:

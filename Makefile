@@ -17,6 +17,8 @@ chat: setup
 run_tests = tmp=$$(mktemp -d /tmp/h.XXXX) && { $(BIN)/python -m pytest --basetemp="$$tmp/t" $(1) $(PYTEST_ARGS); \
 	code=$$?; rm -rf "$$tmp"; exit $$code; }
 on_all_cores = -n auto --dist loadfile
+# Processes, lines and clocks of a machine that may be busy: once more, and named in the summary.
+once_more = --reruns 1 -rR
 
 test: setup
 	@$(call run_tests,-m "not slow" $(on_all_cores))
@@ -30,9 +32,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/lines.py
-	$(MAKE) test
-	@$(call run_tests,-m "slow and not alone" $(on_all_cores))
-	@$(call run_tests,-m alone)
+	$(MAKE) test PYTEST_ARGS="$(once_more) $(PYTEST_ARGS)"
+	@$(call run_tests,-m "slow and not alone" $(on_all_cores) $(once_more))
+	@$(call run_tests,-m alone $(once_more))
 
 fix: setup
 	$(BIN)/ruff check --fix .

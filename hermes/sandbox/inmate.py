@@ -16,7 +16,9 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from hermes.errors import NotAvailable
 from hermes.sandbox.box import Box, Limits, Why, Wires
+from hermes.sandbox.leftovers import Leftovers
 from hermes.sandbox.weigh import Weight, weigh
 
 OnOutput = Callable[[str, bytes], None]
@@ -44,6 +46,7 @@ class Inmate:
     control: socket.socket
     box: Box
     strike: Callable[[], None]
+    leftovers: Leftovers | None = None
     why: Why | None = None
     said: bytes = b""
     peak: int = 0
@@ -63,7 +66,10 @@ class Inmate:
         self.strike()
 
     async def attend(self, frames: bytes, wires: Wires, on_output: OnOutput | None) -> None:
-        """Hand in the frames, collect, watch; returns when it has ended."""
+        """Hand in the frames, collect, watch; returns when all in it has ended.
+
+        Raises NotAvailable where that takes too long.
+        """
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._clock)
@@ -75,6 +81,8 @@ class Inmate:
                     pumps.start_soon(self._pump, name, wires.collect, on_output)
                 await self.process.wait()
             group.cancel_scope.cancel()
+        if self.leftovers is not None and not await self.leftovers.gone():
+            raise NotAvailable("what ran in the sandbox does not end", "see `hermes sandbox check`")
         with contextlib.suppress(BlockingIOError, OSError):
             while piece := self.control.recv(4096):
                 self.said += piece

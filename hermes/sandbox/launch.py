@@ -70,16 +70,20 @@ class Launch:
             os.close(self.fds.pop())
 
 
-def launch(ground: Ground, box: Box, control: int, wait: tuple[int, int] | None = None) -> Launch:
+def launch(
+    ground: Ground, box: Box, control: int, info: int, wait: tuple[int, int] | None = None
+) -> Launch:
     """Make the words for a box; `control` is what the last step reads.
 
-    `wait`: descriptors to say on that the workspace is laid over, and to be let go on.
-    Blocking. Raises Usage where the view cannot be.
+    `info`: where bubblewrap tells whom it has started; `wait`: descriptors to say on that the
+    workspace is laid over, and to be let go on. All three are closed with the launch. Blocking.
+    Raises Usage where the view cannot be.
     """
-    check_view(box)
-    made = Launch()
+    made = Launch(fds=[info, *(wait or ())])
     try:
-        told = made.data(b"".join(os.fsencode(word) + b"\0" for word in _told(made, ground, box)))
+        check_view(box)
+        words = ["--info-fd", str(info), *_told(made, ground, box)]
+        told = made.data(b"".join(os.fsencode(word) + b"\0" for word in words))
         last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0], str(control)]
         made.argv = [ground.bwrap, "--args", told, "--", *last]
         if ground.staged:

@@ -23,6 +23,7 @@ from hermes.sandbox.ground import Account, Ground
 from hermes.sandbox.inmate import Inmate, kill_group
 from hermes.sandbox.launch import ENV, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
+from hermes.sandbox.leftovers import Leftovers
 from hermes.sandbox.metering import Meter
 from hermes.sandbox.off_loop import off_loop
 from hermes.sandbox.stdin import stdin_of
@@ -102,13 +103,14 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
         stack.enter_context(ours)
         ours.settimeout(0)
         laid = Laid(stack)
+        leftovers = Leftovers(stack)
         meter: Meter | None = None
         with theirs:
             wait = Wait(stack) if box.workspace is not None else None
             ends = wait.theirs if wait else None
-            made = await anyio.to_thread.run_sync(launch, ground, box, theirs.fileno(), ends)
+            told = theirs.fileno(), leftovers.info
+            made = await anyio.to_thread.run_sync(launch, ground, box, *told, ends)
             stack.callback(made.close)
-            made.fds += ends or ()
             if box.metered:
                 meter = await anyio.to_thread.run_sync(Meter, box, ground.python, stack)
             # With a workspace its first step drops to the account, after what only root can do.
@@ -125,13 +127,15 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
                 await wait.for_laying(process)
                 await anyio.to_thread.run_sync(laid.hold, process.pid, box.workspace)
                 wait.let_go()
-            inmate = Inmate(process, ours, box, partial(kill_group, process))
+            await leftovers.begun()
+            inmate = Inmate(process, ours, box, partial(kill_group, process), leftovers)
             env = {**ENV, **box.env}
             yield inmate, laid, Opening(bounds(ground, box), env, box.cwd, meter)
         finally:
             with anyio.CancelScope(shield=True):
                 kill_group(process)
                 await process.aclose()
+                await leftovers.gone()
 
 
 async def _spawn(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import alive
 
 from hermes.errors import Refused, ToolFailure, Usage
 from hermes.sandbox.box import Box, Limits
@@ -113,6 +114,29 @@ def plainly(text, folder):
     fill(folder)
     subprocess.run(["/bin/bash", "-c", text], cwd=folder, check=True)
     return tree(folder)
+
+
+LEAVES = """
+import os
+for number in range(40):
+    if os.fork() == 0:
+        os.setsid()
+        os.closerange(0, 64)
+        while True:
+            for name in range(20):
+                open(f"{number}-{name}", "w").close()
+            for name in range(20):
+                os.unlink(f"{number}-{name}")
+"""
+
+
+async def test_what_it_left_running_is_gone_before_changes_are_read(standing, work, mark):
+    box = Box(workspace=work, cwd=str(work))
+    for _ in range(5):
+        ended = await run(standing, box, [standing.ground.python, "-c", LEAVES, mark])
+        assert alive(mark) == []
+        assert ended.ok
+        assert {word for path, word in said(ended.changes).items()} <= {"added"}
 
 
 async def test_nothing_changed_is_nothing(standing, work):

@@ -56,7 +56,11 @@ class _Reader:
         if lower is not None and covered:
             self._hidden(upper, lower, at)
         for name in sorted(os.listdir(upper)):
-            self._one(upper, lower, f"{at}{name}", covered=covered)
+            path = f"{at}{name}"
+            try:
+                self._one(upper, lower, path, covered=covered)
+            except OSError as error:  # of mode 000; or the project changed meanwhile
+                self.refused.append(Refusal(path, f"it cannot be read: {error.strerror}"))
 
     def _hidden(self, upper: int | None, lower: int, at: str) -> None:
         there = set(os.listdir(upper)) if upper is not None else set()  # noqa: PTH208

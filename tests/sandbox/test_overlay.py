@@ -139,6 +139,15 @@ async def test_what_it_left_running_is_gone_before_changes_are_read(standing, wo
         assert {word for path, word in said(ended.changes).items()} <= {"added"}
 
 
+async def test_what_cannot_be_read_is_not_kept(standing, work):
+    ended = await overlay(standing, work, "mkdir -m 700 d; echo x > d/closed; chmod 000 d/closed")
+    if os.geteuid() == 0:  # root reads everything
+        assert said(ended.changes) == {"d": "added", "d/closed": "added"}
+    else:
+        refused = [(one.path, one.reason) for one in ended.changes.refused]
+        assert refused == [("d/closed", "it cannot be read: Permission denied")]
+
+
 async def test_nothing_changed_is_nothing(standing, work):
     ended = await overlay(standing, work, "grep -r one .; : >> a; chmod 644 a")
     assert not ended.changes

@@ -13,7 +13,7 @@ from hermes.conversation.kit import Kit
 from hermes.conversation.limits import Meter
 from hermes.conversation.record import Record
 from hermes.conversation.session import Session
-from hermes.core.event import ApprovalAsked, Json, ToolCalled, ToolFinished, ToolStarted
+from hermes.core.event import ApprovalAsked, Json, ToolCalled
 from hermes.core.ids import CallId
 from hermes.core.message import ToolCall, ToolResult
 from hermes.core.request import TurnRequest
@@ -163,28 +163,15 @@ class TurnHooks:
 
     async def started(self, call: ToolCall) -> None:
         """It runs."""
-        self._session.busy[call.id] = call.name
-        self._record.tell(ToolStarted(**self._record.head(), call_id=call.id))
+        self._record.tool_started(call)
 
     async def outcome(self, token: JournalId, result: ToolResult) -> None:
         """Journal what came of it."""
         await self._kit.store.journal.outcome(token, ok=result.ok, text=result.text)
 
-    async def finished(self, call: ToolCall, result: ToolResult, diff: str) -> None:
+    async def finished(self, _call: ToolCall, result: ToolResult, diff: str) -> None:
         """What the model will see."""
-        self._session.busy.pop(call.id, None)
-        self._record.tell(
-            ToolFinished(
-                **self._record.head(),
-                call_id=call.id,
-                name=result.name,
-                ok=result.ok,
-                denied=result.denied,
-                result=result.text,
-                truncated=result.truncated,
-                diff=diff,
-            )
-        )
+        self._record.tool_finished(result, diff)
 
     async def bug(self, call: ToolCall, error: Exception) -> None:
         """A tool broke in a way it should not."""

@@ -68,9 +68,8 @@ class Loop:
     async def run(self) -> None:
         """Run turns until closed, cancelled, or quiet for long."""
         while (request := await self._next()) is not None:
-            record = Record(
-                self._kit.bus, self._kit.clock, self.session.conversation, request.turn_id
-            )
+            kit, session = self._kit, self.session
+            record = Record(kit.bus, kit.clock, session.conversation, request.turn_id, session.busy)
             self.running, self._stopped = request, False
             try:
                 with anyio.CancelScope() as self._scope:
@@ -78,7 +77,7 @@ class Loop:
             finally:
                 if self._stopped:
                     await self._end(request, record, TurnStopped("stopped"))
-                self.session.busy.clear()
+                session.busy.clear()
                 self.running = self._scope = None
                 if not self.waiting:
                     self.idle.set()

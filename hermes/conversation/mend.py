@@ -64,8 +64,7 @@ async def fail_turn(
     stopped = isinstance(error, TurnStopped)
     said = "".join(record.partial) if stopped else ""
     ending = Ending("stopped" if stopped else "failed", error, said)
-    await _close(kit, session, request, record, ending)
-    record.failed(error)
+    record.failed(error, await _close(kit, session, request, record, ending))
 
 
 async def close_earlier(kit: Kit, session: Session, request: TurnRequest, record: Record) -> None:
@@ -90,17 +89,27 @@ class Ending(NamedTuple):
 
 async def _close(
     kit: Kit, session: Session, request: TurnRequest, record: Record, ending: Ending
-) -> None:
-    """End a turn in the store; the conversation stays valid for the next one."""
+) -> list[ToolResult]:
+    """End a turn in the store; the conversation stays valid for the next one.
+
+    Gives the results of the calls that had none.
+    """
+    results: list[ToolResult] = []
     for asked in await kit.store.approvals.of_turn(request.turn_id):
         if asked.answer is None:
             why = ending.error.message
             await kit.store.approvals.answer(asked.call, "no", ending.state, why)
     if calls := open_calls(session, request.turn_id):
         known = await settle(kit, request, record, calls)
-        missing = f"error: not run: {ending.error.message}"
+        why = ending.error.message
         results = [
-            known.get(call.id) or ToolResult(call.id, call.name, missing, ok=False)
+            known.get(call.id)
+            or ToolResult(
+                call.id,
+                call.name,
+                f"error: {why}" if call.id in session.busy else f"error: not run: {why}",
+                ok=False,
+            )
             for call in calls
         ]
         await session.append(kit.store, answered(kit, session, request, results))
@@ -116,3 +125,4 @@ async def _close(
         messages=(closing,),
     )
     session.stored(closing)
+    return results

@@ -1,5 +1,6 @@
 """What one turn tells: its events, its usage, how many calls were refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,24 +12,35 @@ from hermes.core.event import (
     Event,
     Notice,
     TextDelta,
+    ToolFinished,
+    ToolStarted,
     TurnFailed,
     TurnFinished,
     TurnStarted,
     Usage,
 )
-from hermes.core.ids import ConversationId, TurnId
+from hermes.core.ids import CallId, ConversationId, TurnId
+from hermes.core.message import ToolCall, ToolResult
 from hermes.core.model import ModelUsage
 from hermes.errors import HermesError
 from hermes.prompt.builder import Prompt
 
 
 class Record:
-    """One turn's voice on the bus."""
+    """One turn's voice on the bus; `busy`: the tools that run, by their calls."""
 
-    def __init__(self, bus: Bus, clock: Clock, conversation: ConversationId, turn: TurnId) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        conversation: ConversationId,
+        turn: TurnId,
+        busy: dict[CallId, str],
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._head = {"conversation_id": conversation, "turn_id": turn}
+        self._busy = busy
         self._began = clock.now_ms()
         self.usage = Usage()
         self.denied = 0
@@ -55,6 +67,27 @@ class Record:
     def notice(self, text: str) -> None:
         """Something the person should know."""
         self.tell(Notice(**self.head(), text=text))
+
+    def tool_started(self, call: ToolCall) -> None:
+        """It runs."""
+        self._busy[call.id] = call.name
+        self.tell(ToolStarted(**self.head(), call_id=call.id))
+
+    def tool_finished(self, result: ToolResult, diff: str = "") -> None:
+        """What the model will see."""
+        self._busy.pop(result.call_id, None)
+        self.tell(
+            ToolFinished(
+                **self.head(),
+                call_id=result.call_id,
+                name=result.name,
+                ok=result.ok,
+                denied=result.denied,
+                result=result.text,
+                truncated=result.truncated,
+                diff=diff,
+            )
+        )
 
     def compacted(self, what: Prompt, saved_tokens: int, by: str) -> None:
         """The model is shown less than before; `by`: who prepared it."""
@@ -90,9 +123,13 @@ class Record:
         usage = self.total()
         self.tell(TurnFinished(**self.head(), text=text, usage=usage, denied=self.denied))
 
-    def failed(self, error: HermesError) -> None:
-        """No answer."""
+    def failed(self, error: HermesError, results: Sequence[ToolResult] = ()) -> None:
+        """No answer; what ran has ended, too, as the model will see it in `results`."""
         self.over = True
+        known = {result.call_id: result for result in results}
+        for call, name in [*self._busy.items()]:
+            cut = ToolResult(call, name, f"error: {error.message}", ok=False)
+            self.tool_finished(known.get(call, cut))
         self.tell(
             TurnFailed(
                 **self.head(),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hermes.config import Limits
 from hermes.core.clock import SystemClock
-from hermes.core.event import ApprovalAsked, is_final
+from hermes.core.event import ApprovalAsked, ToolFinished, ToolStarted, is_final
 from hermes.gateway.client import RemoteError
 from hermes.store.store import Store
 
@@ -48,6 +48,11 @@ async def test_a_stop_ends_any_phase_once_and_the_next_turn_works(house, phase):
         conversation = conversation_of(seen)
         assert seen[-1].kind == "TurnStopped"
         assert sum(map(is_final, seen)) == 1
+        started = [one.call_id for one in seen if isinstance(one, ToolStarted)]
+        finished = [one for one in seen if isinstance(one, ToolFinished)]
+        assert [one.call_id for one in finished] == started
+        if phase == "ToolStarted":
+            assert finished[0].result == "error: stopped"
         fine = house.script({"text": "fine"}, name="fine")
         events = await play(client, house.request(model=fine, conversation_id=conversation))
         history = await _history(client, conversation)

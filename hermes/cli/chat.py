@@ -51,7 +51,9 @@ def add_turn_options(command: argparse.ArgumentParser) -> None:
         "--private", action="store_true", help="never train on this, never replicate it"
     )
     command.add_argument(
-        "--yes", action="store_true", help="yes to all that would ask; what is denied stays denied"
+        "--yes",
+        action="store_true",
+        help="yes to all that would ask, but to leave the sandbox; what is denied stays denied",
     )
 
 

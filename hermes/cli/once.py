@@ -166,7 +166,7 @@ class _Answer:
         line = result_line(event, self._marks, self._arguments.pop(event.call_id, None))
         self._aside(line)
         if event.denied and not self._world.stderr.isatty():  # or exit code 3 says too little
-            self._world.complain(line, "--yes, --mode or a rule allows it: see docs/policy.md")
+            self._world.complain(line, "--yes, --mode or a rule may allow it: see docs/policy.md")
 
     def _aside(self, line: str) -> None:
         self._end_line()

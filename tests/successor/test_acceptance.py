@@ -24,6 +24,15 @@ IDS = (
 )  # fmt: skip
 RAN = ("tool_started", "tool_finished")
 ORDER = TurnRequest(turn_id="", text="", cwd="/p", root="/p", model="ember", typed=0)
+SWINGS = [  # the same code after its fourth kill, at a thousand messages
+    [(kib, 0) for kib in one]
+    for one in (
+        (130_208, 126_924, 133_060, 131_964, 145_064, 134_012, 133_016, 137_748, 148_004, 156_204,
+         139_768),
+        (127_932, 127_004, 127_200, 132_536, 144_092, 133_068, 135_252, 143_660, 160_496, 155_536,
+         157_900),
+    )
+]  # fmt: skip
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -214,6 +223,9 @@ def test_the_same_seed_asks_the_same():
         ([(80_000, 100)] * 9, [(80_000, 110)] * 9, ""),
         ([(80_000 + 900 * n, 0) for n in range(9)], [(80_000 + 950 * n, 0) for n in range(9)], ""),
         ([(80_000, 0)] * 9, [(80_000 + 900 * n, 0) for n in range(9)], "memory grows"),
+        ([(80_000, 0)] * 9, [(80_000 + 9_000 * (n in (4, 5, 7)), 0) for n in range(9)], ""),
+        (SWINGS[0], SWINGS[1], ""),
+        (SWINGS[1], SWINGS[0], ""),
         ([(80_000, 0)] * 9, [(600_000, 0)] * 9, "ceiling"),
         ([(0, 100 * n) for n in range(9)], [(0, 300 * n) for n in range(9)], "slower"),
         ([(0, 100 * n) for n in range(9)], [(0, 100 * n + 500 * (n > 4)) for n in range(9)], ""),

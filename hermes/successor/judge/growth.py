@@ -25,15 +25,19 @@ class Growth:
         self._taken.append((parent, candidate))
         if len(self._taken) <= _WARM:
             return ""
-        first = self._taken[_WARM - 1]
-        grown = [
-            now["kib"] - then["kib"] for then, now in zip(first, (parent, candidate), strict=True)
-        ]
-        if grown[1] > _KIB and grown[1] > 2 * grown[0] + _MORE_KIB:
+        if self._memory():
             return "memory grows"
         if candidate["kib"] > _CEILING_KIB:
             return "memory over the ceiling"
         return self._time()
+
+    def _memory(self) -> bool:
+        """Room for large answers comes and goes, of each side when it likes: floors count."""
+        weighed = [[side["kib"] for side in both] for both in self._taken[_WARM - 1 :]]
+        parent, candidate = zip(*weighed, strict=True)
+        grown: int = min(candidate[-_BLOCKS:]) - min(candidate[:_BLOCKS])
+        swing: int = max(parent[-_BLOCKS:]) - min(parent[:_BLOCKS])
+        return grown > max(_KIB, _RATIO * swing + _MORE_KIB)
 
     def _time(self) -> str:
         before, now = self._taken[-2:]

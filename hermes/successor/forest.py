@@ -19,7 +19,7 @@ from hermes.successor.pointer import settle
 from hermes.successor.trees import Files, digest, digest_of, read
 
 _KEPT = 16
-_STALE_S = 3_600.0
+_STALE_S = 60.0  # between making a folder and holding it
 _NEW = ".new-"
 OVER = ("tests", "benchmarks")
 """Folders over which a judge lays the parent's."""
@@ -46,7 +46,7 @@ class Forest:
             _own(one)
         now = time.time()
         for one in self.root.glob(f"{_NEW}*"):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), _held(one):  # nobody's: whoever made it died
                 if now - one.lstat().st_mtime > _STALE_S:
                     remove(one)
         self._prune()
@@ -94,13 +94,14 @@ class Forest:
         A box that is opened before it is filled needs places to lay something over.
         """
         new = Path(tempfile.mkdtemp(dir=self.root, prefix=_NEW))
-        new.chmod(0o755)
-        for one in OVER:
-            (new / one).mkdir()
-        try:
-            yield new
-        finally:
-            remove(new)
+        with _held(new):
+            new.chmod(0o755)
+            for one in OVER:
+                (new / one).mkdir()
+            try:
+                yield new
+            finally:
+                remove(new)
 
     def plant(self, new: Path, name: str) -> Path:
         """Give a filled folder its place and name: its digest."""
@@ -211,6 +212,17 @@ def _own(folder: Path) -> None:
         raise NotAvailable(
             f"{folder} can be changed by others", "make it yours alone, or remove it"
         )
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Hold a folder, until this ends or its process does; raises OSError where somebody does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _stale(changed: Mapping[str, object]) -> Iterator[str]:

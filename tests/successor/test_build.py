@@ -1,5 +1,6 @@
 """Trees are built in boxes, from patches of every kind, and nothing else of the machine changes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -253,6 +254,19 @@ def test_a_folder_that_others_can_change_holds_no_trees(open_data):
     (data / "successor").chmod(0o777)
     with pytest.raises(NotAvailable, match="changed by others"):
         Forest(data, None).prepare()
+
+
+def test_only_what_nobody_plants_any_more_is_swept(forest):
+    forest.prepare()
+    left = forest.root / ".new-left"
+    (left / "of").mkdir(parents=True)
+    with forest.planting() as new:
+        for one in (left, new):
+            os.utime(one, (0, 0))
+        forest.prepare()
+        assert new.exists()
+        assert not left.exists()
+    assert not new.exists()
 
 
 async def test_a_file_takes_a_folders_place_and_the_other_way_round(built):

@@ -15,6 +15,8 @@ from hermes.core.verdict import Evidence
 from hermes.errors import HermesError
 from hermes.successor.workbench import Stage, Workbench
 
+_HEAD_START_S = 2.0
+
 
 @runtime_checkable
 class Early(Protocol):
@@ -35,6 +37,7 @@ async def ahead(stages: Sequence[Stage], bench: Workbench) -> None:
         for stage in stages:
             if isinstance(stage, Early):
                 group.start_soon(stage.ahead, bench)
+    bench.held.set()
 
 
 class _Begun:
@@ -53,6 +56,7 @@ class _Begun:
         except HermesError as error:
             self._found = error
         self._over.set()
+        bench.under_way.set()
 
     async def judge(self, _: Workbench) -> Evidence:
         await self._over.wait()
@@ -63,7 +67,10 @@ class _Begun:
 
 @asynccontextmanager
 async def begun(stages: Sequence[Stage], bench: Workbench) -> AsyncGenerator[tuple[Stage, ...]]:
-    """The same stages, the early ones judging already; they end with the context."""
+    """The same stages, the early ones judging already; they end with the context.
+
+    They have a head start: what all of them begin at once begins later.
+    """
     with lone_error():
         async with anyio.create_task_group() as group:
             found: list[Stage] = []
@@ -74,5 +81,8 @@ async def begun(stages: Sequence[Stage], bench: Workbench) -> AsyncGenerator[tup
                     found.append(early)
                 else:
                     found.append(stage)
+            if tuple(found) != tuple(stages):
+                with anyio.move_on_after(_HEAD_START_S):
+                    await bench.under_way.wait()
             yield tuple(found)
             group.cancel_scope.cancel()

@@ -130,6 +130,7 @@ async def _make(workshop: Workshop, order: Order, ground: _Ground) -> _Made:
         quiet=workshop.quiet,
     )
     ground.group.start_soon(ahead, workshop.stages, bench)
+    await bench.held.wait()  # it takes longer than the build
     built = await builder.patched(parent, diff, new)
     candidate = Candidate(
         parent=commit,

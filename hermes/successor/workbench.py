@@ -67,7 +67,8 @@ class Workbench:
     `commit` the parent's. `state` is the session's export, `state_file` the same as a file that
     boxes can read. `model` opens what a task may ask (`broker`). `marks` are the reasons for which
     only a person may adopt it; `lint` adds them. `records` are the stages' full records by their
-    SHA-256. `quiet` returns when nobody needs this machine more.
+    SHA-256. `quiet` returns when nobody needs this machine more. What begins early
+    sets `held` when it has opened what it needs, and `under_way` when it has its first answer.
     """
 
     commit: str
@@ -87,6 +88,8 @@ class Workbench:
     quiet: Callable[[], Awaitable[None]] = never_waits
     marks: list[str] = field(default_factory=list)
     records: dict[str, bytes] = field(default_factory=dict)
+    held: anyio.Event = field(default_factory=anyio.Event)
+    under_way: anyio.Event = field(default_factory=anyio.Event)
 
     async def keep(self, data: bytes) -> str:
         """Keep a stage's full record with the verdict; its SHA-256."""

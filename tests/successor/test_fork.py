@@ -162,6 +162,38 @@ async def test_a_stage_that_does_not_decide_is_only_heard(workshop_with, good):
     assert verdict.evidence[1].outcome == "advisory"
 
 
+class Begins(Says):
+    """Opens something ahead, and has its first answer after a while."""
+
+    decides = False
+
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__("pass", "early")
+        self.seen = seen
+
+    async def ahead(self, bench):
+        await anyio.wait_all_tasks_blocked()
+        self.seen.append("opened" if not any(bench.candidate.glob("hermes")) else "too late")
+        bench.held.set()
+
+    async def judge(self, bench):
+        await anyio.wait_all_tasks_blocked()
+        self.seen.append("answered")
+        bench.under_way.set()
+        return await super().judge(bench)
+
+
+async def test_what_takes_long_to_begin_has_the_machine_first(workshop_with, good):
+    seen = []
+
+    async def look(_):
+        seen.append("decides")
+
+    workshop = workshop_with(Says("pass", act=look), Begins(seen))
+    assert (await successor_of(good, workshop).complete()).word == "approve"
+    assert seen == ["opened", "answered", "decides"]
+
+
 async def test_a_stage_works_on_both_versions_in_boxes_of_their_own(workshop_with, good):
     seen = {}
     script = (

@@ -69,6 +69,24 @@ async def test_a_patch_of_every_test_lays_nothing_off(standing, open_data):
     assert told.outcomes["tests/test_word.py::test_word"][0] == "failed"
 
 
+async def test_the_first_file_waits_for_nothing_of_others(standing, open_data):
+    tree = PARENT | {
+        "tests/far/conftest.py": "import this\n",
+        "tests/far/test_far.py": "import sys\n\ndef test_far():\n    sys.modules['this']\n",
+        "tests/test_named.py": "import inline_snapshot\n\ndef test_named(snapshot_check): pass\n",
+        "tests/test_word.py": "import sys\n\ndef test_word():\n"
+        "    assert not {'this', 'inline_' + 'snapshot'} & sys.modules.keys()\n",
+    }
+    bench = await bench_of(standing, open_data, tree, {})
+    files = ("tests/test_word.py", "tests/far/test_far.py", "tests/test_named.py")
+    told = await Usher(unheard).run(bench, "parent", Asked(files, 60.0))
+    assert {one: word for one, (word, _) in told.outcomes.items()} == {
+        "tests/test_word.py::test_word": "passed",
+        "tests/far/test_far.py::test_far": "passed",
+        "tests/test_named.py::test_named": "passed",
+    }
+
+
 FLOOD = """
 import contextlib, os, stat
 pipes = []

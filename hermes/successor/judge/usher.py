@@ -3,7 +3,8 @@
 Apart from the stage, which says what is run and what the answers mean.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -40,6 +41,7 @@ class Usher:
 
     def __init__(self, on_test: OnTest) -> None:
         self._on_test = on_test
+        self._plugins: tuple[str, ...] | None = None
         self._known: dict[str, Known] = {}
         self._ahead: _Ahead | None = None
 
@@ -51,9 +53,10 @@ class Usher:
         side: Side = "candidate" if bench.commit in self._known else "parent"
         self._ahead = ahead = _Ahead(side)
         try:
-            async with seated(bench, side, await plugins(), self._of(bench)) as seat:
+            async with self._seated(bench, side) as seat:
                 ahead.seat = seat
                 ahead.opened.set()
+                bench.held.set()
                 await anyio.sleep_forever()
         except HermesError:  # whoever runs tests opens another one, and is told why not
             ahead.opened.set()
@@ -76,12 +79,24 @@ class Usher:
             await ahead.opened.wait()
             if ahead.seat is not None:
                 return await self._told(bench, side, ahead.seat, asked)
-        async with seated(bench, side, await plugins(), self._of(bench)) as seat:
+        async with self._seated(bench, side) as seat:
             return await self._told(bench, side, seat, asked)
+
+    @asynccontextmanager
+    async def _seated(self, bench: Workbench, side: Side) -> AsyncGenerator[Seat]:
+        if self._plugins is None:
+            self._plugins = await plugins()
+        async with seated(bench, side, self._plugins, self._of(bench)) as seat:
+            yield seat
 
     async def _told(self, bench: Workbench, side: Side, seat: Seat, asked: Asked) -> Told:
         began = anyio.current_time()
-        seat.on_test = lambda: self._on_test(side, began, anyio.current_time())
+
+        def heard() -> None:
+            bench.under_way.set()
+            self._on_test(side, began, anyio.current_time())
+
+        seat.on_test = heard
         told = await seat.run(bench, asked, self._of(bench), keep=side == "parent")
         if side == "parent" and told.passed:
             self._known = {bench.commit: told.known}

@@ -27,7 +27,7 @@ class Early(Protocol):
     """
 
     async def ahead(self, bench: Workbench) -> None:
-        """Hold it, until cancelled."""
+        """Hold it, until cancelled; sets `bench.held` when it is open: the build waits for that."""
         ...
 
 

@@ -76,6 +76,8 @@ class Approvals:
         waiting = self._open.get(call_id)
         if waiting is None or waiting.answer is not None:
             return False
+        if answer == "always" and not waiting.asked.rule:
+            answer = "yes"  # there is nothing to keep
         waiting.answer = ApprovalAnswered(
             conversation_id=waiting.asked.conversation_id,
             turn_id=waiting.asked.turn_id,

@@ -107,7 +107,7 @@ class Relief:
         """It does not come up, or not again: it is left, where it ever ran."""
         self._say(f"{error.message}: this version goes on")
         if deaths:
-            await anyio.to_thread.run_sync(self._pointer.leave, error.message)
+            await anyio.to_thread.run_sync(self._leave, tag, error.message)
         else:
             self._failed = tag, error.message
 
@@ -124,6 +124,11 @@ class Relief:
     def _settle(self, tag: str) -> None:
         self._pointer.point(tag)
         self._pointer.mend()
+
+    def _leave(self, tag: str, why: str) -> None:
+        notes = self._pointer.mend()
+        if (notes.tag, notes.stage) == (tag, "probation"):  # else a person was faster
+            self._pointer.leave(why)
 
     def _ended(self, tag: str, code: int, deaths: int) -> int | None:
         """What its end means: an exit code for us, AGAIN: we go on, None: it may try again."""

@@ -71,27 +71,25 @@ class Launch:
 
 
 def launch(
-    ground: Ground, box: Box, control: int, info: int, wait: tuple[int, int] | None = None
-) -> Launch:
+    made: Launch,
+    ground: Ground,
+    box: Box,
+    control: int,
+    info: int,
+    wait: tuple[int, int] | None = None,
+) -> None:
     """Make the words for a box; `control` is what the last step reads.
 
     `info`: where bubblewrap tells whom it has started; `wait`: descriptors to say on that the
-    workspace is laid over, and to be let go on. All three are closed with the launch. Blocking.
-    Raises Usage where the view cannot be.
+    workspace is laid over, and to be let go on. Blocking. Raises Usage where the view cannot be.
     """
-    made = Launch(fds=[info, *(wait or ())])
-    try:
-        check_view(box)
-        words = ["--info-fd", str(info), *_told(made, ground, box)]
-        told = made.data(b"".join(os.fsencode(word) + b"\0" for word in words))
-        last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0], str(control)]
-        made.argv = [ground.bwrap, "--args", told, "--", *last]
-        if ground.staged:
-            made.argv = [*_outer(ground, box, wait), *made.argv]
-    except BaseException:
-        made.close()
-        raise
-    return made
+    check_view(box)
+    words = ["--info-fd", str(info), *_told(made, ground, box)]
+    told = made.data(b"".join(os.fsencode(word) + b"\0" for word in words))
+    last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0], str(control)]
+    made.argv = [ground.bwrap, "--args", told, "--", *last]
+    if ground.staged:
+        made.argv = [*_outer(ground, box, wait), *made.argv]
 
 
 def check_view(box: Box) -> None:

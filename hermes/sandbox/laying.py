@@ -52,16 +52,21 @@ class Laid:
 
 
 class Wait:
-    """Two pipes: the outer namespace says that the workspace is laid over, and waits."""
+    """Two pipes: the outer namespace says that the workspace is laid over, and waits.
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    `stack` closes our ends; who starts it closes `theirs`.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, theirs: list[int]) -> None:
         self._laid, laid = os.pipe()
+        stack.callback(os.close, self._laid)
+        theirs.append(laid)
         go, self._go = os.pipe()
+        stack.callback(os.close, self._go)
+        theirs.append(go)
         os.set_blocking(self._laid, False)
         os.set_blocking(self._go, False)
         self.theirs = (laid, go)
-        stack.callback(os.close, self._laid)
-        stack.callback(os.close, self._go)
 
     async def for_laying(self, process: Process) -> None:
         """Wait until the overlay is there.

@@ -14,18 +14,22 @@ import anyio
 from hermes.errors import NotAvailable
 
 _FIRST = re.compile(rb'"child-pid": (\d+)')
-_BEGINS_S = 10.0
-_ENDS_S = 30.0  # as idle work beside busy cores
+_BEGINS_S = _ENDS_S = 60.0  # as idle work beside busy cores
 _LINUX = "it needs Linux 5.3 or newer, and pidfd_open allowed"
 
 
 class Leftovers:
-    """Made before bubblewrap is started, which tells on `info` whom it starts."""
+    """Made before bubblewrap is started, which tells on `info` whom it starts.
 
-    def __init__(self, stack: ExitStack) -> None:
+    `stack` closes our end; who starts it closes `theirs`.
+    """
+
+    def __init__(self, stack: ExitStack, theirs: list[int]) -> None:
         self._stack = stack
         self._told, self.info = os.pipe()
+        theirs.append(self.info)
         self._first = -1
+        self._stays = False
         stack.callback(os.close, self._told)
         os.set_blocking(self._told, False)
 
@@ -54,7 +58,8 @@ class Leftovers:
 
     async def gone(self) -> bool:
         """Wait until nothing is left, when bubblewrap has ended; False: it takes too long."""
-        with anyio.move_on_after(_ENDS_S) as scope:
+        with anyio.move_on_after(0 if self._stays else _ENDS_S) as scope:
             if self._first >= 0:
                 await anyio.wait_readable(self._first)
-        return not scope.cancelled_caught
+        self._stays = scope.cancelled_caught
+        return not self._stays

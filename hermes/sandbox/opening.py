@@ -21,7 +21,7 @@ from hermes.sandbox.bare import bare
 from hermes.sandbox.box import Box, Tier, Wires
 from hermes.sandbox.ground import Account, Ground
 from hermes.sandbox.inmate import Inmate, kill_group
-from hermes.sandbox.launch import ENV, bounds, launch
+from hermes.sandbox.launch import ENV, Launch, bounds, launch
 from hermes.sandbox.laying import Laid, Wait
 from hermes.sandbox.leftovers import Leftovers
 from hermes.sandbox.metering import Meter
@@ -103,14 +103,15 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
         stack.enter_context(ours)
         ours.settimeout(0)
         laid = Laid(stack)
-        leftovers = Leftovers(stack)
+        made = Launch()
+        stack.callback(made.close)
+        leftovers = Leftovers(stack, made.fds)
         meter: Meter | None = None
         with theirs:
-            wait = Wait(stack) if box.workspace is not None else None
+            wait = Wait(stack, made.fds) if box.workspace is not None else None
             ends = wait.theirs if wait else None
             told = theirs.fileno(), leftovers.info
-            made = await anyio.to_thread.run_sync(launch, ground, box, *told, ends)
-            stack.callback(made.close)
+            await anyio.to_thread.run_sync(launch, made, ground, box, *told, ends)
             if box.metered:
                 meter = await anyio.to_thread.run_sync(Meter, box, ground.python, stack)
             # With a workspace its first step drops to the account, after what only root can do.

@@ -46,7 +46,8 @@ class Forest:
             _own(one)
         now = time.time()
         for one in self.root.glob(f"{_NEW}*"):
-            with contextlib.suppress(OSError), _held(one):  # nobody's: whoever made it died
+            # Nobody's: whoever made it died.
+            with contextlib.suppress(OSError), _held(one, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 if now - one.lstat().st_mtime > _STALE_S:
                     remove(one)
         self._prune()
@@ -94,7 +95,7 @@ class Forest:
         A box that is opened before it is filled needs places to lay something over.
         """
         new = Path(tempfile.mkdtemp(dir=self.root, prefix=_NEW))
-        with _held(new):
+        with _held(new, fcntl.LOCK_EX):
             new.chmod(0o755)
             for one in OVER:
                 (new / one).mkdir()
@@ -215,11 +216,11 @@ def _own(folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a folder, until this ends or its process does; raises OSError where somebody does."""
+def _held(folder: Path, how: int) -> Iterator[None]:
+    """Hold a folder, until this ends or its process does; raises OSError as `flock` does."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how)
         yield
     finally:
         os.close(fd)

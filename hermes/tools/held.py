@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import anyio.from_thread
 import anyio.to_thread
 import msgspec
 
@@ -99,8 +100,9 @@ class Held:
     outside: Outside
 
     def leaves(self, args: HeldBash, place: Place) -> str:
-        """Why it asks to run outside; empty: it does not, or is let out already. Blocking."""
-        return "" if args.why and self.outside.means(args.command, place) else args.why
+        """Why it asks to leave the sandbox; empty: it does not, or is not in one. In a thread."""
+        inside = args.why and not self.outside.means(args.command, place)
+        return args.why if inside and anyio.from_thread.run(self.aside.holds) else ""
 
     async def run(self, command: Command, place: Place, *, out: bool) -> Overlaid | Finished:
         """Run one aside where it only reads the project, else under the guard.

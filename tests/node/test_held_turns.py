@@ -6,7 +6,9 @@ import pytest
 from house import House, call, calls, conversation_of, play, result_of
 
 from hermes.config import Sandbox
+from hermes.core.clock import SystemClock
 from hermes.core.event import ApprovalAsked
+from hermes.store.store import Store
 
 
 @pytest.fixture
@@ -142,6 +144,9 @@ async def test_outside_is_asked_each_time_whatever_allows_it(standing, tmp_path)
         )
         request = house.request(model=model, interactive=True, yes=True)
         asked, told = await answered(house, request, "always", "yes", "yes")
+    async with Store.open(house.settings.data_dir / "hermes.db", SystemClock()) as store:
+        kept = await store.approvals.of_turn(request.turn_id)
+    assert {one.answer for one in kept} == {"yes"}
     assert ["reached" in text for text in told] == [False, True, True, False, False]
     assert {event.rule for event in asked} == {""}
     assert asked[0].reason.startswith("runs OUTSIDE the sandbox")

@@ -80,9 +80,16 @@ def test_ids_are_their_order_and_times_their_form():
 
 
 def test_midnight_may_lie_between_two_answers():
-    found = [plain(result=f"2026-{day} user: quiet river") for day in ("12-31", "11-01")]
-    assert found[0] == found[1]
-    assert found[0] != plain(result="12026-12-31 user: quiet river")
+    def differ(*days):
+        said = [plain(result=f"{day} user: quiet river") for day in days]
+        return bool([*differences(*said)])
+
+    assert not differ("2026-12-31", "2027-01-01")
+    assert not differ("2026-11-01 2026-11-02", "2026-11-02 2026-11-02")
+    assert differ("2026-12-31", "2026-11-01")
+    assert differ("2026-11-01", "12026-11-01")
+    assert differ("2026-11-01", "2026-11-01 2026-11-01")
+    assert differ("2026-13-40", "2026-13-41")
 
 
 def test_an_id_stays_itself_from_one_answer_to_the_next():

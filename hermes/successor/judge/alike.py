@@ -4,9 +4,11 @@ Ids become the order in which they were first seen, times and random bytes their
 neighbouring text is one text, and reads that ran together stand in the order of their calls.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
@@ -100,8 +102,7 @@ class Plain:
             case str() if key in _CALLS and _CALL.fullmatch(value):
                 return self._id(value)
             case str():
-                text = _DAY.sub("DAY", _TIME.sub("TIME", value))  # midnight may lie between
-                return _ID.sub(lambda found: self._id(found[0]), text)
+                return _ID.sub(lambda found: self._id(found[0]), _TIME.sub("TIME", value))
         return value
 
     def _id(self, text: str) -> str:
@@ -119,8 +120,23 @@ def differences(parent: Json, candidate: Json, path: str = "") -> Iterator[Diffe
             yield Difference(f"{path}.length", len(parent), len(candidate))
         for one, other in zip(parent, candidate, strict=False):
             yield from differences(one, other, f"{path}.*")
-    elif parent != candidate or type(parent) is not type(candidate):
+    elif type(parent) is not type(candidate) or not (
+        parent == candidate or (isinstance(parent, str) and _a_day_apart(parent, candidate))
+    ):
         yield Difference(path, parent, candidate)
+
+
+def _a_day_apart(parent: str, candidate: str) -> bool:
+    """Whether only midnight lies between two texts."""
+    if _DAY.sub("", parent) != _DAY.sub("", candidate):
+        return False
+    with contextlib.suppress(ValueError):
+        days = zip(_DAY.findall(parent), _DAY.findall(candidate), strict=True)
+        return all(
+            abs(date.fromisoformat(one) - date.fromisoformat(other)) <= timedelta(days=1)
+            for one, other in days
+        )
+    return False
 
 
 def undeclared(

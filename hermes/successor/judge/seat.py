@@ -68,6 +68,7 @@ class Seat:
             while self._take():
                 pass
         self._over.set()
+        self.loaded.set()
 
     async def run(
         self, bench: Workbench, asked: Asked, known: Known = NOTHING, *, keep: bool = False

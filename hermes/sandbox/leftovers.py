@@ -7,7 +7,8 @@ is the last of all to end, and this holds a descriptor of it.
 
 import os
 import re
-from contextlib import ExitStack
+import signal
+from contextlib import ExitStack, suppress
 
 import anyio
 
@@ -57,7 +58,13 @@ class Leftovers:
         self._stack.callback(os.close, self._first)
 
     async def gone(self) -> bool:
-        """Wait until nothing is left, when bubblewrap has ended; False: it takes too long."""
+        """End what is left when bubblewrap has ended, and wait for it; False: it takes too long.
+
+        Process 1 does not hear of bubblewrap's end before it was let go on by it.
+        """
+        if self._first >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
         with anyio.move_on_after(0 if self._stays else _ENDS_S) as scope:
             if self._first >= 0:
                 await anyio.wait_readable(self._first)

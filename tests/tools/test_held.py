@@ -8,10 +8,12 @@ import anyio
 import pytest
 from processes import alive, until
 
+from hermes.core.tool import Place
 from hermes.errors import Usage
+from hermes.policy.outside import read_outside
 from hermes.sandbox.environment import clean_environment
 from hermes.sandbox.view import View
-from hermes.tools.held import Terms, open_bash
+from hermes.tools.held import Held, HeldBash, Terms, open_bash
 from hermes.tools.hooks import Admission
 
 
@@ -40,6 +42,20 @@ async def test_a_failed_command_has_done_what_it_did(ask, root):
     done = await ask("Bash", command="echo half > a; exit 3")
     assert (done.text, done.ok) == ("exit code 3", True)
     assert (root / "a").read_text() == "half\n"
+
+
+class Bare:
+    """A machine without a sandbox."""
+
+    async def holds(self):
+        return False
+
+
+async def test_where_there_is_no_sandbox_nobody_asks_to_leave_it(root, tmp_path):
+    asked = HeldBash(command="make", outside="it needs the network")
+    place = Place(cwd=root, root=root)
+    held = Held(None, Bare(), {}, "bash", Terms(tmp_path), read_outside(()))
+    assert await anyio.to_thread.run_sync(held.leaves, asked, place) == ""
 
 
 async def test_links_and_modes_alone_are_a_write_too(ask, root, journal):

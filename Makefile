@@ -32,7 +32,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/lines.py
-	$(MAKE) test PYTEST_ARGS="$(once_more) $(PYTEST_ARGS)"
+	$(MAKE) test
 	@$(call run_tests,-m "slow and not alone" $(on_all_cores) $(once_more))
 	@$(call run_tests,-m alone $(once_more))
 

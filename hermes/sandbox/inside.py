@@ -88,7 +88,8 @@ def bound(words: list[str]) -> None:
 def main() -> None:
     """Bounds, word, command."""
     fd = int(sys.argv[1])
-    os.set_inheritable(fd, False)  # noqa: FBT003 - positional only
+    for one in sys.argv[1:]:
+        os.set_inheritable(int(one), False)  # noqa: FBT003 - positional only
     try:
         bound(frame(fd))
         os.write(fd, b"ready\n")

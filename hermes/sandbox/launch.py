@@ -75,19 +75,20 @@ def launch(
     ground: Ground,
     box: Box,
     control: int,
-    info: int,
+    info: tuple[int, int],
     wait: tuple[int, int] | None = None,
 ) -> None:
     """Make the words for a box; `control` is what the last step reads.
 
-    `info`: where bubblewrap tells whom it has started; `wait`: descriptors to say on that the
-    workspace is laid over, and to be let go on. Blocking. Raises Usage where the view cannot be.
+    `info`: where bubblewrap tells whom it has started, and the other end; `wait`: descriptors to
+    say on that the workspace is laid over, and to be let go on. Blocking. Raises Usage where the
+    view cannot be.
     """
     check_view(box)
-    words = ["--info-fd", str(info), *_told(made, ground, box)]
+    words = ["--info-fd", str(info[0]), *_told(made, ground, box)]
     told = made.data(b"".join(os.fsencode(word) + b"\0" for word in words))
-    last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0], str(control)]
-    made.argv = [ground.bwrap, "--args", told, "--", *last]
+    last = [ground.python, "-I", "-S", "-B", carried(ground.python)[0][0]]
+    made.argv = [ground.bwrap, "--args", told, "--", *last, str(control), str(info[1])]
     if ground.staged:
         made.argv = [*_outer(ground, box, wait), *made.argv]
 

@@ -20,15 +20,18 @@ _LINUX = "it needs Linux 5.3 or newer, and pidfd_open allowed"
 
 
 class Leftovers:
-    """Made before bubblewrap is started, which tells on `info` whom it starts.
+    """Made before bubblewrap is started, which tells whom it starts on the first of `theirs`.
 
-    `stack` closes our end; who starts it closes `theirs`.
+    `stack` closes our end; who starts it closes theirs.
     """
 
     def __init__(self, stack: ExitStack, theirs: list[int]) -> None:
         self._stack = stack
-        self._told, self.info = os.pipe()
-        theirs.append(self.info)
+        self._told, info = os.pipe()
+        # It holds the reading end, too: when we are killed, it would die of a word without a
+        # reader, and process 1 would wait for it.
+        self.theirs = (info, os.dup(self._told))
+        theirs += self.theirs
         self._first = -1
         self._stays = False
         stack.callback(os.close, self._told)

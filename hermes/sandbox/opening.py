@@ -110,7 +110,7 @@ async def _start(ground: Ground, box: Box, wires: Wires) -> AsyncGenerator[Start
         with theirs:
             wait = Wait(stack, made.fds) if box.workspace is not None else None
             ends = wait.theirs if wait else None
-            told = theirs.fileno(), leftovers.info
+            told = theirs.fileno(), leftovers.theirs
             await anyio.to_thread.run_sync(launch, made, ground, box, *told, ends)
             if box.metered:
                 meter = await anyio.to_thread.run_sync(Meter, box, ground.python, stack)

@@ -1,11 +1,15 @@
 """What a box shows and lets do: whatever honest work needs goes on in there."""
 
+import contextlib
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
+from processes import until
 
 from hermes.errors import NotAvailable, ToolFailure, Usage
 from hermes.sandbox.box import Bind, Box, Limits, Wires
@@ -157,6 +161,50 @@ async def test_no_descriptor_is_left(standing):
     for _ in range(3):
         await run(standing, Box(), ["/bin/true"])
     assert descriptors() == before
+
+
+OWNER = """
+import sys
+import anyio
+from hermes.sandbox.box import Box, Wires
+from hermes.sandbox.standing import examine, run
+
+async def begin(standing):
+    while True:
+        await run(standing, Box(), ["/bin/true"], Wires(stdout=1))
+
+async def main():
+    standing = await examine()
+    print("begins", file=sys.stderr, flush=True)
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(begin, standing)
+
+anyio.run(main)
+"""
+
+
+def writers(path):
+    """Who has a file for standard output."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/fd/1"):
+        with contextlib.suppress(OSError):
+            if entry.readlink() == path:
+                found.append(entry.parts[2])
+    return found
+
+
+async def test_an_owner_that_is_killed_while_boxes_start_leaves_none(standing, tmp_path):
+    out = tmp_path / "out"
+    for number in range(12):
+        with out.open("wb") as file:
+            words = [sys.executable, "-c", OWNER]
+            owner = await anyio.open_process(words, stdout=file, stderr=subprocess.PIPE)
+        async with owner:
+            await owner.stderr.receive()
+            await anyio.sleep(number / 200)  # each at another point of their start
+            owner.kill()
+        await until(lambda: not writers(out))
 
 
 async def test_a_command_that_is_not_there_is_said(standing):

@@ -45,8 +45,8 @@ class Circle:
         self._began = clock.now_ms()
         self._silent: dict[str, int] = {}
         self._spoke: dict[str, int] = {}
-        self._parted_at: int | None = None
-        self._whole_at = 0
+        self._whole = True
+        self._turned_at = 0
         self._member_at: dict[str, int] = {}
 
     @property
@@ -78,11 +78,8 @@ class Circle:
 
         Relays are restarted, lines cut: then all are gone, and come back one after the other.
         """
-        now = self._clock.now_ms()
-        if self._parted_at is None and self.is_quorate:
-            return now < self._whole_at + _PATIENCE_MS
-        # Whole or parted since the last look.
-        return self.is_quorate or now < (self._parted_at or now) + _PATIENCE_MS
+        turned = self.is_quorate is not self._whole  # since the last look
+        return turned or self._clock.now_ms() < self._turned_at + _PATIENCE_MS
 
     def may_tell(self, node: str) -> bool:
         """Whether a node is there, or may be so soon; doubts about it outlive its first words."""
@@ -117,10 +114,8 @@ class Circle:
         """See which holders let a lease lapse; whether any is new. To be asked often."""
         now = self._clock.now_ms()
         self._member_at |= dict.fromkeys(self.voters, now)
-        if self.is_quorate and self._parted_at is not None:
-            self._parted_at, self._whole_at = None, now
-        elif not self.is_quorate and self._parted_at is None:
-            self._parted_at = now
+        if self.is_quorate is not self._whole:
+            self._whole, self._turned_at = not self._whole, now
         lapsed = {
             one.holder
             for key, one in leases.promises.items()
